@@ -1,0 +1,84 @@
+"""The accuracy matrix a[t, k] and what follows from it.
+
+Row t is the model after experience t, column k the test data of experience k; both
+count from 0 and the matrix is full: rows hold the accuracy on future experiences too.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+
+def average_accuracy(a: Matrix) -> float:
+    r"""Mean over experiences after the last one, 1/T sum_k a[T, k].
+
+    Args:
+        a: Accuracy matrix, shape (T, K).
+    """
+    return float(a[-1].mean())
+
+
+def forgetting(a: Matrix) -> float:
+    r"""Mean drop from the best, 1/(T-1) sum_{k<T} max_t (a[t, k] - a[T, k]).
+
+    The maximum runs over t >= k, from when the experience has been trained on.
+
+    Args:
+        a: Accuracy matrix, shape (T, T).
+
+    Returns:
+        The mean, or NaN where it is not defined: with a single experience.
+
+    Source: Chaudhry et al. 2018, arXiv 1801.10112, section 3.2.
+    """
+    last = len(a) - 1
+    drops = [a[k:, k].max() - a[last, k] for k in range(last)]
+    return float(np.mean(drops)) if drops else float("nan")
+
+
+def read_records(path: str | Path) -> list[dict[str, Any]]:
+    """Read a JSON-lines file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If a line is not JSON; the message names file and line.
+    """
+    records = []
+    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}, line {number}: not JSON ({error})") from error
+    return records
+
+
+def accuracy_matrix(records: Iterable[dict[str, Any]], metric: str) -> Matrix:
+    """Collect a[t, k] from the records of a run.
+
+    Args:
+        records: Lines written by :class:`~avalanche_pnr.evaluation.JSONLinesLogger`.
+        metric: Name of a metric by experience, ``Linear_Acc_Exp`` for example.
+
+    Returns:
+        Accuracies (T, K); NaN where the run has not evaluated.
+    """
+    cells = {
+        (record["after"] - 1, record["experience"]): record["value"]
+        for record in records
+        if record.get("metric") == metric and record["after"] > 0
+    }
+    if not cells:
+        raise ValueError(f"the records hold no {metric!r}")
+    shape = tuple(max(index) + 1 for index in zip(*cells, strict=True))
+    matrix = np.full(shape, np.nan)
+    for index, value in cells.items():
+        matrix[index] = value
+    return matrix

@@ -1,0 +1,82 @@
+"""Features of a data set, extracted once."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from avalanche_pnr.random_state import preserve_random_state
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put every module into eval mode and give each its own mode back afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@torch.no_grad()
+def extract_features(
+    model: nn.Module,
+    dataset: Dataset[Any],
+    *,
+    batch_size: int = 256,
+    device: str | torch.device = "cpu",
+) -> tuple[Tensor, Tensor]:
+    """Features and labels of a data set, in its order.
+
+    Nothing of the model changes: parameters, BatchNorm statistics and modes are as
+    before, and so are the random number generators.
+
+    Args:
+        model: Maps images (N, C, H, W) to features (N, F).
+        dataset: Samples ``(image, label, ...)``.
+        batch_size: Images in a forward pass.
+        device: Where the model is.
+
+    Returns:
+        Features (N, F) and labels (N,), on the device.
+
+    Raises:
+        ValueError: If samples have no label or the label -1.
+    """
+    features, labels = [], []
+    with preserve_random_state(), evaluation_mode(model):
+        for batch in DataLoader(dataset, batch_size=batch_size):
+            images, y = _labelled(batch)
+            features.append(model(images.to(device)))
+            labels.append(y.to(device))
+    return torch.cat(features), torch.cat(labels)
+
+
+def extract_stream(
+    model: nn.Module, experiences: Iterable[Any], **kwargs: Any
+) -> list[tuple[Tensor, Tensor]]:
+    """Features and labels of each experience, under the eval transforms.
+
+    Args:
+        model: Maps images (N, C, H, W) to features (N, F).
+        experiences: Avalanche experiences.
+        **kwargs: Arguments of :func:`extract_features`.
+    """
+    return [
+        extract_features(model, experience.dataset.eval(), **kwargs)
+        for experience in experiences
+    ]
+
+
+def _labelled(batch: Any) -> tuple[Tensor, Tensor]:
+    if isinstance(batch, Tensor) or len(batch) < 2 or (batch[1] < 0).any():
+        raise ValueError(
+            "a probe needs labels, and the data has samples without (or with label "
+            "-1): give it labelled data as train_data and evaluate on labelled data"
+        )
+    return batch[0], batch[1]

@@ -1,0 +1,84 @@
+"""SimCLR's NT-Xent loss, alone and with the pseudo-negatives of PNR.
+
+Embeddings are stacked views of shape (N, 2, D), L2-normalised. The equations run
+over the 2N rows [z_A; z_B]; i' is the other view of row i.
+"""
+
+import torch
+from torch import Tensor
+
+from avalanche_pnr.losses.info_nce import NegativeSet, Reduction, info_nce
+from avalanche_pnr.losses.views import mean_over_views, views_to_rows
+
+
+def simclr_loss(
+    z: Tensor,
+    temperature: float,
+    past: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """NT-Xent: z_i is to be like z_i' and unlike every other z_j, j != i.
+
+    With ``past`` this is PNR's plasticity term L1, whose denominator also holds the
+    past model's f_j, j != i.
+
+    Args:
+        z: Online embeddings, shape (N, 2, D).
+        temperature: tau.
+        past: Past model's outputs f, shape (N, 2, D), without gradient.
+        reduction: ``"mean"`` for a scalar, ``"none"`` for shape (N,).
+
+    Source: Chen et al. 2020, arXiv 2002.05709, equation 1 (SimCLR); Cha et al.
+    2024, arXiv 2306.05101, section 3 (PNR).
+    """
+    rows = views_to_rows(z)
+    itself = torch.eye(len(rows), dtype=torch.bool, device=z.device)
+    other_view = itself.roll(z.shape[0], dims=1)
+    negatives = [NegativeSet(rows, itself | other_view)]
+    if past is not None:
+        negatives.append(NegativeSet(views_to_rows(past), itself))
+    positives = rows.roll(z.shape[0], dims=0)
+    loss = info_nce(rows, positives, negatives, temperature, reduction="none")
+    return _reduce(loss, z.shape[1], reduction)
+
+
+def simclr_distillation(
+    p: Tensor,
+    f: Tensor,
+    temperature: float,
+    current: Tensor | None = None,
+    positive_in_denominator: bool = True,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """PNR's stability term L2: p_i is to be like f_i and unlike f_j and z_j, j != i.
+
+    Args:
+        p: Distillation predictor's outputs g(z), shape (N, 2, D).
+        f: Past model's outputs, shape (N, 2, D), without gradient.
+        temperature: tau_d.
+        current: The pseudo-negatives z, shape (N, 2, D); ``None`` leaves them out.
+        positive_in_denominator: ``False`` gives the released form, whose
+            denominator lacks p_i.f_i, so that the loss can be negative.
+        reduction: ``"mean"`` for a scalar, ``"none"`` for shape (N,).
+
+    Source: Cha et al. 2024, arXiv 2306.05101, section 3.
+    """
+    rows, positives = views_to_rows(p), views_to_rows(f)
+    itself = torch.eye(len(rows), dtype=torch.bool, device=p.device)
+    negatives = [NegativeSet(positives, itself)]
+    if current is not None:
+        negatives.append(NegativeSet(views_to_rows(current), itself))
+    loss = info_nce(
+        rows,
+        positives,
+        negatives,
+        temperature,
+        positive_in_denominator=positive_in_denominator,
+        reduction="none",
+    )
+    return _reduce(loss, p.shape[1], reduction)
+
+
+def _reduce(row_losses: Tensor, views: int, reduction: Reduction) -> Tensor:
+    per_image = mean_over_views(row_losses, views)
+    return per_image.mean() if reduction == "mean" else per_image

@@ -1,0 +1,226 @@
+"""What a self-supervised method is to this package."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from lightly.models.modules.heads import ProjectionHead
+from torch import Tensor, nn
+from torch.nn import BatchNorm1d, Parameter, ReLU
+
+from avalanche_pnr.losses import Reduction
+
+
+class SelfSupervisedMethod(nn.Module, ABC):
+    """A backbone, a projector, a loss, and two verbs about the past.
+
+    Called with one image per sample, (N, C, H, W), it gives the backbone's features
+    (N, F). Called with stacked views, (N, V, C, H, W), it gives one tensor (N, V, E)
+    with all that :meth:`loss` needs, the projection first: so the loss is a function
+    of the output alone, for whatever batch anybody computes it.
+
+    A subclass defines :meth:`loss`, and for continual learning two verbs:
+    :meth:`agree` (CaSSLe's distillation D) and :meth:`differ` (PNR's pseudo-negative
+    term D'). With them, PNR's objective is the sum of
+
+    * :meth:`plasticity`, by default ``loss``;
+    * :meth:`stability`, by default
+      ``lambda_distill * agree - lambda_pnr * differ``.
+
+    InfoNCE methods put the pseudo-negatives into the denominators instead and
+    override these two sums.
+
+    Attributes:
+        lambda_distill: Weight of ``agree``.
+        lambda_pnr: Weight of ``differ``.
+
+    Args:
+        backbone: Maps images (N, C, H, W) to features (N, F).
+        projector: Maps features (N, F) to projections (N, D).
+        projection_dim: D.
+    """
+
+    lambda_distill: float = 1.0
+    lambda_pnr: float = 1.0
+
+    def __init__(
+        self, backbone: nn.Module, projector: nn.Module, projection_dim: int
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.projector = projector
+        self.projection_dim = projection_dim
+        self.distillation_predictor: nn.Module | None = None
+
+    @abstractmethod
+    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+        """The SSL loss of the current batch.
+
+        Args:
+            output: What the method returned for stacked views, shape (N, V, E).
+            reduction: ``"mean"`` for a scalar, ``"none"`` for one value an image.
+        """
+
+    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """How far predictions are from the past model's outputs: CaSSLe's D(p, f).
+
+        Args:
+            predicted: p = g(z), shape (N, V, D).
+            past: f, shape (N, V, D), without gradient.
+        """
+        raise self._missing("agree", "CaSSLePlugin and PNRPlugin")
+
+    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """Distance to the pseudo-negatives, f of the other view: PNR's D'(p, f).
+
+        Args:
+            predicted: p = g(z), shape (N, V, D).
+            past: f, shape (N, V, D), without gradient.
+        """
+        raise self._missing("differ", "PNRPlugin")
+
+    def plasticity(self, output: Tensor, past: Tensor) -> Tensor:
+        """PNR's first term, which replaces the SSL loss.
+
+        Args:
+            output: Shape (N, V, E).
+            past: f, shape (N, V, D), without gradient.
+        """
+        return self.loss(output)
+
+    def stability(self, output: Tensor, predicted: Tensor, past: Tensor) -> Tensor:
+        """PNR's second term, which regularises towards the past model.
+
+        Args:
+            output: Shape (N, V, E).
+            predicted: p = g(z), shape (N, V, D).
+            past: f, shape (N, V, D), without gradient.
+        """
+        agreement = self.lambda_distill * self.agree(predicted, past)
+        return agreement - self.lambda_pnr * self.differ(predicted, past)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of images (N, C, H, W), or outputs of views (N, V, C, H, W)."""
+        if x.dim() == 4:
+            features: Tensor = self.backbone(x)
+            return features
+        return torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """One view's part of the output, (N, E); the projection comes first."""
+        return self.project(images)
+
+    def project(self, images: Tensor) -> Tensor:
+        """Online projection of one view, (N, C, H, W) to (N, D)."""
+        projection: Tensor = self.projector(self.backbone(images))
+        return projection
+
+    def projection(self, output: Tensor) -> Tensor:
+        """The online projection z inside an output, (N, V, E) to (N, V, D)."""
+        return output[..., : self.projection_dim]
+
+    def add_distillation_predictor(self, hidden_dim: int = 2048) -> None:
+        """Give the method its distillation predictor g, unless it has one.
+
+        Args:
+            hidden_dim: Width of the hidden layer.
+        """
+        if self.distillation_predictor is None:
+            dim = self.projection_dim
+            layers = [
+                (dim, hidden_dim, BatchNorm1d(hidden_dim), ReLU()),
+                (hidden_dim, dim, None, None),
+            ]
+            like = next(self.parameters())
+            self.distillation_predictor = ProjectionHead(layers).to(like)
+
+    def predict_past(self, output: Tensor) -> Tensor:
+        """Predictions p = g(z) of every view, (N, V, E) to (N, V, D).
+
+        Raises:
+            RuntimeError: Without :meth:`add_distillation_predictor`.
+        """
+        if self.distillation_predictor is None:
+            raise RuntimeError(
+                f"{type(self).__name__} has no distillation predictor: call "
+                "add_distillation_predictor() before the optimizer is made"
+            )
+        views = self.projection(output).unbind(1)
+        return torch.stack([self.distillation_predictor(z) for z in views], dim=1)
+
+    def after_step(self, output: Tensor, step: int, total_steps: int) -> None:
+        """Follow an optimizer step: momentum networks, queues.
+
+        Args:
+            output: Output of the batch, without gradient, shape (N, V, E).
+            step: Index of the step in this experience, from 0.
+            total_steps: Steps of this experience.
+        """
+
+    def remember(self, past: Tensor) -> None:
+        """Store the past model's outputs of a batch for later pseudo-negatives.
+
+        Args:
+            past: f, shape (N, V, D), without gradient.
+        """
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Refuse batches that the method cannot learn from.
+
+        Args:
+            batch_size: Images in a batch, N.
+
+        Raises:
+            ValueError: If there is no second image to compare with.
+        """
+        if batch_size < 2:
+            raise ValueError(
+                f"self-supervised training needs batches of 2 images or more, got "
+                f"{batch_size}: BatchNorm and negatives compare images of a batch"
+            )
+
+    def named_parameters(
+        self, *args: Any, **kwargs: Any
+    ) -> Iterator[tuple[str, Parameter]]:
+        """The trainable parameters: momentum networks are state, not parameters.
+
+        Optimizers and Avalanche's plugins (MIR, GEM, EWC) take every parameter for
+        one that has a gradient.
+        """
+        named = super().named_parameters(*args, **kwargs)
+        return ((name, param) for name, param in named if param.requires_grad)
+
+    def _missing(self, verb: str, user: str) -> NotImplementedError:
+        method = type(self).__name__
+        return NotImplementedError(
+            f"{method} does not define {verb}(predicted, past), which {user} "
+            f"needs: define it in {method}, or train without that plugin"
+        )
+
+
+def infer_feature_dim(backbone: nn.Module, image_shape: tuple[int, int, int]) -> int:
+    """Find the size of a backbone's features by a dry run.
+
+    Args:
+        backbone: Maps images to feature vectors.
+        image_shape: Channels, height and width of an image.
+
+    Raises:
+        ValueError: If the backbone returns something else than (N, F).
+    """
+    was_training = {module: module.training for module in backbone.modules()}
+    backbone.eval()
+    like = next(backbone.parameters(), torch.empty(0))
+    with torch.no_grad():
+        features = backbone(torch.zeros(2, *image_shape).to(like))
+    for module, mode in was_training.items():
+        module.training = mode
+    if not isinstance(features, Tensor) or features.dim() != 2:
+        shape = tuple(getattr(features, "shape", ()))
+        raise ValueError(
+            f"{type(backbone).__name__} returns {type(features).__name__} of shape "
+            f"{shape} for 2 images {image_shape}, not one vector an image: end it "
+            "with nn.AdaptiveAvgPool2d(1) and nn.Flatten()"
+        )
+    return features.shape[1]

@@ -1,0 +1,64 @@
+"""The past model: the network as it stood when the previous experience ended."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from avalanche_pnr.methods.base import SelfSupervisedMethod
+
+
+class PastModel:
+    """Frozen copy of a method's backbone and projector, in eval mode.
+
+    Empty until the first :meth:`snapshot`. The outputs of the last batch are kept,
+    so that several users of one batch cost one forward pass.
+
+    Example:
+        >>> past_model = PastModel()
+        >>> past_model.snapshot(method)  # at the end of an experience
+        >>> f = past_model(views)  # in the next one
+    """
+
+    def __init__(self) -> None:
+        self._network: nn.Module | None = None
+        self._views: Tensor | None = None
+        self._output: Tensor | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether an experience has ended, so that there is a past."""
+        return self._network is not None
+
+    def snapshot(self, method: SelfSupervisedMethod) -> None:
+        """Replace the past by the method's present backbone and projector."""
+        network = copy.deepcopy(nn.Sequential(method.backbone, method.projector))
+        self._network = network.eval().requires_grad_(False)
+        self.forget_batch()
+
+    def __call__(self, views: Tensor) -> Tensor:
+        """Project every view of a batch, without gradient.
+
+        Args:
+            views: Shape (N, V, C, H, W).
+
+        Returns:
+            Past outputs f, not normalised, shape (N, V, D).
+
+        Raises:
+            RuntimeError: If no experience has ended yet.
+        """
+        if self._network is None:
+            raise RuntimeError(
+                "there is no past model in the first experience: call snapshot() "
+                "when an experience ends, and check `exists` before"
+            )
+        if self._output is None or views is not self._views:
+            with torch.no_grad():
+                rows = self._network(views.flatten(0, 1))
+            self._views, self._output = views, rows.unflatten(0, views.shape[:2])
+        return self._output
+
+    def forget_batch(self) -> None:
+        """Release the batch whose outputs are kept."""
+        self._views = self._output = None

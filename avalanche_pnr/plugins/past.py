@@ -1,0 +1,70 @@
+"""What plugins that refer to the past model have in common."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from avalanche.core import SupervisedPlugin
+from avalanche.training.utils import _at_task_boundary
+from torch import Tensor
+
+from avalanche_pnr.methods import SelfSupervisedMethod
+
+
+class PastModelPlugin(SupervisedPlugin, ABC):
+    """Adds a regulariser towards the past model from the second experience on.
+
+    The past model is taken when an experience ends (at true task boundaries only)
+    and is shared through ``strategy.past_model``: several plugins cost one forward
+    pass a batch. The distillation predictor g becomes a part of ``strategy.model``
+    when the second experience begins, is trained by the strategy's optimizer and
+    carries over to later experiences. Samples replayed by other plugins are
+    regularised like those of the current experience.
+
+    Args:
+        predictor_hidden_dim: Width of g's hidden layer.
+    """
+
+    def __init__(self, *, predictor_hidden_dim: int = 2048) -> None:
+        super().__init__()
+        self.predictor_hidden_dim = predictor_hidden_dim
+
+    @abstractmethod
+    def regularizer(
+        self, method: SelfSupervisedMethod, output: Tensor, past: Tensor
+    ) -> Tensor:
+        """The term to add to the loss.
+
+        Args:
+            method: The strategy's model.
+            output: Its output for the current batch, shape (N, V, E).
+            past: The past model's outputs f, shape (N, V, D).
+        """
+
+    def before_training(self, strategy: Any, **kwargs: Any) -> None:
+        """Refuse strategies without a past model.
+
+        Raises:
+            TypeError: If the strategy is not a ``SelfSupervised`` one.
+        """
+        if not hasattr(strategy, "past_model"):
+            raise TypeError(
+                f"{type(self).__name__} regularises self-supervised embeddings, which "
+                f"{type(strategy).__name__} does not have: use it with "
+                "avalanche_pnr.SelfSupervised"
+            )
+
+    def before_train_dataset_adaptation(self, strategy: Any, **kwargs: Any) -> None:
+        """Add the predictor in time for the experience's optimizer."""
+        if strategy.past_model.exists:
+            strategy.model.add_distillation_predictor(self.predictor_hidden_dim)
+
+    def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+        """Add the regulariser."""
+        if strategy.past_model.exists:
+            past = strategy.past_model(strategy.mb_x)
+            strategy.loss += self.regularizer(strategy.model, strategy.mb_output, past)
+
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Take the past model."""
+        if _at_task_boundary(strategy.experience, before=False):
+            strategy.past_model.snapshot(strategy.model)

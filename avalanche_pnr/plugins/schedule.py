@@ -1,0 +1,67 @@
+"""Learning-rate schedule of every experience."""
+
+import warnings
+from typing import Any
+
+from avalanche.core import SupervisedPlugin
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+
+
+class WarmupCosinePlugin(SupervisedPlugin):
+    """Linear warm-up and cosine decay to zero, anew in each experience.
+
+    Epoch e of E, with W warm-up epochs, rate b and start s:
+    s + e (b - s) / (W - 1) below W, then b/2 (1 + cos(pi (e - W) / (E - W))).
+    (Avalanche's ``LRSchedulerPlugin`` rewinds one scheduler, which breaks warm-ups
+    from the second experience on.)
+
+    Args:
+        warmup_epochs: W; shortened, with a warning, to what the epochs allow.
+        warmup_start_lr: s.
+
+    Source: the published recipes, arXiv 2306.05101, appendix.
+    """
+
+    def __init__(self, *, warmup_epochs: int = 10, warmup_start_lr: float = 0.003):
+        super().__init__()
+        self.warmup_epochs = warmup_epochs
+        self.warmup_start_lr = warmup_start_lr
+        self._base_lrs: list[float] | None = None
+        self._scheduler: SequentialLR | CosineAnnealingLR | None = None
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Start the schedule from the optimizer's own learning rates."""
+        groups = strategy.optimizer.param_groups
+        if self._base_lrs is None:
+            self._base_lrs = [group["lr"] for group in groups]
+        for group, lr in zip(groups, self._base_lrs, strict=True):
+            group["lr"] = group["initial_lr"] = lr
+        self._scheduler = self._make(strategy.optimizer, strategy.train_epochs)
+
+    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        """Advance by one epoch."""
+        if self._scheduler is not None:
+            with warnings.catch_warnings():
+                # SequentialLR passes an epoch to its schedulers, which warn of it.
+                warnings.filterwarnings("ignore", message="The epoch parameter")
+                self._scheduler.step()
+
+    def _make(
+        self, optimizer: Optimizer, epochs: int
+    ) -> SequentialLR | CosineAnnealingLR:
+        warmup = min(self.warmup_epochs, max(epochs - 1, 0))
+        if warmup < self.warmup_epochs and epochs > 0:
+            warnings.warn(
+                f"{self.warmup_epochs} warm-up epochs do not fit into {epochs} "
+                f"epochs: using {warmup}",
+                stacklevel=2,
+            )
+        cosine = CosineAnnealingLR(optimizer, max(epochs - warmup, 1))
+        if warmup < 2:
+            return cosine
+        base_lr = optimizer.param_groups[0]["initial_lr"]
+        linear = LinearLR(
+            optimizer, self.warmup_start_lr / base_lr, total_iters=warmup - 1
+        )
+        return SequentialLR(optimizer, [linear, cosine], [warmup])

@@ -1,0 +1,116 @@
+"""The self-supervised problem: what a batch is, and what its loss is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from avalanche_pnr.losses import Reduction
+
+
+class MethodLoss:
+    """The plain SSL loss of the strategy's model, as Avalanche's plugins call it.
+
+    A function of ``(output, target)`` without state of a batch: GEM, MIR and others
+    evaluate it on batches of their own.
+
+    Attributes:
+        reduction: ``"mean"``, or ``"none"`` for one value an image.
+    """
+
+    def __init__(self, strategy: Any) -> None:
+        self._strategy = strategy
+        self.reduction: Reduction = "mean"
+
+    def __call__(self, output: Tensor, target: Tensor | None = None) -> Tensor:
+        """The SSL loss of an output (N, V, E); targets are not used."""
+        loss: Tensor = self._strategy.model.loss(output, self.reduction)
+        return loss
+
+
+class SelfSupervisedProblem:
+    """Avalanche mixin for batches of stacked views, labelled or not.
+
+    In training a batch is ``[views (N, V, C, H, W), labels, ...]``, where labels may
+    be absent (they become -1). In evaluation it is ``[images (N, C, H, W), labels,
+    ...]``; the output is what the probe ``readout`` makes of the features.
+    """
+
+    model: Any
+    mbatch: Any
+    mb_output: Tensor
+    device: torch.device
+    is_training: bool
+    readout: Callable[[Tensor], Tensor] | None
+    pseudo_negatives: Tensor | None
+    _criterion: MethodLoss
+
+    @property
+    def mb_x(self) -> Tensor:
+        """Views (N, V, C, H, W) in training, images (N, C, H, W) in evaluation."""
+        x: Tensor = self.mbatch[0]
+        return x
+
+    @property
+    def mb_y(self) -> Tensor:
+        """Labels (N,), -1 where there are none."""
+        y: Tensor = self.mbatch[1]
+        return y
+
+    @property
+    def mb_task_id(self) -> Tensor:
+        """Task labels (N,)."""
+        task_id: Tensor = self.mbatch[-1]
+        return task_id
+
+    def forward(self) -> Tensor:
+        """The model's output (N, V, E) in training, class scores in evaluation."""
+        output: Tensor = self.model(self.mb_x)
+        if self.is_training:
+            return output
+        if self.readout is None:
+            raise RuntimeError(
+                "nothing judges the features: add ProbePlugin(train_data=...) to the "
+                "strategy's plugins before eval()"
+            )
+        self.mb_features = output
+        return self.readout(output)
+
+    def criterion(self) -> Tensor:
+        """SSL loss of the batch, or PNR's L1; cross-entropy of the probe in eval."""
+        if not self.is_training:
+            return cross_entropy(self.mb_output, self.mb_y)
+        if self.pseudo_negatives is None:
+            return self._criterion(self.mb_output, self.mb_y)
+        loss: Tensor = self.model.plasticity(self.mb_output, self.pseudo_negatives)
+        return loss
+
+    def _unpack_minibatch(self) -> None:
+        parts = [self.mbatch] if isinstance(self.mbatch, Tensor) else self.mbatch
+        if self.is_training:
+            check_views(parts[0])
+        batch = [part.to(self.device, non_blocking=True) for part in parts]
+        if len(batch) == 1:
+            batch.append(torch.full((len(batch[0]),), -1, device=self.device))
+        self.mbatch = batch
+
+
+def check_views(x: Any) -> None:
+    """Refuse a batch that is not made of stacked views.
+
+    Args:
+        x: First part of a training batch.
+
+    Raises:
+        ValueError: Unless it is a tensor (N, V, C, H, W) with V of 2 or more.
+    """
+    if isinstance(x, Tensor) and x.dim() == 5 and x.shape[1] >= 2:
+        return
+    got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+    raise ValueError(
+        "a training batch must be one tensor of stacked views (N, V, C, H, W) with "
+        f"V >= 2, got {got}: let the data set's train transform return "
+        "torch.stack(views), as avalanche_pnr.transforms.TwoViews does"
+    )

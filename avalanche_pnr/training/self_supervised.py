@@ -1,0 +1,183 @@
+"""The strategy: Avalanche's training loop for self-supervised methods."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from avalanche.benchmarks.utils.data_loader import collate_from_data_or_kwargs
+from avalanche.core import BasePlugin, SupervisedPlugin
+from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
+from avalanche.logging import InteractiveLogger
+from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.templates.base_sgd import BaseSGDTemplate
+from avalanche.training.templates.observation_type import BatchObservation
+from avalanche.training.templates.update_type import SGDUpdate
+from torch import Tensor
+from torch.optim import Optimizer
+
+from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
+from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.training.problem import MethodLoss, SelfSupervisedProblem
+
+
+def default_evaluator() -> EvaluationPlugin:
+    """Training loss, and the probe's accuracy by experience and stream, printed."""
+    return EvaluationPlugin(
+        loss_metrics(epoch=True),
+        accuracy_metrics(experience=True, stream=True),
+        loggers=[InteractiveLogger()],
+    )
+
+
+class SelfSupervised(
+    BatchObservation, SelfSupervisedProblem, SGDUpdate, BaseSGDTemplate
+):
+    """Train a self-supervised method on a stream of experiences.
+
+    Without plugins this is finetuning. :class:`~avalanche_pnr.PNRPlugin` or
+    :class:`~avalanche_pnr.CaSSLePlugin` make it a continual method;
+    :class:`~avalanche_pnr.ProbePlugin` judges it; Avalanche's own plugins compose.
+
+    The optimizer's state restarts in each experience and incomplete batches are
+    dropped, as published: ``train(experience, reset_optimizer_state=False,
+    drop_last=False)`` changes that. Parameters that plugins add to the model join
+    the optimizer's first group. Evaluation leaves the random number generators
+    untouched.
+
+    Args:
+        model: The method, for example :class:`~avalanche_pnr.MoCoV2Plus`.
+        optimizer: Optimizer of ``model.parameters()``.
+        train_mb_size: Images in a training batch, 2 or more.
+        train_epochs: Passes over each experience.
+        eval_mb_size: Images in an evaluation batch; ``None`` for ``train_mb_size``.
+        device: Where the model is trained.
+        plugins: Any of Avalanche's or this package's plugins.
+        evaluator: Metrics and loggers, or what makes them; ``None`` for none.
+        eval_every: Evaluate every so many epochs (or iterations) of training; 0 at
+            the end of each experience only; -1 never.
+        peval_mode: ``"epoch"`` or ``"iteration"``, the unit of ``eval_every``.
+
+    Raises:
+        ValueError: If the method cannot learn from batches of this size.
+    """
+
+    PLUGIN_CLASS = SupervisedPlugin
+
+    def __init__(
+        self,
+        *,
+        model: SelfSupervisedMethod,
+        optimizer: Optimizer,
+        train_mb_size: int = 256,
+        train_epochs: int = 1,
+        eval_mb_size: int | None = None,
+        device: str | torch.device = "cpu",
+        plugins: Sequence[BasePlugin] | None = None,
+        evaluator: (
+            EvaluationPlugin | Callable[[], EvaluationPlugin] | None
+        ) = default_evaluator,
+        eval_every: int = -1,
+        peval_mode: str = "epoch",
+    ) -> None:
+        model.check_batch_size(train_mb_size)
+        super().__init__(
+            model=model,
+            optimizer=optimizer,
+            criterion=MethodLoss(self),
+            train_mb_size=train_mb_size,
+            train_epochs=train_epochs,
+            eval_mb_size=eval_mb_size,
+            device=device,
+            plugins=plugins,
+            evaluator=evaluator,
+            eval_every=eval_every,
+            peval_mode=peval_mode,
+        )
+        self.past_model = PastModel()
+        """The network of the previous experience, shared by plugins."""
+
+        self.pseudo_negatives: Tensor | None = None
+        """Past outputs of the current batch, (N, V, D), while PNR trains on it."""
+
+        self.readout: Callable[[Tensor], Tensor] | None = None
+        """Class scores (N, C) of features (N, F), set by probes."""
+
+    def eval(self, exp_list: Any, **kwargs: Any) -> dict[str, Any]:
+        """Judge the features on a stream or an experience.
+
+        Args:
+            exp_list: An experience or several.
+            **kwargs: Arguments of the data loader.
+
+        Returns:
+            The last value of every metric.
+        """
+        with preserve_random_state():
+            metrics: dict[str, Any] = super().eval(exp_list, **kwargs)
+        return metrics
+
+    def make_train_dataloader(self, drop_last: bool = True, **kwargs: Any) -> None:
+        """Make the loader of stacked views.
+
+        Args:
+            drop_last: Whether to drop an incomplete last batch.
+            **kwargs: Arguments of Avalanche's ``make_train_dataloader``.
+
+        Raises:
+            ValueError: If the experience has less images than a batch.
+        """
+        images = len(self.adapted_dataset)
+        if drop_last and images < self.train_mb_size:
+            raise ValueError(
+                f"experience {self.experience.current_experience} has {images} "
+                f"images, less than one batch of {self.train_mb_size}: lower "
+                "train_mb_size, or train(..., drop_last=False)"
+            )
+        super().make_train_dataloader(drop_last=drop_last, **kwargs)
+
+    def _obtain_common_dataloader_parameters(self, **kwargs: Any) -> dict[str, Any]:
+        # Avalanche's train loader ignores the data set's own collate function.
+        parameters: dict[str, Any] = super()._obtain_common_dataloader_parameters(
+            **kwargs
+        )
+        collate_from_data_or_kwargs(self.adapted_dataset, parameters)
+        return parameters
+
+    def check_model_and_optimizer(
+        self, reset_optimizer_state: bool = True, **kwargs: Any
+    ) -> None:
+        """Adapt model and optimizer to the experience.
+
+        Args:
+            reset_optimizer_state: Whether momenta restart.
+            **kwargs: Arguments of ``train``.
+        """
+        super().check_model_and_optimizer(
+            reset_optimizer_state=reset_optimizer_state, **kwargs
+        )
+
+    def make_optimizer(self, **kwargs: Any) -> None:
+        """Let the optimizer hold exactly the model's trainable parameters.
+
+        Args:
+            **kwargs: Arguments of Avalanche's ``make_optimizer``.
+        """
+        groups = self.optimizer.param_groups
+        known = {id(param) for group in groups for param in group["params"]}
+        old = self.optimized_param_id or {}
+        groups[0]["params"] += [
+            param
+            for name, param in self.model.named_parameters()
+            if id(param) not in known and name not in old
+        ]
+        super().make_optimizer(**{**kwargs, "remove_params": True})
+
+    def _after_update(self, **kwargs: Any) -> None:
+        super()._after_update(**kwargs)
+        total_steps = len(self.dataloader) * self.train_epochs
+        step = self.clock.train_exp_iterations
+        self.model.after_step(self.mb_output.detach(), step, total_steps)
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self.past_model.forget_batch()

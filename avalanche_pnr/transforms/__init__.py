@@ -1,0 +1,5 @@
+"""From images to stacked views."""
+
+from avalanche_pnr.transforms.two_views import TwoViews, ViewTransform
+
+__all__ = ["TwoViews", "ViewTransform"]

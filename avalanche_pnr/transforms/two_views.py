@@ -1,0 +1,29 @@
+"""Two views of an image, stacked."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightly.transforms.multi_view_transform import MultiViewTransform
+from torch import Tensor
+
+ViewTransform = Callable[[Any], Tensor]
+
+
+class TwoViews(MultiViewTransform):
+    """Draw two random views of an image and stack them to (2, C, H, W).
+
+    lightly returns a list of views; Avalanche, whose samples are tuples, needs one
+    tensor.
+
+    Args:
+        first: Random transform from a PIL image to a tensor (C, H, W).
+        second: Transform of the other view, by default the same.
+    """
+
+    def __init__(self, first: ViewTransform, second: ViewTransform | None = None):
+        super().__init__([first, second or first])
+
+    def __call__(self, image: Any) -> Tensor:
+        """Views of one image, (2, C, H, W)."""
+        return torch.stack(super().__call__(image))

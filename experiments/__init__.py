@@ -1,0 +1,1 @@
+"""The main job of this repository; not part of the installed package."""

@@ -1,0 +1,32 @@
+"""One progress bar over everything a command trains."""
+
+from typing import Any
+
+from avalanche.core import SupervisedPlugin
+from tqdm import tqdm
+
+
+class ProgressPlugin(SupervisedPlugin):
+    """Advances a bar by one with each epoch, beside the loss of the last batch.
+
+    Args:
+        bar: The bar, shared by all strategies of a command.
+        name: What is being trained.
+        experiences: Length of the stream.
+    """
+
+    def __init__(self, bar: "tqdm[Any]", name: str, experiences: int) -> None:
+        super().__init__()
+        self.bar = bar
+        self.name = name
+        self.experiences = experiences
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Say which experience is being trained."""
+        experience = strategy.experience.current_experience + 1
+        self.bar.set_description(f"{self.name} {experience}/{self.experiences}")
+
+    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        """Advance."""
+        self.bar.set_postfix(loss=f"{strategy.loss.item():.3f}", refresh=False)
+        self.bar.update()

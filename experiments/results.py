@@ -1,0 +1,125 @@
+"""What runs wrote, read back: every table and figure starts here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from avalanche_pnr.evaluation import (
+    accuracy_matrix,
+    average_accuracy,
+    forgetting,
+    read_records,
+)
+from avalanche_pnr.evaluation.accuracy_matrix import Matrix
+from experiments.run import CONFIG, RESULTS
+
+REFERENCES = ("raw pixels", "random backbone")
+LINEAR, KNN = "Linear_Acc_Exp", "Knn_Acc_Exp"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run: its configuration and the lines it wrote."""
+
+    folder: Path
+    config: dict[str, Any]
+    records: list[dict[str, Any]]
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        """Lines of one regularizer or reference."""
+        return [record for record in self.records if record["run"] == name]
+
+    def matrix(self, name: str, metric: str) -> Matrix:
+        """a[t, k] of a regularizer; of a reference, its one row (1, K)."""
+        records = self.of(name)
+        if name in REFERENCES:
+            records = [{**record, "after": 1} for record in records]
+        return accuracy_matrix(records, metric)
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run's folder.
+
+    Raises:
+        FileNotFoundError: If the folder does not hold a run.
+    """
+    for name in (CONFIG, RESULTS):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} holds no run: {name} is missing")
+    config = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    assert isinstance(config, dict)
+    settings = {str(key): value for key, value in config.items()}
+    return Run(folder, settings, read_records(folder / RESULTS))
+
+
+def find_runs(folders: list[Path]) -> list[Run]:
+    """All runs in and below some folders.
+
+    Raises:
+        FileNotFoundError: If a folder holds none.
+        ValueError: If the runs differ in more than the seed.
+    """
+    runs = []
+    for folder in folders:
+        found = sorted(path.parent for path in folder.rglob(CONFIG))
+        if not found:
+            raise FileNotFoundError(f"{folder} holds no run: {CONFIG} is missing")
+        runs += [read_run(path) for path in found]
+    first = comparable(runs[0])
+    for run in runs[1:]:
+        if different := {
+            key for key in first if comparable(run).get(key) != first[key]
+        }:
+            raise ValueError(
+                f"{run.folder} differs from {runs[0].folder} in "
+                f"{', '.join(sorted(different))}: runs of one report may differ in "
+                "seed, out and device only"
+            )
+    return runs
+
+
+def comparable(run: Run) -> dict[str, Any]:
+    """The settings that runs of one table have in common."""
+    ignored = {"seed", "out", "device", "workers"}
+    return {key: value for key, value in run.config.items() if key not in ignored}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: values of each seed."""
+
+    name: str
+    average: list[float]
+    knn: list[float]
+    forgetting: list[float]
+
+
+def table(runs: list[Run]) -> list[Row]:
+    """References first, then the regularizers in the order of the configuration."""
+    rows = []
+    for name in (*REFERENCES, *runs[0].config["regularizers"]):
+        linear = [run.matrix(name, LINEAR) for run in runs]
+        knn = [run.matrix(name, KNN) for run in runs]
+        drops = [] if name in REFERENCES else [forgetting(a) for a in linear]
+        rows.append(
+            Row(
+                name,
+                [average_accuracy(a) for a in linear],
+                [average_accuracy(a) for a in knn],
+                drops,
+            )
+        )
+    return rows
+
+
+def mean_deviation(values: list[float]) -> str:
+    """Percent, with the sample standard deviation where there are several values."""
+    if not values or not np.isfinite(values).all():
+        return "n/a"
+    mean = f"{100 * np.mean(values):.1f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {100 * np.std(values, ddof=1):.1f}"

@@ -1,0 +1,180 @@
+"""One run: the same stream and seed, once for each regularizer."""
+
+import copy
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from avalanche.benchmarks import CLScenario
+from avalanche.evaluation.metrics import loss_metrics
+from avalanche.training.determinism.rng_manager import RNGManager
+from avalanche.training.plugins import EvaluationPlugin
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+from torchvision import transforms
+from tqdm import tqdm
+
+from avalanche_pnr import ProbePlugin, SelfSupervised, TwoViews, probe_metrics
+from avalanche_pnr.evaluation import JSONLinesLogger, probe_accuracy
+from avalanche_pnr.methods import SelfSupervisedMethod
+from experiments.progress import ProgressPlugin
+
+RESULTS = "results.jsonl"
+CONFIG = "config.yaml"
+PACKAGES = ("torch", "torchvision", "avalanche-lib", "lightly", "numpy")
+
+
+def make_benchmark(config: DictConfig) -> CLScenario:
+    """The stream of experiences that a configuration describes."""
+    evaluate = transforms.Compose(
+        [transforms.ToTensor(), transforms.Normalize(**config.data.normalize)]
+    )
+    return instantiate(
+        config.stream,
+        instantiate(config.data.source),
+        train_transform=TwoViews(instantiate(config.data.view)),
+        eval_transform=evaluate,
+        seed=config.seed,
+    )
+
+
+def make_method(config: DictConfig) -> SelfSupervisedMethod:
+    """The method with its backbone, initialised by the seed."""
+    RNGManager.set_random_seeds(config.seed)
+    size = config.data.image_size
+    backbone = instantiate(config.backbone)
+    method: SelfSupervisedMethod = instantiate(
+        config.method, backbone, image_shape=(3, size, size)
+    )
+    return method.to(memory_format=torch.channels_last)
+
+
+class Comparison:
+    """Trains every regularizer of a configuration and writes what comes out.
+
+    The first experience is plain SSL for all of them: it is trained once.
+
+    Args:
+        config: Composed configuration.
+        benchmark: Its stream.
+        out: Folder of the run, existing and empty.
+    """
+
+    def __init__(self, config: DictConfig, benchmark: CLScenario, out: Path) -> None:
+        self.config = config
+        self.benchmark = benchmark
+        self.out = out
+        experiences = len(benchmark.train_stream)
+        epochs = 1 + len(config.regularizers) * (experiences - 1)
+        self.bar = tqdm(total=epochs * config.epochs, unit="epoch")
+
+    def run(self) -> None:
+        """Write configuration and environment, then train and judge."""
+        OmegaConf.save(self.config, self.out / CONFIG, resolve=True)
+        self._write(run="environment", **environment())
+        method = make_method(self.config)
+        self._judge("raw pixels", nn.Flatten())
+        self._judge("random backbone", method)
+        first = self._strategy("first experience", method, [])
+        self._train(first, self.benchmark.train_stream[0])
+        for name in self.config.regularizers:
+            self._continue(name, copy.deepcopy(first.model))
+        self.bar.close()
+
+    def _continue(self, name: str, method: SelfSupervisedMethod) -> None:
+        plugins = instantiate(self.config.plugins[name])
+        strategy = self._strategy(name, method, list(plugins))
+        adopt(strategy, self.benchmark.train_stream[0])
+        strategy.eval(self.benchmark.test_stream)
+        for experience in self.benchmark.train_stream[1:]:
+            self._train(strategy, experience)
+            metrics = strategy.eval(self.benchmark.test_stream)
+            self.bar.write(_summary(name, experience.current_experience, metrics))
+
+    def _train(self, strategy: SelfSupervised, experience: Any) -> None:
+        seed = np.random.SeedSequence([self.config.seed, experience.current_experience])
+        RNGManager.set_random_seeds(int(seed.generate_state(1)[0]))
+        strategy.train(experience, num_workers=self.config.workers)
+
+    def _strategy(
+        self, name: str, method: SelfSupervisedMethod, plugins: list[Any]
+    ) -> SelfSupervised:
+        config = self.config
+        probe = ProbePlugin(self.benchmark.train_stream, instantiate(config.probes))
+        evaluator = EvaluationPlugin(
+            loss_metrics(epoch=True),
+            probe_metrics(probe),
+            loggers=[JSONLinesLogger(self.out / RESULTS, run=name)],
+        )
+        length = len(self.benchmark.train_stream)
+        plugins += [probe, instantiate(config.schedule)]
+        plugins += [ProgressPlugin(self.bar, name, length)]
+        return SelfSupervised(
+            model=method,
+            optimizer=instantiate(config.optimizer)(method.parameters()),
+            train_mb_size=config.batch_size,
+            train_epochs=config.epochs,
+            eval_mb_size=512,
+            device=config.device,
+            plugins=plugins,
+            evaluator=evaluator,
+        )
+
+    def _judge(self, name: str, model: nn.Module) -> None:
+        """Write the accuracies of a network that is not trained."""
+        accuracies = probe_accuracy(
+            model.to(self.config.device),
+            self.benchmark.train_stream,
+            self.benchmark.test_stream,
+            instantiate(self.config.probes),
+            device=self.config.device,
+        )
+        for probe, values in accuracies.items():
+            for experience, value in enumerate(values):
+                self._write(
+                    run=name,
+                    metric=f"{probe.capitalize()}_Acc_Exp",
+                    value=value,
+                    after=0,
+                    stream="test",
+                    experience=experience,
+                )
+
+    def _write(self, **record: Any) -> None:
+        with (self.out / RESULTS).open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def adopt(strategy: SelfSupervised, experience: Any) -> None:
+    """Let a strategy treat its model as already trained on an experience.
+
+    Zero epochs of training: all hooks of the boundary happen (past model, replay
+    buffers, counters), and no step.
+    """
+    epochs, strategy.train_epochs = strategy.train_epochs, 0
+    strategy.train(experience)
+    strategy.train_epochs = epochs
+
+
+def environment() -> dict[str, str]:
+    """Versions that the numbers of a run depend on."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **{package: version(package) for package in PACKAGES},
+    }
+
+
+def _summary(name: str, experience: int, metrics: dict[str, Any]) -> str:
+    stream = {
+        key.split("_Acc_Stream")[0].lower(): value
+        for key, value in metrics.items()
+        if "_Acc_Stream" in key
+    }
+    accuracies = ", ".join(f"{probe} {value:.3f}" for probe, value in stream.items())
+    return f"{name}: after experience {experience + 1}, all test data: {accuracies}"
