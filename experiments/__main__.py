@@ -1,6 +1,7 @@
 """``python -m experiments``: compare regularizers on a stream of experiences."""
 
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -10,10 +11,14 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.overrides import check_choice, check_overrides
+from experiments.overrides import CONF, check_choice, check_overrides
 
 # Avalanche imports the solver of its GEM plugin, which is not used here.
 warnings.filterwarnings("ignore", message="no QP solver found")
+
+# Hydra's sweeper insists on writing a copy of its configuration somewhere.
+_SCRATCH = tempfile.TemporaryDirectory()
+OmegaConf.register_new_resolver("temporary_folder", lambda: _SCRATCH.name, replace=True)
 
 
 def output_folder(config: DictConfig) -> Path:
@@ -50,22 +55,22 @@ def check_config(config: DictConfig) -> None:
         raise ValueError(f"epochs must be 1 or more, got {config.epochs}")
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run(config: DictConfig) -> None:
     """Check, train, report."""
     from experiments.report import write_report
-    from experiments.run import Comparison, make_benchmark
+    from experiments.run import Comparison
 
     try:
         check_config(config)
         out = output_folder(config)
-        benchmark = make_benchmark(config)
+        comparison = Comparison(config, out)
         out.mkdir(parents=True, exist_ok=True)
     except InstantiationException as error:
         sys.exit(f"error: {error.__cause__ or error}")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    Comparison(config, benchmark, out).run()
+    comparison.run()
     print(write_report([out], out))
 
 

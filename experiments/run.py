@@ -59,31 +59,42 @@ class Comparison:
 
     The first experience is plain SSL for all of them: it is trained once.
 
+    Constructing it reads the data and checks the configuration, and writes nothing.
+
     Args:
         config: Composed configuration.
-        benchmark: Its stream.
-        out: Folder of the run, existing and empty.
+        out: Folder of the run, existing and empty when it is run.
+
+    Raises:
+        ValueError: If the data, the stream or the method do not fit together.
     """
 
-    def __init__(self, config: DictConfig, benchmark: CLScenario, out: Path) -> None:
+    def __init__(self, config: DictConfig, out: Path) -> None:
         self.config = config
-        self.benchmark = benchmark
         self.out = out
-        experiences = len(benchmark.train_stream)
-        epochs = 1 + len(config.regularizers) * (experiences - 1)
-        self.bar = tqdm(total=epochs * config.epochs, unit="epoch")
+        self.benchmark = make_benchmark(config)
+        smallest = min(len(each.dataset) for each in self.benchmark.train_stream)
+        if smallest < config.batch_size:
+            raise ValueError(
+                f"the smallest experience has {smallest} images, less than one batch "
+                f"of {config.batch_size}: lower batch_size or stream.experiences"
+            )
+        experiences = len(self.benchmark.train_stream)
+        trainings = 1 + len(config.regularizers) * (experiences - 1)
+        self.bar = tqdm(
+            total=trainings * config.epochs, unit="epoch", delay=1, leave=False
+        )
+        self.first = self._strategy("first experience", make_method(config), [])
 
     def run(self) -> None:
         """Write configuration and environment, then train and judge."""
         OmegaConf.save(self.config, self.out / CONFIG, resolve=True)
         self._write(run="environment", **environment())
-        method = make_method(self.config)
         self._judge("raw pixels", nn.Flatten())
-        self._judge("random backbone", method)
-        first = self._strategy("first experience", method, [])
-        self._train(first, self.benchmark.train_stream[0])
+        self._judge("random backbone", self.first.model)
+        self._train(self.first, self.benchmark.train_stream[0])
         for name in self.config.regularizers:
-            self._continue(name, copy.deepcopy(first.model))
+            self._continue(name, copy.deepcopy(self.first.model))
         self.bar.close()
 
     def _continue(self, name: str, method: SelfSupervisedMethod) -> None:

@@ -27,8 +27,6 @@ def average_accuracy(a: Matrix) -> float:
 def forgetting(a: Matrix) -> float:
     r"""Mean drop from the best, 1/(T-1) sum_{k<T} max_t (a[t, k] - a[T, k]).
 
-    The maximum runs over t >= k, from when the experience has been trained on.
-
     Args:
         a: Accuracy matrix, shape (T, T).
 
@@ -38,7 +36,7 @@ def forgetting(a: Matrix) -> float:
     Source: Chaudhry et al. 2018, arXiv 1801.10112, section 3.2.
     """
     last = len(a) - 1
-    drops = [a[k:, k].max() - a[last, k] for k in range(last)]
+    drops = [a[:, k].max() - a[last, k] for k in range(last)]
     return float(np.mean(drops)) if drops else float("nan")
 
 
@@ -60,23 +58,31 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
     return records
 
 
-def accuracy_matrix(records: Iterable[dict[str, Any]], metric: str) -> Matrix:
+def accuracy_matrix(
+    records: Iterable[dict[str, Any]], metric: str, stream: str = "test"
+) -> Matrix:
     """Collect a[t, k] from the records of a run.
 
     Args:
         records: Lines written by :class:`~avalanche_pnr.evaluation.JSONLinesLogger`.
         metric: Name of a metric by experience, ``Linear_Acc_Exp`` for example.
+        stream: Name of the stream that was evaluated.
 
     Returns:
         Accuracies (T, K); NaN where the run has not evaluated.
+
+    Raises:
+        ValueError: If there is no such record.
     """
     cells = {
         (record["after"] - 1, record["experience"]): record["value"]
         for record in records
-        if record.get("metric") == metric and record["after"] > 0
+        if record.get("metric") == metric
+        and record.get("stream") == stream
+        and record["after"] > 0
     }
     if not cells:
-        raise ValueError(f"the records hold no {metric!r}")
+        raise ValueError(f"the records hold no {metric!r} of the {stream} stream")
     shape = tuple(max(index) + 1 for index in zip(*cells, strict=True))
     matrix = np.full(shape, np.nan)
     for index, value in cells.items():

@@ -30,6 +30,7 @@ def extract_features(
     *,
     batch_size: int = 256,
     device: str | torch.device = "cpu",
+    num_workers: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Features and labels of a data set, in its order.
 
@@ -41,6 +42,7 @@ def extract_features(
         dataset: Samples ``(image, label, ...)``.
         batch_size: Images in a forward pass.
         device: Where the model is.
+        num_workers: Processes that load images.
 
     Returns:
         Features (N, F) and labels (N,), on the device.
@@ -49,8 +51,14 @@ def extract_features(
         ValueError: If samples have no label or the label -1.
     """
     features, labels = [], []
+    loader = DataLoader(
+        dataset,
+        batch_size,
+        num_workers=num_workers,
+        collate_fn=getattr(dataset, "collate_fn", None),
+    )
     with preserve_random_state(), evaluation_mode(model):
-        for batch in DataLoader(dataset, batch_size=batch_size):
+        for batch in loader:
             images, y = _labelled(batch)
             features.append(model(images.to(device)))
             labels.append(y.to(device))

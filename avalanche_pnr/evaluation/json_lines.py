@@ -13,7 +13,8 @@ class JSONLinesLogger(BaseLogger):
 
     A line of training holds ``metric, value, iteration, after, epoch``; one of
     evaluation ``metric, value, iteration, after, stream`` and, where it belongs to
-    one, ``experience``. ``after`` counts the experiences trained before.
+    one, ``experience``. ``after`` counts the experiences trained before. Evaluations
+    in the midst of training are left to Avalanche's other loggers.
 
     Args:
         path: The file; its folder must exist.
@@ -24,15 +25,6 @@ class JSONLinesLogger(BaseLogger):
         super().__init__()
         self.path = Path(path)
         self.context = context
-        self._training = False
-
-    def before_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
-        """Remember that evaluations are now in the midst of training."""
-        self._training = True
-
-    def after_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
-        """Remember that they are not any more."""
-        self._training = False
 
     def after_training_epoch(
         self, strategy: Any, metrics: list[MetricValue], **kwargs: Any
@@ -44,16 +36,25 @@ class JSONLinesLogger(BaseLogger):
         self, strategy: Any, metrics: list[MetricValue], **kwargs: Any
     ) -> None:
         """Write the metrics of an experience."""
-        experience = strategy.experience.current_experience
-        if not self._training:
-            self._write(strategy, metrics, experience=experience, **_stream(strategy))
+        experience = strategy.experience
+        self._write_evaluation(
+            strategy,
+            metrics,
+            stream=experience.origin_stream.name,
+            experience=experience.current_experience,
+        )
 
     def after_eval(
         self, strategy: Any, metrics: list[MetricValue], **kwargs: Any
     ) -> None:
         """Write the metrics of a stream."""
-        if not self._training:
-            self._write(strategy, metrics)
+        stream = next(iter(strategy.current_eval_stream)).origin_stream.name
+        self._write_evaluation(strategy, metrics, stream=stream)
+
+    def _write_evaluation(self, strategy: Any, metrics: Any, **where: Any) -> None:
+        # Set by Avalanche for as long as train() runs.
+        if strategy._eval_streams is None:
+            self._write(strategy, metrics, **where)
 
     def _write(self, strategy: Any, metrics: list[MetricValue], **where: Any) -> None:
         lines = [
@@ -70,7 +71,3 @@ class JSONLinesLogger(BaseLogger):
         ]
         with self.path.open("a") as file:
             file.writelines(json.dumps(line) + "\n" for line in lines)
-
-
-def _stream(strategy: Any) -> dict[str, str]:
-    return {"stream": strategy.experience.origin_stream.name}

@@ -1,12 +1,13 @@
 """Probes as a part of Avalanche's evaluation."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from avalanche.core import SupervisedPlugin
 from avalanche.evaluation.metrics.accuracy import ExperienceAccuracy, StreamAccuracy
-from torch import Tensor
+from torch import Tensor, nn
 
 from avalanche_pnr.evaluation.features import extract_stream
 from avalanche_pnr.evaluation.probes import KNNProbe, LinearProbe, Probe, Readout
@@ -27,38 +28,57 @@ class ProbePlugin(SupervisedPlugin):
         train_data: Experiences with labels, for example ``benchmark.train_stream``;
             images are taken under the eval transforms.
         probes: What judges; by default a linear probe and k-NN.
+
+    Raises:
+        ValueError: If two probes have the same name.
     """
 
     def __init__(
         self, train_data: Iterable[Any], probes: Sequence[Probe] | None = None
     ) -> None:
         super().__init__()
-        self.train_data = train_data
+        self.train_data = list(train_data)
         self.probes: list[Probe] = list(probes or (LinearProbe(), KNNProbe()))
+        names = [probe.name for probe in self.probes]
+        if len(set(names)) < len(names):
+            raise ValueError(f"probes need different names, got {', '.join(names)}")
         self.scores: dict[str, Tensor] = {}
         self._readouts: dict[str, Readout] = {}
-        self._fitted_to: list[tuple[int, int]] = []
+        self._classes = 0
+        self._fitted_to = b""
 
     def before_eval(self, strategy: Any, **kwargs: Any) -> None:
-        """Fit the probes, unless they are fitted to this state of the model."""
-        state = _state(strategy)
+        """Fit the probes, unless they are fitted to this state of the model.
+
+        Raises:
+            TypeError: If the strategy is not a ``SelfSupervised`` one.
+        """
+        if not hasattr(strategy, "readout"):
+            raise TypeError(
+                "ProbePlugin judges frozen features, which "
+                f"{type(strategy).__name__} does not give: use it with "
+                "avalanche_pnr.SelfSupervised"
+            )
+        state = _checksum(strategy.model.backbone)
         if state != self._fitted_to:
             parts = extract_stream(
                 strategy.model,
                 self.train_data,
                 batch_size=strategy.eval_mb_size,
                 device=strategy.device,
+                num_workers=kwargs.get("num_workers", 0),
             )
             features, labels = (torch.cat(part) for part in zip(*parts, strict=True))
             self._readouts = {p.name: p.fit(features, labels) for p in self.probes}
+            self._classes = int(labels.max()) + 1
             self._fitted_to = state
         strategy.readout = self._readouts[self.probes[0].name]
 
     def before_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
-        """Refuse samples without a label.
+        """Refuse samples without a label that the probes know.
 
         Raises:
-            ValueError: If a label is -1.
+            ValueError: If a label is -1, or not among those of ``train_data``.
         """
         if (strategy.mb_y < 0).any():
             raise ValueError(
@@ -66,13 +86,19 @@ class ProbePlugin(SupervisedPlugin):
                 f"experiences (stream {strategy.experience.origin_stream.name!r})"
             )
 
+        if (strategy.mb_y >= self._classes).any():
+            raise ValueError(
+                f"class {int(strategy.mb_y.max())} is evaluated but not in train_data, "
+                f"whose classes end at {self._classes - 1}: give the probe labelled "
+                "data of every class"
+            )
+
     def after_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
         """Score the batch with every probe."""
         self.scores = {
             probe.name: self._readouts[probe.name](strategy.mb_features)
-            for probe in self.probes[1:]
+            for probe in self.probes
         }
-        self.scores[self.probes[0].name] = strategy.mb_output
 
 
 def probe_metrics(plugin: ProbePlugin) -> list[Any]:
@@ -118,10 +144,9 @@ class _ProbeStreamAccuracy(_ProbeScores, StreamAccuracy):
     suffix = "Stream"
 
 
-def _state(strategy: Any) -> list[tuple[int, int]]:
-    """What changes when the backbone does: steps taken and tensors written to."""
-    tensors = strategy.model.backbone.state_dict(keep_vars=True).values()
-    return [
-        (id(strategy.model), strategy.clock.train_iterations),
-        *((tensor.data_ptr(), tensor._version) for tensor in tensors),
-    ]
+def _checksum(model: nn.Module) -> bytes:
+    """Digest of every parameter and buffer: whoever changes one, by whatever means."""
+    digest = hashlib.blake2b()
+    for tensor in model.state_dict().values():
+        digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy())
+    return digest.digest()

@@ -1,6 +1,7 @@
 """Classifiers on frozen features: what judges a representation."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -33,19 +34,23 @@ class LinearProbe:
     Args:
         l2: Weight of the squared norm of W.
         max_iterations: L-BFGS iterations at most.
+        name: What stands beside its numbers.
     """
 
-    name = "linear"
-
-    def __init__(self, l2: float = 1e-3, max_iterations: int = 500) -> None:
+    def __init__(
+        self, l2: float = 1e-3, max_iterations: int = 500, name: str = "linear"
+    ) -> None:
         self.l2 = l2
         self.max_iterations = max_iterations
+        self.name = name
 
     @torch.enable_grad()
     def fit(self, features: Tensor, labels: Tensor) -> Readout:
         """Fit to features (N, F) and labels (N,) in 0..C-1."""
-        mean = features.mean(dim=0)
-        scale = 1 / features.std(dim=0, correction=0).clamp_min(1e-6)
+        mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
+        # Collapsed dimensions hold rounding noise, which must not be blown up.
+        varies = deviation > 1e-5 * (1 + mean.abs())
+        scale = torch.where(varies, 1 / deviation, torch.zeros_like(deviation))
         x = (features - mean) * scale
         weight = x.new_zeros(int(labels.max()) + 1, x.shape[1], requires_grad=True)
         bias = x.new_zeros(len(weight), requires_grad=True)
@@ -69,8 +74,7 @@ class LinearProbe:
             return value
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
-        weight, bias = weight.detach(), bias.detach()
-        return lambda features: linear((features - mean) * scale, weight, bias)
+        return LinearReadout(mean, scale, weight.detach(), bias.detach())
 
 
 class KNNProbe:
@@ -82,18 +86,22 @@ class KNNProbe:
         k: Neighbours.
         temperature: tau.
         chunk: Queries compared with the bank at a time.
+        name: What stands beside its numbers.
 
     Source: Wu et al. 2018, arXiv 1805.01978, section 3.4.
     """
 
-    name = "knn"
-
     def __init__(
-        self, k: int = 20, temperature: float = 0.07, chunk: int = 1024
+        self,
+        k: int = 20,
+        temperature: float = 0.07,
+        chunk: int = 1024,
+        name: str = "knn",
     ) -> None:
         self.k = k
         self.temperature = temperature
         self.chunk = chunk
+        self.name = name
 
     def fit(self, features: Tensor, labels: Tensor) -> Readout:
         """Keep features (N, F) and labels (N,) as the bank.
@@ -106,14 +114,42 @@ class KNNProbe:
                 f"{self.k} nearest neighbours cannot be found among {len(features)} "
                 "features: lower k or give more training data"
             )
-        bank, votes = normalize(features, dim=1), one_hot(labels).to(features.dtype)
-
-        def score(queries: Tensor) -> Tensor:
-            similarity = normalize(queries, dim=1) @ bank.T  # (chunk, N)
-            nearest, index = similarity.topk(self.k, dim=1)  # (chunk, k)
-            weight = ((nearest - 1) / self.temperature).exp()
-            return (weight[..., None] * votes[index]).sum(dim=1)
-
-        return lambda queries: torch.cat(
-            [score(q) for q in torch.split(queries, self.chunk)]
+        votes = one_hot(labels).to(features.dtype)
+        return KNNReadout(
+            normalize(features, dim=1), votes, self.k, self.temperature, self.chunk
         )
+
+
+@dataclass(frozen=True)
+class LinearReadout:
+    """A linear classifier of standardised features."""
+
+    mean: Tensor
+    scale: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Logits (N, C) of features (N, F)."""
+        return linear((features - self.mean) * self.scale, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
+class KNNReadout:
+    """A bank of L2-normalised features and the class each votes for."""
+
+    bank: Tensor
+    votes: Tensor
+    k: int
+    temperature: float
+    chunk: int
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Sums of votes (N, C) for features (N, F)."""
+        return torch.cat([self._vote(x) for x in torch.split(features, self.chunk)])
+
+    def _vote(self, queries: Tensor) -> Tensor:
+        similarity = normalize(queries, dim=1) @ self.bank.T  # (chunk, N)
+        nearest, index = similarity.topk(self.k, dim=1)  # (chunk, k)
+        weight = ((nearest - 1) / self.temperature).exp()
+        return (weight[..., None] * self.votes[index]).sum(dim=1)

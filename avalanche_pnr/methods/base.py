@@ -1,13 +1,11 @@
 """What a self-supervised method is to this package."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any
 
 import torch
 from lightly.models.modules.heads import ProjectionHead
 from torch import Tensor, nn
-from torch.nn import BatchNorm1d, Parameter, ReLU
+from torch.nn import BatchNorm1d, ReLU
 
 from avalanche_pnr.losses import Reduction
 
@@ -117,7 +115,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         return projection
 
     def projection(self, output: Tensor) -> Tensor:
-        """The online projection z inside an output, (N, V, E) to (N, V, D)."""
+        """The online projection inside an output, as g receives it, (N, V, D)."""
         return output[..., : self.projection_dim]
 
     def add_distillation_predictor(self, hidden_dim: int = 2048) -> None:
@@ -132,8 +130,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
                 (dim, hidden_dim, BatchNorm1d(hidden_dim), ReLU()),
                 (hidden_dim, dim, None, None),
             ]
-            like = next(self.parameters())
-            self.distillation_predictor = ProjectionHead(layers).to(like)
+            predictor = ProjectionHead(layers).to(next(self.parameters()))
+            self.distillation_predictor = predictor
 
     def predict_past(self, output: Tensor) -> Tensor:
         """Predictions p = g(z) of every view, (N, V, E) to (N, V, D).
@@ -179,17 +177,6 @@ class SelfSupervisedMethod(nn.Module, ABC):
                 f"self-supervised training needs batches of 2 images or more, got "
                 f"{batch_size}: BatchNorm and negatives compare images of a batch"
             )
-
-    def named_parameters(
-        self, *args: Any, **kwargs: Any
-    ) -> Iterator[tuple[str, Parameter]]:
-        """The trainable parameters: momentum networks are state, not parameters.
-
-        Optimizers and Avalanche's plugins (MIR, GEM, EWC) take every parameter for
-        one that has a gradient.
-        """
-        named = super().named_parameters(*args, **kwargs)
-        return ((name, param) for name, param in named if param.requires_grad)
 
     def _missing(self, verb: str, user: str) -> NotImplementedError:
         method = type(self).__name__

@@ -20,7 +20,8 @@ from avalanche_pnr.methods.queue import Queue
 class MoCoV2Plus(MomentumMethod):
     """Queries against momentum keys of the other view and a queue of older keys.
 
-    The output of a view is [q | k], both L2-normalised. Two queues of each view hold
+    The output of a view is [q | k], not normalised: plugins that measure the output,
+    such as MAS, need its length. Two queues of each view hold
     momentum keys (``queue``, Q) and past outputs (``past_queue``, R); PNR reads both.
 
     Args:
@@ -66,13 +67,16 @@ class MoCoV2Plus(MomentumMethod):
 
     def encode(self, images: Tensor) -> Tensor:
         """[q | k] of one view, (N, C, H, W) to (N, 2 D)."""
-        q = normalize(self.project(images), dim=-1)
-        k = normalize(self.momentum_project(images), dim=-1)
+        q, k = self.project(images), self.momentum_project(images)
         return torch.cat([q, k], dim=-1)
+
+    def projection(self, output: Tensor) -> Tensor:
+        """The queries q, L2-normalised, (N, V, 2 D) to (N, V, D)."""
+        return self._q_and_k(output)[0]
 
     def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
         """InfoNCE of q against the other view's k, negatives Q."""
-        q, k = output.chunk(2, dim=-1)
+        q, k = self._q_and_k(output)
         return moco_loss(q, k, [self.queue.keys], self.temperature, reduction)
 
     def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
@@ -82,7 +86,7 @@ class MoCoV2Plus(MomentumMethod):
 
     def plasticity(self, output: Tensor, past: Tensor) -> Tensor:
         """L1: the loss with the past queue R beside Q."""
-        q, k = output.chunk(2, dim=-1)
+        q, k = self._q_and_k(output)
         queues = [self.queue.keys, self.past_queue.keys]
         return moco_loss(q, k, queues, self.temperature)
 
@@ -94,7 +98,7 @@ class MoCoV2Plus(MomentumMethod):
 
     def after_step(self, output: Tensor, step: int, total_steps: int) -> None:
         """Enqueue this batch's keys, then move the key network."""
-        _, k = output.chunk(2, dim=-1)
+        _, k = self._q_and_k(output)
         self.queue.enqueue(k)
         super().after_step(output, step, total_steps)
 
@@ -106,3 +110,7 @@ class MoCoV2Plus(MomentumMethod):
         """Refuse batches below 2 images or above the queue's length."""
         super().check_batch_size(batch_size)
         self.queue.check_batch_size(batch_size)
+
+    def _q_and_k(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        q, k = output.chunk(2, dim=-1)
+        return normalize(q, dim=-1), normalize(k, dim=-1)

@@ -1,6 +1,8 @@
 """Methods whose targets come from an exponential moving average of the network."""
 
 import copy
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from lightly.models.utils import update_momentum
@@ -46,6 +48,19 @@ class MomentumMethod(SelfSupervisedMethod):
         self.momentum_end = momentum_end
         self.momentum_backbone = copy.deepcopy(backbone).requires_grad_(False)
         self.momentum_projector = copy.deepcopy(projector).requires_grad_(False)
+
+    def named_parameters(
+        self, *args: Any, **kwargs: Any
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """The parameters without those of the momentum networks, which are state.
+
+        Optimizers and Avalanche's plugins (MIR, GEM, EWC) take every parameter for
+        one that has a gradient.
+        """
+        copies = (self.momentum_backbone, self.momentum_projector)
+        state = {id(param) for each in copies for param in each.parameters()}
+        named = super().named_parameters(*args, **kwargs)
+        return ((name, param) for name, param in named if id(param) not in state)
 
     @torch.no_grad()
     def momentum_project(self, images: Tensor) -> Tensor:

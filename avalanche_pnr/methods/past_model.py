@@ -22,7 +22,7 @@ class PastModel:
 
     def __init__(self) -> None:
         self._network: nn.Module | None = None
-        self._views: Tensor | None = None
+        self._batch: tuple[Tensor, int] | None = None
         self._output: Tensor | None = None
 
     @property
@@ -53,12 +53,20 @@ class PastModel:
                 "there is no past model in the first experience: call snapshot() "
                 "when an experience ends, and check `exists` before"
             )
-        if self._output is None or views is not self._views:
+        if self._output is None or not self._is_last_batch(views):
             with torch.no_grad():
                 rows = self._network(views.flatten(0, 1))
-            self._views, self._output = views, rows.unflatten(0, views.shape[:2])
+            self._batch = (views, views._version)
+            self._output = rows.unflatten(0, views.shape[:2])
         return self._output
 
     def forget_batch(self) -> None:
         """Release the batch whose outputs are kept."""
-        self._views = self._output = None
+        self._batch = self._output = None
+
+    def _is_last_batch(self, views: Tensor) -> bool:
+        """Whether it is the same tensor, not written to since (buffers are reused)."""
+        if self._batch is None:
+            return False
+        last, version = self._batch
+        return views is last and views._version == version

@@ -15,6 +15,9 @@ class Queue(nn.Module):
         length: Embeddings kept for each view, K.
         dim: Size of an embedding, D.
         views: Number of views, V.
+
+    Raises:
+        ValueError: If the length is below 1.
     """
 
     keys: Tensor
@@ -22,6 +25,8 @@ class Queue(nn.Module):
 
     def __init__(self, length: int, dim: int, views: int = 2) -> None:
         super().__init__()
+        if length < 1:
+            raise ValueError(f"queue_length must be 1 or more, got {length}")
         random = torch.randn(views, length, dim)
         self.register_buffer("keys", normalize(random, dim=-1))  # (V, K, D)
         self.register_buffer("pointer", torch.zeros((), dtype=torch.long))

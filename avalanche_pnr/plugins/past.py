@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from avalanche.core import SupervisedPlugin
-from avalanche.training.utils import _at_task_boundary
 from torch import Tensor
 
 from avalanche_pnr.methods import SelfSupervisedMethod
@@ -13,11 +12,11 @@ from avalanche_pnr.methods import SelfSupervisedMethod
 class PastModelPlugin(SupervisedPlugin, ABC):
     """Adds a regulariser towards the past model from the second experience on.
 
-    The past model is taken when an experience ends (at true task boundaries only)
-    and is shared through ``strategy.past_model``: several plugins cost one forward
-    pass a batch. The distillation predictor g becomes a part of ``strategy.model``
-    when the second experience begins, is trained by the strategy's optimizer and
-    carries over to later experiences. Samples replayed by other plugins are
+    The past model is taken when an experience ends, on online streams when all its
+    parts have been trained on. It is shared through ``strategy.past_model``: several
+    plugins cost one forward pass a batch. The distillation predictor g becomes a part
+    of ``strategy.model`` when the second experience begins, is trained by the
+    strategy's optimizer and carries over to later experiences. Samples replayed by other plugins are
     regularised like those of the current experience.
 
     Args:
@@ -27,6 +26,7 @@ class PastModelPlugin(SupervisedPlugin, ABC):
     def __init__(self, *, predictor_hidden_dim: int = 2048) -> None:
         super().__init__()
         self.predictor_hidden_dim = predictor_hidden_dim
+        self._parts_trained = 0
 
     @abstractmethod
     def regularizer(
@@ -53,8 +53,19 @@ class PastModelPlugin(SupervisedPlugin, ABC):
                 "avalanche_pnr.SelfSupervised"
             )
 
-    def before_train_dataset_adaptation(self, strategy: Any, **kwargs: Any) -> None:
-        """Add the predictor in time for the experience's optimizer."""
+    def after_train_dataset_adaptation(self, strategy: Any, **kwargs: Any) -> None:
+        """Add the predictor in time for the experience's optimizer.
+
+        Raises:
+            ValueError: If the stream hides where its experiences end.
+        """
+        experience = strategy.experience
+        if not getattr(experience, "access_task_boundaries", True):
+            raise ValueError(
+                f"{type(self).__name__} takes the past model where an experience ends, "
+                "which this online stream hides: make it with "
+                "split_online_stream(..., access_task_boundaries=True)"
+            )
         if strategy.past_model.exists:
             strategy.model.add_distillation_predictor(self.predictor_hidden_dim)
 
@@ -65,6 +76,12 @@ class PastModelPlugin(SupervisedPlugin, ABC):
             strategy.loss += self.regularizer(strategy.model, strategy.mb_output, past)
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Take the past model."""
-        if _at_task_boundary(strategy.experience, before=False):
+        """Take the past model at the end of an experience.
+
+        Avalanche's ``is_last_subexp`` stays False on online streams whose parts
+        divide the experience evenly, so the parts are counted.
+        """
+        self._parts_trained += 1
+        if self._parts_trained >= getattr(strategy.experience, "sub_stream_length", 1):
+            self._parts_trained = 0
             strategy.past_model.snapshot(strategy.model)

@@ -17,8 +17,12 @@ class WarmupCosinePlugin(SupervisedPlugin):
     from the second experience on.)
 
     Args:
-        warmup_epochs: W; shortened, with a warning, to what the epochs allow.
-        warmup_start_lr: s.
+        warmup_epochs: W; shortened, with a warning, to what the epochs allow. Below
+            2 there is no warm-up.
+        warmup_start_lr: s of the first parameter group; others in proportion.
+
+    Raises:
+        ValueError: When training begins, if s is above the learning rate.
 
     Source: the published recipes, arXiv 2306.05101, appendix.
     """
@@ -54,14 +58,18 @@ class WarmupCosinePlugin(SupervisedPlugin):
         if warmup < self.warmup_epochs and epochs > 0:
             warnings.warn(
                 f"{self.warmup_epochs} warm-up epochs do not fit into {epochs} "
-                f"epochs: using {warmup}",
+                f"epochs: using {warmup if warmup > 1 else 0}",
                 stacklevel=2,
             )
-        cosine = CosineAnnealingLR(optimizer, max(epochs - warmup, 1))
         if warmup < 2:
-            return cosine
+            return CosineAnnealingLR(optimizer, max(epochs, 1))
         base_lr = optimizer.param_groups[0]["initial_lr"]
-        linear = LinearLR(
-            optimizer, self.warmup_start_lr / base_lr, total_iters=warmup - 1
-        )
+        if not 0 < self.warmup_start_lr <= base_lr:
+            raise ValueError(
+                f"the warm-up starts at {self.warmup_start_lr}, which is not between 0 "
+                f"and the learning rate {base_lr}: change warmup_start_lr or lr"
+            )
+        start = self.warmup_start_lr / base_lr
+        linear = LinearLR(optimizer, start, total_iters=warmup - 1)
+        cosine = CosineAnnealingLR(optimizer, epochs - warmup)
         return SequentialLR(optimizer, [linear, cosine], [warmup])

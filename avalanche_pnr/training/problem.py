@@ -41,6 +41,7 @@ class SelfSupervisedProblem:
     model: Any
     mbatch: Any
     mb_output: Tensor
+    mb_features: Tensor | None
     device: torch.device
     is_training: bool
     readout: Callable[[Tensor], Tensor] | None
@@ -61,7 +62,13 @@ class SelfSupervisedProblem:
 
     @property
     def mb_task_id(self) -> Tensor:
-        """Task labels (N,)."""
+        """Task labels (N,).
+
+        Raises:
+            ValueError: If the stream has none.
+        """
+        if len(self.mbatch) < 3:
+            raise ValueError("this stream has no task labels")
         task_id: Tensor = self.mbatch[-1]
         return task_id
 
@@ -91,6 +98,7 @@ class SelfSupervisedProblem:
         parts = [self.mbatch] if isinstance(self.mbatch, Tensor) else self.mbatch
         if self.is_training:
             check_views(parts[0])
+            self.model.check_batch_size(len(parts[0]))
         batch = [part.to(self.device, non_blocking=True) for part in parts]
         if len(batch) == 1:
             batch.append(torch.full((len(batch[0]),), -1, device=self.device))
@@ -112,5 +120,6 @@ def check_views(x: Any) -> None:
     raise ValueError(
         "a training batch must be one tensor of stacked views (N, V, C, H, W) with "
         f"V >= 2, got {got}: let the data set's train transform return "
-        "torch.stack(views), as avalanche_pnr.transforms.TwoViews does"
+        "torch.stack(views), as avalanche_pnr.TwoViews does, and let samples be "
+        "tuples, (x, -1) without labels"
     )

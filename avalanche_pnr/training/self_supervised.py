@@ -58,6 +58,7 @@ class SelfSupervised(
         peval_mode: ``"epoch"`` or ``"iteration"``, the unit of ``eval_every``.
 
     Raises:
+        TypeError: If the model is not a ``SelfSupervisedMethod``.
         ValueError: If the method cannot learn from batches of this size.
     """
 
@@ -79,6 +80,11 @@ class SelfSupervised(
         eval_every: int = -1,
         peval_mode: str = "epoch",
     ) -> None:
+        if not isinstance(model, SelfSupervisedMethod):
+            raise TypeError(
+                f"{type(model).__name__} is no self-supervised method: wrap it as the "
+                "backbone of one, for example MoCoV2Plus(backbone)"
+            )
         model.check_batch_size(train_mb_size)
         super().__init__(
             model=model,
@@ -99,8 +105,36 @@ class SelfSupervised(
         self.pseudo_negatives: Tensor | None = None
         """Past outputs of the current batch, (N, V, D), while PNR trains on it."""
 
+        self.mb_features: Tensor | None = None
+        """Features (N, F) of the current batch in evaluation."""
+
         self.readout: Callable[[Tensor], Tensor] | None = None
         """Class scores (N, C) of features (N, F), set by probes."""
+
+    def train(
+        self,
+        experiences: Any,
+        eval_streams: Any = None,
+        *,
+        drop_last: bool = True,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Train on an experience, or on several in turn.
+
+        Args:
+            experiences: An experience or several.
+            eval_streams: Streams of periodic evaluation; by default ``experiences``.
+            drop_last: Whether loaders, those of replay plugins included, drop
+                incomplete batches.
+            **kwargs: Arguments of the data loader and of the hooks.
+
+        Returns:
+            The last value of every metric.
+        """
+        metrics: dict[str, Any] = super().train(
+            experiences, eval_streams, drop_last=drop_last, **kwargs
+        )
+        return metrics
 
     def eval(self, exp_list: Any, **kwargs: Any) -> dict[str, Any]:
         """Judge the features on a stream or an experience.
@@ -112,11 +146,12 @@ class SelfSupervised(
         Returns:
             The last value of every metric.
         """
+        self.model.to(self.device)
         with preserve_random_state():
             metrics: dict[str, Any] = super().eval(exp_list, **kwargs)
         return metrics
 
-    def make_train_dataloader(self, drop_last: bool = True, **kwargs: Any) -> None:
+    def make_train_dataloader(self, *, drop_last: bool, **kwargs: Any) -> None:
         """Make the loader of stacked views.
 
         Args:
@@ -177,6 +212,10 @@ class SelfSupervised(
         total_steps = len(self.dataloader) * self.train_epochs
         step = self.clock.train_exp_iterations
         self.model.after_step(self.mb_output.detach(), step, total_steps)
+
+    def _eval_cleanup(self) -> None:
+        super()._eval_cleanup()
+        self.mb_features = None
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)

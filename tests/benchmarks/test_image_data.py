@@ -1,0 +1,113 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avalanche_pnr.benchmarks import ArrayImages, ImageData
+
+Arrays = tuple[Any, Any]
+
+
+def _arrays(labels: list[int], seed: int = 0) -> Arrays:
+    shape = (len(labels), 4, 5, 3)
+    x = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return x, np.array(labels)
+
+
+TRAIN, TEST = _arrays([0, 1, 2, 1, 0]), _arrays([2, 1, 0], seed=1)
+
+
+def test_images_come_back_with_their_labels() -> None:
+    x, y = TRAIN
+    images = ArrayImages(x, y)
+    assert len(images) == 5
+    for index in range(5):
+        image, label = images[index]
+        assert image.mode == "RGB"
+        assert np.array_equal(np.asarray(image), x[index])
+        assert label == y[index]
+
+
+def test_targets_are_a_list_of_python_integers() -> None:
+    targets = ArrayImages(TRAIN[0], TRAIN[1].astype(np.uint8)).targets
+    assert targets == [0, 1, 2, 1, 0]
+    assert {type(target) for target in targets} == {int}
+
+
+def test_splits_are_kept_apart() -> None:
+    data = ImageData.from_arrays("here", TRAIN, TEST)
+    assert np.array_equal(data.train.x, TRAIN[0])
+    assert np.array_equal(data.test.x, TEST[0])
+    assert data.train.targets == [0, 1, 2, 1, 0]
+    assert data.test.targets == [2, 1, 0]
+
+
+def test_classes_are_named_by_number_unless_names_are_given() -> None:
+    unnamed = ImageData.from_arrays("here", TRAIN, TEST)
+    named = ImageData.from_arrays("here", TRAIN, TEST, np.array(["ant", "bee", "cat"]))
+    assert unnamed.class_names == ("0", "1", "2")
+    assert named.class_names == ("ant", "bee", "cat")
+    assert {type(name) for name in named.class_names} == {str}
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        pytest.param(TEST[0] / 255, id="float"),
+        pytest.param(TEST[0].astype(np.int64), id="int64"),
+        pytest.param(TEST[0][..., 0], id="grey without channel"),
+        pytest.param(TEST[0][..., :1], id="one channel"),
+        pytest.param(np.moveaxis(TEST[0], 3, 1), id="channels first"),
+        pytest.param(TEST[0][:0], id="none"),
+    ],
+)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_wrong_images_are_refused_by_source_and_split(images: Any, split: str) -> None:
+    splits = {"train": TRAIN, "test": TEST, split: (images, TEST[1][: len(images)])}
+    with pytest.raises(ValueError, match=rf"^here \({split}\): images must be uint8"):
+        ImageData.from_arrays("here", splits["train"], splits["test"])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(np.array([0.0, 1.0, 2.0]), id="float"),
+        pytest.param(np.array(["0", "1", "2"]), id="text"),
+        pytest.param(np.array([0, 1]), id="too few"),
+        pytest.param(np.array([0, 1, 2, 0]), id="too many"),
+        pytest.param(np.eye(3, dtype=np.int64), id="one-hot"),
+    ],
+)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_wrong_labels_are_refused_by_source_and_split(labels: Any, split: str) -> None:
+    splits = {"train": TRAIN, "test": TEST, split: (TEST[0], labels)}
+    with pytest.raises(ValueError, match=rf"^here \({split}\): labels must be integer"):
+        ImageData.from_arrays("here", splits["train"], splits["test"])
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 3], [1, 2, 3], [-1, 0, 1]])
+def test_training_labels_with_gaps_are_refused(labels: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"^here: training labels must be 0\.\.C-1"):
+        ImageData.from_arrays("here", _arrays(labels), _arrays(labels))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "different"),
+    [
+        ([0, 1, 2, 3], [0, 2], "[1, 3]"),
+        ([0, 1], [0, 1, 2], "[2]"),
+        ([0, 1], [0, 1, -1], "[-1]"),
+    ],
+)
+def test_classes_of_one_split_only_are_named(
+    train: list[int], test: list[int], different: str
+) -> None:
+    with pytest.raises(ValueError, match="both training and test") as error:
+        ImageData.from_arrays("here", _arrays(train), _arrays(test))
+    assert different in str(error.value)
+
+
+@pytest.mark.parametrize("names", [["ant", "bee"], ["ant", "bee", "cat", "dog"]])
+def test_a_wrong_number_of_names_is_refused(names: list[str]) -> None:
+    with pytest.raises(ValueError, match=rf"{len(names)} class names for 3 classes"):
+        ImageData.from_arrays("here", TRAIN, TEST, names)

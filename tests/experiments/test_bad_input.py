@@ -1,0 +1,73 @@
+"""What the main job answers to bad input, without a process for each."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.__main__ import main
+from experiments.overrides import check_overrides
+from experiments.report import write_report
+
+
+@pytest.mark.parametrize(
+    ("override", "answer"),
+    [
+        ("epoch=3", "no setting 'epoch'; did you mean epochs"),
+        ("path=x", "no setting 'path'; did you mean data.path"),
+        ("experiences=5", "did you mean stream.experiences"),
+        ("method=moco", "no method=moco; did you mean mocov2plus"),
+        ("data=cifar1000", "did you mean cifar100 or cifar10"),
+        ("xyzzy=1", "no setting 'xyzzy'; there are backbone, "),
+        ("out=a=b", "'out=a=b' is not understood"),
+    ],
+)
+def test_unknown_names_get_the_nearest_valid_one(override: str, answer: str) -> None:
+    with pytest.raises(ValueError, match=answer):
+        check_overrides([override])
+
+
+def test_valid_names_pass() -> None:
+    names = ["epochs=3", "data.path=x", "+new.name=1", "method=mocov2plus,simclr"]
+    check_overrides([*names, "optimizer.lr=0.1", "hydra.verbose=true", "~probes"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "answer"),
+    [
+        (["data=npz"], "data=npz needs data.path="),
+        (["data=npz", "data.path=nowhere.npz"], "nowhere.npz does not exist"),
+        (["data=cifar100", "data.path=nowhere"], "data.download=true"),
+        (["regularizers=[pmr]"], "no regularizer=pmr; did you mean pnr"),
+        (["regularizers=[]"], "regularizers is empty"),
+        (["epochs=0"], "epochs must be 1 or more"),
+        (["stream.experiences=11"], "11 experiences cannot be made of 10 classes"),
+        (["data.image_size=32"], "8x8 px are smaller than the crop of 32x32"),
+        (["batch_size=4000"], "less than one batch"),
+        (["batch_size=1"], "batches of 2 images or more"),
+        (["method.queue_length=8"], "queue of length 8 is shorter than a batch"),
+        (["method.temperature=0"], "temperature must be above 0"),
+        (["nonsense=1"], "no setting 'nonsense'"),
+    ],
+)
+def test_bad_configurations_end_with_one_sentence_and_write_nothing(
+    overrides: list[str],
+    answer: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["backbone.width=16", f"out={out}", *overrides]
+    monkeypatch.setattr(sys, "argv", ["experiments", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert str(exit_.value).startswith("error: ")
+    assert answer in str(exit_.value)
+    assert not out.exists()
+
+
+def test_a_folder_without_runs_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileNotFoundError, match="holds no run: config"
+    ):
+        write_report([tmp_path], tmp_path)

@@ -1,0 +1,40 @@
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from avalanche_pnr.methods import Queue
+
+
+def test_starts_as_random_unit_vectors_that_differ_between_views() -> None:
+    queue = Queue(10, 4)
+    assert torch.allclose(queue.keys.norm(dim=-1), torch.ones(2, 10))
+    assert not torch.equal(queue.keys[0], queue.keys[1])
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 7])
+def test_holds_the_last_keys_of_each_view_whatever_the_batch_size(size: int) -> None:
+    queue = Queue(7, 3)
+    seen = []
+    for step in range(9):
+        keys = normalize(torch.randn(size, 2, 3), dim=-1)
+        queue.enqueue(keys)
+        seen.append(keys)
+        last = torch.cat(seen)[-7:].transpose(0, 1)
+        if last.shape[1] == 7:
+            age = int(queue.pointer)
+            assert torch.equal(queue.keys.roll(-age, dims=1), last), step
+
+
+def test_state_dict_keeps_keys_and_position() -> None:
+    queue, other = Queue(5, 2), Queue(5, 2)
+    queue.enqueue(torch.ones(3, 2, 2))
+    other.load_state_dict(queue.state_dict())
+    for each in (queue, other):
+        each.enqueue(torch.full((3, 2, 2), 2.0))
+    assert torch.equal(queue.keys, other.keys)
+    assert int(other.pointer) == 1
+
+
+def test_a_batch_above_the_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="length 4 is shorter than a batch of 5"):
+        Queue(4, 2).enqueue(torch.ones(5, 2, 2))
