@@ -138,6 +138,7 @@ class Comparison:
 
     def _judge(self, name: str, model: nn.Module) -> None:
         """Write the accuracies of a network that is not trained."""
+        self.bar.set_description(f"judging {name}")
         accuracies = probe_accuracy(
             model.to(self.config.device),
             self.benchmark.train_stream,

@@ -25,6 +25,20 @@ class JSONLinesLogger(BaseLogger):
         super().__init__()
         self.path = Path(path)
         self.context = context
+        self._training = False
+        self._uncounted = 0
+
+    def before_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
+        """From here on, evaluations are in the midst of training."""
+        self._training, self._uncounted = True, 0
+
+    def after_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
+        """From here on, they count for this experience, which the clock does later."""
+        self._training, self._uncounted = False, 1
+
+    def after_training(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
+        """The clock has counted."""
+        self._uncounted = 0
 
     def after_training_epoch(
         self, strategy: Any, metrics: list[MetricValue], **kwargs: Any
@@ -52,8 +66,7 @@ class JSONLinesLogger(BaseLogger):
         self._write_evaluation(strategy, metrics, stream=stream)
 
     def _write_evaluation(self, strategy: Any, metrics: Any, **where: Any) -> None:
-        # Set by Avalanche for as long as train() runs.
-        if strategy._eval_streams is None:
+        if not self._training:
             self._write(strategy, metrics, **where)
 
     def _write(self, strategy: Any, metrics: list[MetricValue], **where: Any) -> None:
@@ -63,7 +76,7 @@ class JSONLinesLogger(BaseLogger):
                 "metric": value.name.split("/")[0],
                 "value": float(value.value),
                 "iteration": value.x_plot,
-                "after": strategy.clock.train_exp_counter,
+                "after": strategy.clock.train_exp_counter + self._uncounted,
                 **where,
             }
             for value in metrics

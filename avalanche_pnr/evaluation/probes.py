@@ -151,5 +151,5 @@ class KNNReadout:
     def _vote(self, queries: Tensor) -> Tensor:
         similarity = normalize(queries, dim=1) @ self.bank.T  # (chunk, N)
         nearest, index = similarity.topk(self.k, dim=1)  # (chunk, k)
-        weight = ((nearest - 1) / self.temperature).exp()
+        weight = ((nearest - nearest[:, :1]) / self.temperature).exp()
         return (weight[..., None] * self.votes[index]).sum(dim=1)

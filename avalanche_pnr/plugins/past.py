@@ -16,8 +16,8 @@ class PastModelPlugin(SupervisedPlugin, ABC):
     parts have been trained on. It is shared through ``strategy.past_model``: several
     plugins cost one forward pass a batch. The distillation predictor g becomes a part
     of ``strategy.model`` when the second experience begins, is trained by the
-    strategy's optimizer and carries over to later experiences. Samples replayed by other plugins are
-    regularised like those of the current experience.
+    strategy's optimizer and carries over to later experiences. Samples replayed by
+    other plugins are regularised like those of the current experience.
 
     Args:
         predictor_hidden_dim: Width of g's hidden layer.

@@ -67,7 +67,5 @@ def test_bad_configurations_end_with_one_sentence_and_write_nothing(
 
 
 def test_a_folder_without_runs_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match="holds no run: config"
-    ):
+    with pytest.raises(FileNotFoundError, match="holds no run: config"):
         write_report([tmp_path], tmp_path)

@@ -1,0 +1,60 @@
+"""What ``pip install .`` brings."""
+
+import configparser
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+import pytest
+
+import avalanche_pnr
+
+ROOT = Path(__file__).parents[1]
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "avalanche": "avalanche-lib",
+    "hydra": "hydra-core",
+    "sklearn": "scikit-learn",
+}
+
+
+def imported(folder: Path) -> set[str]:
+    """Distributions that the modules of a folder import."""
+    pattern = re.compile(r"^\s*(?:from|import) (\w+)", flags=re.MULTILINE)
+    found = {
+        name
+        for file in folder.rglob("*.py")
+        for name in pattern.findall(file.read_text())
+    }
+    own = {"avalanche_pnr", "experiments"}
+    return {DISTRIBUTIONS.get(n, n) for n in found - own - sys.stdlib_module_names}
+
+
+def declared(*extras: str) -> set[str]:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    lines = config["options"]["install_requires"].splitlines()
+    for extra in extras:
+        lines += config["options.extras_require"][extra].splitlines()
+    return {re.split(r"[<>=; ]", line)[0] for line in lines if line}
+
+
+def test_everything_imported_is_declared() -> None:
+    assert imported(ROOT / "avalanche_pnr") <= declared()
+    assert imported(ROOT / "experiments") <= declared("experiments")
+
+
+def test_everything_public_is_there() -> None:
+    for name in avalanche_pnr.__all__:
+        assert getattr(avalanche_pnr, name) is not None
+    assert (ROOT / "avalanche_pnr" / "py.typed").is_file()
+
+
+def test_the_installed_package_brings_neither_tests_nor_experiments() -> None:
+    try:
+        record = files("avalanche-pnr")
+    except PackageNotFoundError:
+        pytest.skip("avalanche-pnr is not installed, only on the path")
+    assert record is not None
+    assert not {path.parts[0] for path in record} & {"tests", "experiments"}

@@ -1,0 +1,25 @@
+"""The README's example runs, and its commands are those of CI."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_examples_run(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    # An example may go on where the ones before it stopped.
+    source = "\n".join(EXAMPLES[: number + 1])
+    names: dict[str, object] = {}
+    exec(re.sub(r"train_epochs=\d+", "train_epochs=1", source), names)
+    assert "Top1_Acc_Stream" in capsys.readouterr().out
+
+
+def test_there_are_two_commands() -> None:
+    commands = re.findall(r"^python3 -m venv .*$", README, flags=re.MULTILINE)
+    assert len(commands) == 2
+    assert commands[0].endswith("-m experiments")
+    assert commands[1].endswith("-m pytest")
