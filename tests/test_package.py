@@ -1,5 +1,6 @@
 """What ``pip install .`` brings."""
 
+import ast
 import configparser
 import re
 import sys
@@ -21,14 +22,16 @@ DISTRIBUTIONS = {
 
 def imported(folder: Path) -> set[str]:
     """Distributions that the modules of a folder import."""
-    pattern = re.compile(r"^\s*(?:from|import) (\w+)", flags=re.MULTILINE)
-    found = {
-        name
-        for file in folder.rglob("*.py")
-        for name in pattern.findall(file.read_text())
-    }
-    own = {"avalanche_pnr", "experiments"}
-    return {DISTRIBUTIONS.get(n, n) for n in found - own - sys.stdlib_module_names}
+    found = set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(str(node.module))
+    tops = {name.partition(".")[0] for name in found}
+    foreign = tops - {"avalanche_pnr", "experiments"} - sys.stdlib_module_names
+    return {DISTRIBUTIONS.get(name, name) for name in foreign}
 
 
 def declared(*extras: str) -> set[str]:

@@ -7,7 +7,7 @@ from avalanche_pnr.evaluation.accuracy_matrix import (
     read_records,
 )
 from avalanche_pnr.evaluation.features import extract_features, extract_stream
-from avalanche_pnr.evaluation.functional import accuracy, probe_accuracy
+from avalanche_pnr.evaluation.functional import accuracy, fit_probes, probe_accuracy
 from avalanche_pnr.evaluation.json_lines import JSONLinesLogger
 from avalanche_pnr.evaluation.plugin import ProbePlugin, probe_metrics
 from avalanche_pnr.evaluation.probes import KNNProbe, LinearProbe, Probe, Readout
@@ -24,6 +24,7 @@ __all__ = [
     "average_accuracy",
     "extract_features",
     "extract_stream",
+    "fit_probes",
     "forgetting",
     "probe_accuracy",
     "probe_metrics",

@@ -7,7 +7,29 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr.evaluation.features import extract_stream
-from avalanche_pnr.evaluation.probes import Probe
+from avalanche_pnr.evaluation.probes import Probe, Readout
+
+
+def fit_probes(
+    model: nn.Module,
+    train_data: Iterable[Any],
+    probes: Sequence[Probe],
+    **kwargs: Any,
+) -> dict[str, Readout]:
+    """Fit probes to the frozen features of all training data.
+
+    Args:
+        model: Maps images (N, C, H, W) to features (N, F).
+        train_data: Experiences with the labelled training data of all classes.
+        probes: What is fitted.
+        **kwargs: Arguments of :func:`extract_features`.
+
+    Returns:
+        For each probe's name, its readout.
+    """
+    parts = extract_stream(model, train_data, **kwargs)
+    features, labels = (torch.cat(each) for each in zip(*parts, strict=True))
+    return {probe.name: probe.fit(features, labels) for probe in probes}
 
 
 def probe_accuracy(
@@ -29,9 +51,7 @@ def probe_accuracy(
     Returns:
         For each probe's name, one accuracy in 0..1 for each test experience.
     """
-    train = extract_stream(model, train_data, **kwargs)
-    features, labels = (torch.cat(parts) for parts in zip(*train, strict=True))
-    readouts = {probe.name: probe.fit(features, labels) for probe in probes}
+    readouts = fit_probes(model, train_data, probes, **kwargs)
     test = extract_stream(model, test_data, **kwargs)
     return {
         name: [accuracy(readout(x), y) for x, y in test]

@@ -9,7 +9,7 @@ from avalanche.core import SupervisedPlugin
 from avalanche.evaluation.metrics.accuracy import ExperienceAccuracy, StreamAccuracy
 from torch import Tensor, nn
 
-from avalanche_pnr.evaluation.features import extract_stream
+from avalanche_pnr.evaluation.functional import fit_probes
 from avalanche_pnr.evaluation.probes import KNNProbe, LinearProbe, Probe, Readout
 
 
@@ -44,7 +44,6 @@ class ProbePlugin(SupervisedPlugin):
             raise ValueError(f"probes need different names, got {', '.join(names)}")
         self.scores: dict[str, Tensor] = {}
         self._readouts: dict[str, Readout] = {}
-        self._classes = 0
         self._fitted_to = b""
 
     def before_eval(self, strategy: Any, **kwargs: Any) -> None:
@@ -61,24 +60,22 @@ class ProbePlugin(SupervisedPlugin):
             )
         state = _checksum(strategy.model.backbone)
         if state != self._fitted_to:
-            parts = extract_stream(
+            self._readouts = fit_probes(
                 strategy.model,
                 self.train_data,
+                self.probes,
                 batch_size=strategy.eval_mb_size,
                 device=strategy.device,
                 num_workers=kwargs.get("num_workers", 0),
             )
-            features, labels = (torch.cat(part) for part in zip(*parts, strict=True))
-            self._readouts = {p.name: p.fit(features, labels) for p in self.probes}
-            self._classes = int(labels.max()) + 1
             self._fitted_to = state
         strategy.readout = self._readouts[self.probes[0].name]
 
     def before_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
-        """Refuse samples without a label that the probes know.
+        """Refuse samples without a label.
 
         Raises:
-            ValueError: If a label is -1, or not among those of ``train_data``.
+            ValueError: If a label is -1.
         """
         if (strategy.mb_y < 0).any():
             raise ValueError(
@@ -86,15 +83,18 @@ class ProbePlugin(SupervisedPlugin):
                 f"experiences (stream {strategy.experience.origin_stream.name!r})"
             )
 
-        if (strategy.mb_y >= self._classes).any():
-            raise ValueError(
-                f"class {int(strategy.mb_y.max())} is evaluated but not in train_data, "
-                f"whose classes end at {self._classes - 1}: give the probe labelled "
-                "data of every class"
-            )
-
     def after_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
-        """Score the batch with every probe."""
+        """Score the batch with every probe.
+
+        Raises:
+            ValueError: If a label is above those of ``train_data``.
+        """
+        highest, classes = int(strategy.mb_y.max()), strategy.mb_output.shape[1]
+        if highest >= classes:
+            raise ValueError(
+                f"class {highest} is evaluated but not in train_data, whose classes "
+                f"end at {classes - 1}: give the probe labelled data of every class"
+            )
         self.scores = {
             probe.name: self._readouts[probe.name](strategy.mb_features)
             for probe in self.probes
