@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 
 import hydra
@@ -12,9 +11,6 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.overrides import CONF, check_choice, check_overrides
-
-# Avalanche imports the solver of its GEM plugin, which is not used here.
-warnings.filterwarnings("ignore", message="no QP solver found")
 
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
 _SCRATCH = tempfile.TemporaryDirectory()

@@ -48,7 +48,7 @@ def curves(runs: list[Run]) -> Figure:
     axes.set(xlabel="experiences trained", ylabel="linear accuracy, all classes (%)")
     axes.set_xticks(steps)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small", ncols=2)
+    figure.legend(loc="outside lower center", fontsize="small", ncols=len(names) + 2)
     return figure
 
 

@@ -193,9 +193,13 @@ def test_an_eval_transform_without_a_plain_image_is_refused(
         )
 
 
-def test_images_smaller_than_the_crop_are_refused(data: ImageData) -> None:
-    crop = transforms.Compose([transforms.RandomResizedCrop((6, 8)), PLAIN])
-    with pytest.raises(ValueError, match="6x6 px are smaller than the crop of 6x8 px"):
+@pytest.mark.parametrize("size", [(6, 8), (8, 6)])
+def test_images_smaller_than_the_crop_are_refused(
+    data: ImageData, size: tuple[int, int]
+) -> None:
+    crop = transforms.Compose([transforms.RandomResizedCrop(size), PLAIN])
+    message = f"6x6 px are smaller than the crop of {size[0]}x{size[1]} px"
+    with pytest.raises(ValueError, match=message):
         class_incremental(
             data, experiences=2, train_transform=TwoViews(crop), eval_transform=PLAIN
         )
