@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from string import Template
 
+from hydra.utils import instantiate
 from matplotlib.figure import Figure
 
 from experiments import figures
@@ -57,23 +58,27 @@ def write_report(folders: list[Path], out: Path) -> str:
 def _title(runs: list[Run]) -> str:
     config = runs[0].config
     method = config["method"]["_target_"].rpartition(".")[2]
-    seeds = ", ".join(str(run.config["seed"]) for run in runs)
     return (
         f"{method} on {config['data']['name']}, "
-        f"{config['stream']['experiences']} experiences, seeds {seeds}"
+        f"{config['stream']['experiences']} experiences, {_seeds(runs)}"
     )
+
+
+def _seeds(runs: list[Run]) -> str:
+    seeds = ", ".join(str(run.config["seed"]) for run in runs)
+    return f"seed {seeds}" if len(runs) == 1 else f"seeds {seeds}"
 
 
 def _protocol(runs: list[Run]) -> str:
     config = runs[0].config
+    probes = "; ".join(str(instantiate(probe)) for probe in config["probes"])
     return (
-        "Percent on the test data; mean and standard deviation over "
-        f"{len(runs)} seed(s). Backbone "
+        f"Percent on the test data, {_seeds(runs)}; mean and sample standard deviation "
+        "where there are several. Backbone "
         f"{config['backbone']['_target_'].rpartition('.')[2]}, {config['epochs']} "
-        f"epochs an experience, batches of {config['batch_size']}. Average accuracy "
-        "and forgetting: linear probe (logistic regression with L2 weight, L-BFGS) "
-        "on frozen features, one classifier over all classes trained on all labelled "
-        "training data. k-NN: weighted vote of the nearest training features."
+        f"epochs an experience, batches of {config['batch_size']}. One classifier over "
+        "all classes, fitted to the frozen features of all labelled training data: "
+        f"{probes}. Average accuracy and forgetting are the linear probe's."
     )
 
 

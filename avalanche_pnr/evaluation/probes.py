@@ -44,6 +44,9 @@ class LinearProbe:
         self.max_iterations = max_iterations
         self.name = name
 
+    def __str__(self) -> str:
+        return f"{self.name} (logistic regression, L2 weight {self.l2:g}, L-BFGS)"
+
     @torch.enable_grad()
     def fit(self, features: Tensor, labels: Tensor) -> Readout:
         """Fit to features (N, F) and labels (N,) in 0..C-1."""
@@ -102,6 +105,9 @@ class KNNProbe:
         self.temperature = temperature
         self.chunk = chunk
         self.name = name
+
+    def __str__(self) -> str:
+        return f"{self.name} (k = {self.k}, temperature {self.temperature:g})"
 
     def fit(self, features: Tensor, labels: Tensor) -> Readout:
         """Keep features (N, F) and labels (N,) as the bank.

@@ -279,6 +279,37 @@ def test_unlabelled_test_data_are_refused_by_stream(
         strategy.eval(_unlabelled().test_stream)
 
 
+def test_a_class_that_the_probe_does_not_know_is_named(
+    benchmark: CLScenario, make_strategy: MakeStrategy
+) -> None:
+    known = [
+        experience
+        for experience, classes in zip(
+            benchmark.train_stream, benchmark.class_order, strict=True
+        )
+        if 5 not in classes
+    ]
+    strategy = make_strategy([ProbePlugin(known, [KNNProbe(k=5)])])
+    with pytest.raises(ValueError, match="class 5 is evaluated but not in train_data"):
+        strategy.eval(benchmark.test_stream)
+
+
+def test_probes_of_one_name_are_refused(benchmark: CLScenario) -> None:
+    with pytest.raises(ValueError, match="different names, got knn, knn"):
+        ProbePlugin(benchmark.train_stream, [KNNProbe(k=1), KNNProbe(k=5)])
+
+
+def test_probes_of_one_kind_are_told_apart_by_name(
+    benchmark: CLScenario, make_strategy: MakeStrategy
+) -> None:
+    probes = [KNNProbe(k=1, name="nearest"), KNNProbe(k=5)]
+    plugin = ProbePlugin(benchmark.train_stream, probes)
+    strategy = make_strategy([plugin], probe_metrics(plugin))
+    metrics = strategy.eval(benchmark.train_stream)
+    assert _by_experience(metrics, "Nearest", "train") == [1.0, 1.0, 1.0]
+    assert _by_experience(metrics, "Knn", "train") != [1.0, 1.0, 1.0]
+
+
 Logged = Callable[..., tuple[SelfSupervised, Path]]
 
 
