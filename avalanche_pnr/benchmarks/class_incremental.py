@@ -55,7 +55,7 @@ def class_incremental(
     benchmark = class_incremental_benchmark(
         {
             "train": as_classification_dataset(data.train, groups),
-            "test": as_classification_dataset(data.test, groups),
+            "test": as_classification_dataset(data.test, groups).eval(),
         },
         class_order=order.tolist(),
         num_classes_per_exp=[len(part) for part in parts],

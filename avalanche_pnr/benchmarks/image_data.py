@@ -71,6 +71,7 @@ class ImageData:
         classes = _check_classes(source, train[1], test[1])
         if class_names is None:
             class_names = range(classes)
+        class_names = np.atleast_1d(class_names)
         if len(class_names) != classes:
             raise ValueError(
                 f"{source}: {len(class_names)} class names for {classes} classes"

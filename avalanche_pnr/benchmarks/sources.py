@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits as load_sklearn_digits
 from sklearn.model_selection import train_test_split
 from torchvision.datasets import CIFAR10, CIFAR100
+from torchvision.datasets.utils import check_integrity
 
 from avalanche_pnr.benchmarks.image_data import ImageData
 
@@ -97,12 +98,19 @@ def load_cifar100(path: str | Path, download: bool = False) -> ImageData:
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files}
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds
         raise ValueError(f"{path} cannot be read as .npz: {error}") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{path} is no .npz file: {name} in it is no array")
+    return arrays
 
 
 def _torchvision(source: type[CIFAR10], path: str | Path, download: bool) -> ImageData:
+    # With an intact archive "downloading" is unpacking it.
+    archive = str(Path(path) / source.filename)
+    download = download or check_integrity(archive, source.tgz_md5)
     try:
         train = source(path, train=True, download=download)
         test = source(path, train=False, download=download)

@@ -63,6 +63,8 @@ def accuracy_matrix(
 ) -> Matrix:
     """Collect a[t, k] from the records of a run.
 
+    Evaluations in the midst of training are left out.
+
     Args:
         records: Lines written by :class:`~avalanche_pnr.evaluation.JSONLinesLogger`.
         metric: Name of a metric by experience, ``Linear_Acc_Exp`` for example.
@@ -80,6 +82,7 @@ def accuracy_matrix(
         if record.get("metric") == metric
         and record.get("stream") == stream
         and record["after"] > 0
+        and "epoch" not in record
     }
     if not cells:
         raise ValueError(f"the records hold no {metric!r} of the {stream} stream")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr.evaluation.features import extract_stream
-from avalanche_pnr.evaluation.probes import Probe, Readout
+from avalanche_pnr.evaluation.probes import Probe, Readout, check_names
 
 
 def fit_probes(
@@ -26,7 +26,11 @@ def fit_probes(
 
     Returns:
         For each probe's name, its readout.
+
+    Raises:
+        ValueError: If two probes have the same name.
     """
+    check_names(probes)
     parts = extract_stream(model, train_data, **kwargs)
     features, labels = (torch.cat(each) for each in zip(*parts, strict=True))
     return {probe.name: probe.fit(features, labels) for probe in probes}

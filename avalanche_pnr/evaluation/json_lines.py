@@ -13,8 +13,8 @@ class JSONLinesLogger(BaseLogger):
 
     A line of training holds ``metric, value, iteration, after, epoch``; one of
     evaluation ``metric, value, iteration, after, stream`` and, where it belongs to
-    one, ``experience``. ``after`` counts the experiences trained before. Evaluations
-    in the midst of training are left to Avalanche's other loggers.
+    one, ``experience``. ``after`` counts the experiences trained before; an evaluation
+    in the midst of training has an ``epoch`` too.
 
     Args:
         path: The file; its folder must exist.
@@ -66,8 +66,9 @@ class JSONLinesLogger(BaseLogger):
         self._write_evaluation(strategy, metrics, stream=stream)
 
     def _write_evaluation(self, strategy: Any, metrics: Any, **where: Any) -> None:
-        if not self._training:
-            self._write(strategy, metrics, **where)
+        if self._training:
+            where["epoch"] = strategy.clock.train_exp_epochs
+        self._write(strategy, metrics, **where)
 
     def _write(self, strategy: Any, metrics: list[MetricValue], **where: Any) -> None:
         lines = [

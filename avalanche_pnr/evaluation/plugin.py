@@ -10,7 +10,13 @@ from avalanche.evaluation.metrics.accuracy import ExperienceAccuracy, StreamAccu
 from torch import Tensor, nn
 
 from avalanche_pnr.evaluation.functional import fit_probes
-from avalanche_pnr.evaluation.probes import KNNProbe, LinearProbe, Probe, Readout
+from avalanche_pnr.evaluation.probes import (
+    KNNProbe,
+    LinearProbe,
+    Probe,
+    Readout,
+    check_names,
+)
 
 
 class ProbePlugin(SupervisedPlugin):
@@ -39,9 +45,7 @@ class ProbePlugin(SupervisedPlugin):
         super().__init__()
         self.train_data = list(train_data)
         self.probes: list[Probe] = list(probes or (LinearProbe(), KNNProbe()))
-        names = [probe.name for probe in self.probes]
-        if len(set(names)) < len(names):
-            raise ValueError(f"probes need different names, got {', '.join(names)}")
+        check_names(self.probes)
         self.scores: dict[str, Tensor] = {}
         self._readouts: dict[str, Readout] = {}
         self._fitted_to = b""

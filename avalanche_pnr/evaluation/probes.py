@@ -1,6 +1,6 @@
 """Classifiers on frozen features: what judges a representation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,17 @@ class Probe(Protocol):
 
     def fit(self, features: Tensor, labels: Tensor) -> Readout:
         """Fit to features (N, F) and labels (N,)."""
+
+
+def check_names(probes: Sequence[Probe]) -> None:
+    """Refuse probes that could not be told apart.
+
+    Raises:
+        ValueError: If two have the same name.
+    """
+    names = [probe.name for probe in probes]
+    if len(set(names)) < len(names):
+        raise ValueError(f"probes need different names, got {', '.join(names)}")
 
 
 class LinearProbe:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from avalanche.benchmarks import CLScenario
 from torch import Tensor, nn
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import Dataset, TensorDataset, default_collate
 
 from avalanche_pnr.evaluation import extract_features, extract_stream
 
@@ -145,6 +145,25 @@ def test_further_parts_of_samples_are_ignored(
         extract_features(backbone, with_task), expected, strict=True
     ):
         assert torch.equal(actual, wanted)
+
+
+class Collated(TensorDataset):
+    """Samples that only their own collate function can put together."""
+
+    def __getitem__(self, index: int) -> Any:
+        return {"sample": super().__getitem__(index)}
+
+    def collate_fn(self, samples: list[Any]) -> Any:
+        return default_collate([sample["sample"] for sample in samples])
+
+
+def test_the_data_sets_own_collate_function_is_used(
+    backbone: nn.Sequential, labelled: TensorDataset
+) -> None:
+    expected, labels = extract_features(backbone, labelled)
+    features, same_labels = extract_features(backbone, Collated(*labelled.tensors))
+    assert torch.equal(features, expected)
+    assert torch.equal(same_labels, labels)
 
 
 def _plain(experience: Any) -> tuple[Tensor, Tensor]:
