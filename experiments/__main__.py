@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 
 import hydra
+import torch
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
@@ -15,6 +17,16 @@ from experiments.overrides import CONF, check_choice, check_overrides
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
 _SCRATCH = tempfile.TemporaryDirectory()
 OmegaConf.register_new_resolver("temporary_folder", lambda: _SCRATCH.name, replace=True)
+
+
+NUMBERS = {
+    "epochs": 1,
+    "batch_size": 1,
+    "seed": 0,
+    "workers": 0,
+    "stream.experiences": 1,
+}
+"""Settings that are whole numbers, and the least each may be."""
 
 
 def output_folder(config: DictConfig) -> Path:
@@ -43,12 +55,33 @@ def check_config(config: DictConfig) -> None:
     for key in config.data:
         if OmegaConf.is_missing(config.data, key):
             raise ValueError(f"data={config.data.name} needs data.{key}=...")
-    if not config.regularizers:
-        raise ValueError("regularizers is empty: name one at least")
-    for name in config.regularizers:
+    for name, least in NUMBERS.items():
+        value = OmegaConf.select(config, name)
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} must be a whole number from {least}, not {value}")
+    check_device(config.device)
+    names = config.regularizers
+    if not OmegaConf.is_list(names) or not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"regularizers={names}: write a list of different names, [finetune,pnr] say"
+        )
+    for name in names:
         check_choice("regularizer", name, map(str, config.plugins))
-    if config.epochs < 1:
-        raise ValueError(f"epochs must be 1 or more, got {config.epochs}")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        ValueError: With torch's reason.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device={device} cannot be used: {reason} (device=cpu always can)"
+        ) from error
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -72,10 +105,9 @@ def run(config: DictConfig) -> None:
 
 def main() -> None:
     """Check the names on the command line, then let Hydra compose and run."""
-    arguments = sys.argv[1:]
-    overrides = [each for each in arguments if "=" in each and each[0] != "-"]
+    arguments, _ = get_args_parser().parse_known_args()
     try:
-        check_overrides(overrides)
+        check_overrides(arguments.overrides)
     except ValueError as error:
         sys.exit(f"error: {error}")
     run()

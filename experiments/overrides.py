@@ -2,12 +2,14 @@
 
 import difflib
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 
+from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from hydra.errors import HydraException
+from omegaconf import DictConfig
 
 CONF = Path(__file__).parent / "conf"
 INTERNAL = {"cifar_views"}
@@ -27,25 +29,23 @@ def check_overrides(overrides: list[str]) -> None:
         for folder in CONF.iterdir()
         if folder.is_dir()
     }
-    names = sorted(groups.keys() | set(_names()))
-    for override in _parse(overrides):
+    parsed = [each for each in map(_parse, overrides) if not each.is_add()]
+    chosen: dict[str, list[str]] = {}
+    for override in parsed:
+        if (group := override.key_or_group) in groups:
+            chosen[group] = _choices(override)
+            for value in chosen[group]:
+                check_choice(group, value, groups[group])
+    names = _names(chosen)
+    for override in parsed:
         key = override.key_or_group
-        if override.is_add() or override.is_delete() or key.startswith("hydra"):
+        if key in names or key in groups or key.startswith("hydra"):
             continue
-        if key not in names:
-            raise ValueError(f"there is no setting {key!r}{suggest(key, names)}")
-        if key in groups and isinstance(value := override.value(), str):
-            check_choice(key, value, groups[key])
-
-
-def _parse(overrides: list[str]) -> list[Override]:
-    try:
-        return OverridesParser.create().parse_overrides(overrides)
-    except OverrideParseException as error:
-        raise ValueError(
-            f"{error.override!r} is not understood: write name=value, and quote "
-            "values with special characters, as in 'out=\"a=b\"'"
-        ) from error
+        group = key.partition(".")[0]
+        for option in groups.get(group, []):
+            if key in _names({**chosen, group: [option]}):
+                raise ValueError(f"{key} belongs to {group}={option} only")
+        raise ValueError(f"there is no setting {key!r}{suggest(key, sorted(names))}")
 
 
 def check_choice(what: str, value: str, valid: Iterable[str]) -> None:
@@ -68,22 +68,46 @@ def suggest(name: str, valid: list[str]) -> str:
     return f"; there are {', '.join(valid)}"
 
 
-def _names() -> Iterator[str]:
-    for file in CONF.rglob("*.yaml"):
-        config = OmegaConf.load(file)
-        assert isinstance(config, DictConfig)
-        is_global = file.parent == CONF or "@package _global_" in file.read_text()
-        prefix = "" if is_global else f"{file.parent.name}."
-        yield from (prefix + name for name in _dotted(config))
+def _parse(text: str) -> Override:
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise ValueError(
+            f"{text!r} is not understood: write name=value, and quote values with "
+            "special characters, as in 'out=\"a=b\"'"
+        ) from error
+    if override.is_delete():
+        raise ValueError(f"{text!r}: settings cannot be removed, only changed")
+    return override
+
+
+def _choices(override: Override) -> list[str]:
+    """The options of a group that an override names, several in a sweep."""
+    if override.is_sweep_override():
+        return list(override.sweep_string_iterator())
+    value = override.value()
+    if not isinstance(value, str):
+        raise ValueError(
+            f"{override.input_line}: {override.key_or_group} takes one name; to try "
+            "several, --multirun name=first,second"
+        )
+    return [value]
+
+
+def _names(chosen: dict[str, list[str]]) -> set[str]:
+    """Every setting of the configurations that these choices compose to."""
+    names: set[str] = set()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for options in product(*chosen.values()):
+            pairs = zip(chosen, options, strict=True)
+            config = compose("config", [f"{group}={name}" for group, name in pairs])
+            names |= set(_dotted(config))
+    return names
 
 
 def _dotted(config: DictConfig, prefix: str = "") -> Iterator[str]:
     for key in map(str, config):
-        if key in ("defaults", "hydra") and not prefix:
-            continue
         yield prefix + key
-        if not OmegaConf.is_missing(config, key) and OmegaConf.is_dict(
-            child := config._get_node(key)
-        ):
-            assert isinstance(child, DictConfig)
-            yield from _dotted(child, f"{prefix}{key}.")
+        node = config._get_node(key)
+        if isinstance(node, DictConfig) and not node._is_missing():
+            yield from _dotted(node, f"{prefix}{key}.")

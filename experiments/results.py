@@ -76,7 +76,7 @@ def find_runs(folders: list[Path]) -> list[Run]:
             raise ValueError(
                 f"{run.folder} differs from {runs[0].folder} in "
                 f"{', '.join(sorted(different))}: runs of one report may differ in "
-                "seed, out and device only"
+                "seed, out, device and workers only"
             )
     return runs
 

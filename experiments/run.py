@@ -101,11 +101,15 @@ class Comparison:
         plugins = instantiate(self.config.plugins[name])
         strategy = self._strategy(name, method, list(plugins))
         adopt(strategy, self.benchmark.train_stream[0])
-        strategy.eval(self.benchmark.test_stream)
+        self._eval(strategy)
         for experience in self.benchmark.train_stream[1:]:
             self._train(strategy, experience)
-            metrics = strategy.eval(self.benchmark.test_stream)
+            metrics = self._eval(strategy)
             self.bar.write(_summary(name, experience.current_experience, metrics))
+
+    def _eval(self, strategy: SelfSupervised) -> dict[str, Any]:
+        stream = self.benchmark.test_stream
+        return strategy.eval(stream, num_workers=self.config.workers)
 
     def _train(self, strategy: SelfSupervised, experience: Any) -> None:
         seed = np.random.SeedSequence([self.config.seed, experience.current_experience])
@@ -123,11 +127,14 @@ class Comparison:
             loggers=[JSONLinesLogger(self.out / RESULTS, run=name)],
         )
         length = len(self.benchmark.train_stream)
-        plugins += [probe, instantiate(config.schedule)]
+        schedule = instantiate(config.schedule)
+        optimizer = instantiate(config.optimizer)(method.parameters())
+        schedule.check(optimizer)
+        plugins += [probe, schedule]
         plugins += [ProgressPlugin(self.bar, name, length)]
         return SelfSupervised(
             model=method,
-            optimizer=instantiate(config.optimizer)(method.parameters()),
+            optimizer=optimizer,
             train_mb_size=config.batch_size,
             train_epochs=config.epochs,
             eval_mb_size=512,
@@ -145,6 +152,7 @@ class Comparison:
             self.benchmark.test_stream,
             instantiate(self.config.probes),
             device=self.config.device,
+            num_workers=self.config.workers,
         )
         for probe, values in accuracies.items():
             for experience, value in enumerate(values):

@@ -70,7 +70,7 @@ def _try_transforms(data: ImageData, train: TwoViews, evaluate: ViewTransform) -
     image, _ = data.train[0]
     with preserve_random_state():
         views, plain = train(image), evaluate(image)
-    if not isinstance(views, Tensor) or views.dim() != 4 or len(views) < 2:
+    if not isinstance(views, Tensor) or views.dim() != 4 or len(views) != 2:
         raise ValueError(
             "train_transform must return two stacked views (2, C, H, W), got "
             f"{_describe(views)}: wrap a transform of one view in TwoViews(...)"
@@ -83,7 +83,8 @@ def _try_transforms(data: ImageData, train: TwoViews, evaluate: ViewTransform) -
     if views.shape[-2] > height or views.shape[-1] > width:
         raise ValueError(
             f"images of {height}x{width} px are smaller than the crop of "
-            f"{views.shape[-2]}x{views.shape[-1]} px: lower the input size of the views"
+            f"{views.shape[-2]}x{views.shape[-1]} px: lower the input size "
+            "of the views (data.image_size=)"
         )
 
 

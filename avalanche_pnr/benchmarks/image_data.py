@@ -81,9 +81,14 @@ class ImageData:
 
 
 def _check_images(source: str, x: Any) -> None:
-    if x.ndim != 4 or x.shape[3] != 3 or x.dtype != np.uint8 or len(x) == 0:
+    if len(x) == 0:
         raise ValueError(
-            f"{source}: images must be uint8 of shape (N, H, W, 3), N > 0, got "
+            f"{source}: there is no image; both training (split 0) and test images "
+            "(split 1) are needed"
+        )
+    if x.ndim != 4 or x.shape[3] != 3 or x.dtype != np.uint8:
+        raise ValueError(
+            f"{source}: images must be uint8 of shape (N, H, W, 3), got "
             f"{x.dtype} of shape {x.shape}: convert to 0..255 and RGB, channels last"
         )
 
@@ -97,6 +102,11 @@ def _check_labels(source: str, y: Any, images: int) -> None:
 
 
 def _check_classes(source: str, train: Any, test: Any) -> int:
+    if min(train.min(), test.min()) < 0:
+        raise ValueError(
+            f"{source}: images without a label (-1) cannot be judged or cut into "
+            "classes: give every image its class, 0..C-1"
+        )
     seen = np.unique(train)
     if not np.array_equal(seen, np.arange(len(seen))):
         raise ValueError(

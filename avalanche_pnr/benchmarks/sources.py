@@ -12,6 +12,8 @@ from torchvision.datasets.utils import check_integrity
 
 from avalanche_pnr.benchmarks.image_data import ImageData
 
+NPZ_REMEDY = "write it with numpy.savez(path, x=images, y=classes, split=split)"
+
 
 def load_digits(test_fraction: float = 0.25, seed: int = 0) -> ImageData:
     """The 1797 handwritten 8x8 digits that scikit-learn ships, as RGB.
@@ -52,7 +54,7 @@ def load_npz(path: str | Path) -> ImageData:
     if missing:
         raise ValueError(
             f"{path} lacks the arrays {', '.join(missing)}; it holds "
-            f"{', '.join(arrays) or 'nothing'}"
+            f"{', '.join(arrays) or 'nothing'}: {NPZ_REMEDY}"
         )
     x, y, split = arrays["x"], arrays["y"], arrays["split"]
     if split.shape != x.shape[:1] or y.shape != split.shape:
@@ -100,10 +102,12 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds
-        raise ValueError(f"{path} cannot be read as .npz: {error}") from error
+        raise ValueError(
+            f"{path} cannot be read, damaged or not plain arrays: {NPZ_REMEDY}"
+        ) from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
-            raise ValueError(f"{path} is no .npz file: {name} in it is no array")
+            raise ValueError(f"{path}: {name} in it is no array: {NPZ_REMEDY}")
     return arrays
 
 
@@ -115,10 +119,10 @@ def _torchvision(source: type[CIFAR10], path: str | Path, download: bool) -> Ima
         train = source(path, train=True, download=download)
         test = source(path, train=False, download=download)
     except (RuntimeError, OSError) as error:
+        remedy = "" if download else ", or set download=True (data.download=true)"
         raise FileNotFoundError(
             f"{source.__name__} is not usable in {path} ({error}): put "
-            f"{source.filename} there, or allow the download with download=True "
-            "(data.download=true)"
+            f"{source.filename} from {source.url} there{remedy}"
         ) from error
     return ImageData.from_arrays(
         f"{source.__name__} in {path}",

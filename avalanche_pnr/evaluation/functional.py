@@ -28,10 +28,12 @@ def fit_probes(
         For each probe's name, its readout.
 
     Raises:
-        ValueError: If two probes have the same name.
+        ValueError: If there is no experience or no probe, or two have the same name.
     """
     check_names(probes)
     parts = extract_stream(model, train_data, **kwargs)
+    if not parts:
+        raise ValueError("train_data holds no experience: probes need labelled data")
     features, labels = (torch.cat(each) for each in zip(*parts, strict=True))
     return {probe.name: probe.fit(features, labels) for probe in probes}
 

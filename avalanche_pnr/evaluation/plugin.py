@@ -36,7 +36,7 @@ class ProbePlugin(SupervisedPlugin):
         probes: What judges; by default a linear probe and k-NN.
 
     Raises:
-        ValueError: If two probes have the same name.
+        ValueError: If there is no probe, or two have the same name.
     """
 
     def __init__(
@@ -44,7 +44,9 @@ class ProbePlugin(SupervisedPlugin):
     ) -> None:
         super().__init__()
         self.train_data = list(train_data)
-        self.probes: list[Probe] = list(probes or (LinearProbe(), KNNProbe()))
+        if probes is None:
+            probes = [LinearProbe(), KNNProbe()]
+        self.probes = list(probes)
         check_names(self.probes)
         self.scores: dict[str, Tensor] = {}
         self._readouts: dict[str, Readout] = {}

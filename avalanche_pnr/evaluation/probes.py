@@ -29,8 +29,10 @@ def check_names(probes: Sequence[Probe]) -> None:
     """Refuse probes that could not be told apart.
 
     Raises:
-        ValueError: If two have the same name.
+        ValueError: If there is none, or two have the same name.
     """
+    if not probes:
+        raise ValueError("probes is empty: give one at least, LinearProbe() say")
     names = [probe.name for probe in probes]
     if len(set(names)) < len(names):
         raise ValueError(f"probes need different names, got {', '.join(names)}")
@@ -46,11 +48,16 @@ class LinearProbe:
         l2: Weight of the squared norm of W.
         max_iterations: L-BFGS iterations at most.
         name: What stands beside its numbers.
+
+    Raises:
+        ValueError: If l2 is negative.
     """
 
     def __init__(
         self, l2: float = 1e-3, max_iterations: int = 500, name: str = "linear"
     ) -> None:
+        if not l2 >= 0:
+            raise ValueError(f"LinearProbe needs l2 >= 0, got {l2}")
         self.l2 = l2
         self.max_iterations = max_iterations
         self.name = name
@@ -102,6 +109,9 @@ class KNNProbe:
         chunk: Queries compared with the bank at a time.
         name: What stands beside its numbers.
 
+    Raises:
+        ValueError: If k or chunk is below 1 or the temperature not above 0.
+
     Source: Wu et al. 2018, arXiv 1805.01978, section 3.4.
     """
 
@@ -112,6 +122,11 @@ class KNNProbe:
         chunk: int = 1024,
         name: str = "knn",
     ) -> None:
+        if not (k >= 1 and chunk >= 1 and temperature > 0):
+            raise ValueError(
+                "KNNProbe needs k >= 1, chunk >= 1 and temperature > 0, got "
+                f"k={k}, chunk={chunk}, temperature={temperature}"
+            )
         self.k = k
         self.temperature = temperature
         self.chunk = chunk

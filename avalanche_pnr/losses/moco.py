@@ -34,15 +34,11 @@ def moco_loss(
     Source: Chen et al. 2020, arXiv 2003.04297 (MoCo); Cha et al. 2024,
     arXiv 2306.05101, section 3 (PNR).
     """
-    return _mean_over_views(q, k.flip(1), queues, temperature, reduction)
+    return _symmetric(q, k.flip(1), queues, temperature, reduction)
 
 
 def moco_distillation(
-    p: Tensor,
-    f: Tensor,
-    queues: Sequence[Tensor],
-    temperature: float,
-    reduction: Reduction = "mean",
+    p: Tensor, f: Tensor, queues: Sequence[Tensor], temperature: float
 ) -> Tensor:
     """InfoNCE of each view's prediction against the past output of the same view.
 
@@ -54,14 +50,13 @@ def moco_distillation(
         f: Past model's outputs, shape (N, 2, D), without gradient.
         queues: Negatives, each of shape (2, K, D).
         temperature: tau_d.
-        reduction: ``"mean"`` for a scalar, ``"none"`` for shape (N,).
 
     Source: Cha et al. 2024, arXiv 2306.05101, section 3.
     """
-    return _mean_over_views(p, f, queues, temperature, reduction)
+    return _symmetric(p, f, queues, temperature, "mean")
 
 
-def _mean_over_views(
+def _symmetric(
     queries: Tensor,
     positives: Tensor,
     queues: Sequence[Tensor],

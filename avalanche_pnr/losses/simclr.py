@@ -39,7 +39,8 @@ def simclr_loss(
         negatives.append(NegativeSet(views_to_rows(past), itself))
     positives = rows.roll(z.shape[0], dims=0)
     loss = info_nce(rows, positives, negatives, temperature, reduction="none")
-    return _reduce(loss, z.shape[1], reduction)
+    each = mean_over_views(loss, z.shape[1])
+    return each.mean() if reduction == "mean" else each
 
 
 def simclr_distillation(
@@ -48,7 +49,6 @@ def simclr_distillation(
     temperature: float,
     current: Tensor | None = None,
     positive_in_denominator: bool = True,
-    reduction: Reduction = "mean",
 ) -> Tensor:
     """PNR's stability term L2: p_i is to be like f_i and unlike f_j and z_j, j != i.
 
@@ -59,7 +59,6 @@ def simclr_distillation(
         current: The pseudo-negatives z, shape (N, 2, D); ``None`` leaves them out.
         positive_in_denominator: ``False`` gives the released form, whose
             denominator lacks p_i.f_i, so that the loss can be negative.
-        reduction: ``"mean"`` for a scalar, ``"none"`` for shape (N,).
 
     Source: Cha et al. 2024, arXiv 2306.05101, section 3.
     """
@@ -68,17 +67,10 @@ def simclr_distillation(
     negatives = [NegativeSet(positives, itself)]
     if current is not None:
         negatives.append(NegativeSet(views_to_rows(current), itself))
-    loss = info_nce(
+    return info_nce(
         rows,
         positives,
         negatives,
         temperature,
         positive_in_denominator=positive_in_denominator,
-        reduction="none",
     )
-    return _reduce(loss, p.shape[1], reduction)
-
-
-def _reduce(row_losses: Tensor, views: int, reduction: Reduction) -> Tensor:
-    per_image = mean_over_views(row_losses, views)
-    return per_image.mean() if reduction == "mean" else per_image

@@ -1,6 +1,7 @@
 """What a self-supervised method is to this package."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from lightly.models.modules.heads import ProjectionHead
@@ -177,6 +178,15 @@ class SelfSupervisedMethod(nn.Module, ABC):
                 f"self-supervised training needs batches of 2 images or more, got "
                 f"{batch_size}: BatchNorm and negatives compare images of a batch"
             )
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *args: Any
+    ) -> None:
+        # A state saved from the second experience on brings its predictor.
+        weight = state_dict.get(f"{prefix}distillation_predictor.layers.0.weight")
+        if weight is not None:
+            self.add_distillation_predictor(len(weight))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _missing(self, verb: str, user: str) -> NotImplementedError:
         method = type(self).__name__

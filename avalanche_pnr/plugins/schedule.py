@@ -34,10 +34,24 @@ class WarmupCosinePlugin(SupervisedPlugin):
         self._base_lrs: list[float] | None = None
         self._scheduler: SequentialLR | CosineAnnealingLR | None = None
 
+    def check(self, optimizer: Optimizer) -> None:
+        """Refuse a warm-up that would fall.
+
+        Raises:
+            ValueError: If s is not above 0 or above the learning rate.
+        """
+        base_lr = optimizer.param_groups[0]["lr"]
+        if self.warmup_epochs > 1 and not 0 < self.warmup_start_lr <= base_lr:
+            raise ValueError(
+                f"the warm-up starts at {self.warmup_start_lr}, which is not between 0 "
+                f"and the learning rate {base_lr}: change warmup_start_lr or lr"
+            )
+
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Start the schedule from the optimizer's own learning rates."""
         groups = strategy.optimizer.param_groups
         if self._base_lrs is None:
+            self.check(strategy.optimizer)
             self._base_lrs = [group["lr"] for group in groups]
         for group, lr in zip(groups, self._base_lrs, strict=True):
             group["lr"] = group["initial_lr"] = lr
@@ -63,13 +77,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
             )
         if warmup < 2:
             return CosineAnnealingLR(optimizer, max(epochs, 1))
-        base_lr = optimizer.param_groups[0]["initial_lr"]
-        if not 0 < self.warmup_start_lr <= base_lr:
-            raise ValueError(
-                f"the warm-up starts at {self.warmup_start_lr}, which is not between 0 "
-                f"and the learning rate {base_lr}: change warmup_start_lr or lr"
-            )
-        start = self.warmup_start_lr / base_lr
+        start = self.warmup_start_lr / optimizer.param_groups[0]["initial_lr"]
         linear = LinearLR(optimizer, start, total_iters=warmup - 1)
         cosine = CosineAnnealingLR(optimizer, epochs - warmup)
         return SequentialLR(optimizer, [linear, cosine], [warmup])

@@ -112,14 +112,14 @@ def check_views(x: Any) -> None:
         x: First part of a training batch.
 
     Raises:
-        ValueError: Unless it is a tensor (N, V, C, H, W) with V of 2 or more.
+        ValueError: Unless it is a tensor (N, 2, C, H, W).
     """
-    if isinstance(x, Tensor) and x.dim() == 5 and x.shape[1] >= 2:
+    if isinstance(x, Tensor) and x.dim() == 5 and x.shape[1] == 2:
         return
     got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
     raise ValueError(
-        "a training batch must be one tensor of stacked views (N, V, C, H, W) with "
-        f"V >= 2, got {got}: let the data set's train transform return "
+        f"a training batch must be one tensor of two stacked views (N, 2, C, H, W), "
+        f"got {got}: let the data set's train transform return "
         "torch.stack(views), as avalanche_pnr.TwoViews does, and let samples be "
         "tuples, (x, -1) without labels"
     )

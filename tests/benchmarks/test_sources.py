@@ -128,7 +128,7 @@ def test_an_archive_of_other_files_is_refused(tmp_path: Path) -> None:
 def test_pickled_objects_are_not_loaded(tmp_path: Path, name: str) -> None:
     objects = np.empty(12, dtype=object)
     path = _save(tmp_path / "images.npz", _arrays(**{name: objects}))
-    with pytest.raises(ValueError, match=r"images\.npz cannot be read.*allow_pickle"):
+    with pytest.raises(ValueError, match=r"images\.npz cannot be read.*plain arrays"):
         load_npz(path)
 
 
@@ -153,8 +153,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "split of 1 and 2": ({"split": 1 + np.arange(12) // 9}, "split must hold 0"),
     "split of -1": ({"split": np.arange(12) // 9 - 1}, "split must hold 0"),
     "split of words": ({"split": np.array(["train"] * 12)}, "split must hold 0"),
-    "no training image": ({"split": np.ones(12, np.int64)}, r"\(train\).*N > 0"),
-    "no test image": ({"split": np.zeros(12, np.int64)}, r"\(test\).*N > 0"),
+    "no training image": (
+        {"split": np.ones(12, np.int64)},
+        r"\(train\).*there is no image",
+    ),
+    "no test image": (
+        {"split": np.zeros(12, np.int64)},
+        r"\(test\).*there is no image",
+    ),
     "labels with a gap": ({"y": np.arange(12) % 3 * 2}, "without gaps"),
     "labels from 1": ({"y": np.arange(12) % 3 + 1}, "without gaps"),
     "class not in test": ({"y": np.array([0, 1, 2] * 3 + [0, 1, 1])}, r"\[2\]"),
@@ -307,7 +313,7 @@ def test_damaged_cifar100_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("cifar100")
 def test_a_failed_download_is_reported_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"put cifar-100-python\.tar\.gz there"):
+    with pytest.raises(FileNotFoundError, match=r"put cifar-100-python\.tar\.gz from"):
         load_cifar100(tmp_path / "elsewhere", download=True)
 
 

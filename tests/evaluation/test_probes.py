@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch.nn.functional import one_hot
 
 from avalanche_pnr import KNNProbe, LinearProbe
 from avalanche_pnr.evaluation import Probe
+from avalanche_pnr.evaluation.probes import check_names
 
 PROBES: list[Callable[[], Probe]] = [LinearProbe, KNNProbe]
 
@@ -159,3 +161,19 @@ def test_all_of_the_bank_may_vote_and_no_more() -> None:
     assert KNNProbe(k=90).fit(x, y)(TEST[0]).shape == (60, 3)
     with pytest.raises(ValueError, match=r"91 nearest neighbours .* among 90 features"):
         KNNProbe(k=91).fit(x, y)
+
+
+@pytest.mark.parametrize("options", [{"k": 0}, {"temperature": 0.0}, {"chunk": 0}])
+def test_knn_options_are_checked(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="KNNProbe needs k >= 1"):
+        KNNProbe(**options)
+
+
+def test_a_negative_l2_weight_is_refused() -> None:
+    with pytest.raises(ValueError, match="l2 >= 0, got -1"):
+        LinearProbe(l2=-1)
+
+
+def test_no_probe_is_refused() -> None:
+    with pytest.raises(ValueError, match="probes is empty"):
+        check_names([])

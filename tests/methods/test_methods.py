@@ -104,6 +104,14 @@ def test_state_dict_restores_queues_and_momentum_networks() -> None:
         assert torch.equal(value, other.state_dict()[name]), name
 
 
+def test_state_dict_brings_the_distillation_predictor() -> None:
+    method, other = tiny_simclr(), tiny_simclr()
+    method.add_distillation_predictor(24)
+    other.load_state_dict(method.state_dict())
+    output = method(VIEWS)
+    assert torch.equal(method.predict_past(output), other.predict_past(output))
+
+
 def test_gradients_reach_the_online_network_only() -> None:
     method = tiny_moco()
     method.add_distillation_predictor(16)

@@ -199,12 +199,13 @@ def test_a_queue_below_one_batch_is_refused_at_construction(make_strategy: Any) 
     [
         torch.zeros(4, 3, 8, 8),
         torch.zeros(4, 1, 3, 8, 8),
+        torch.zeros(4, 3, 3, 8, 8),
         [torch.zeros(4, 3, 8, 8)] * 2,
     ],
-    ids=["images", "one view", "list"],
+    ids=["images", "one view", "three views", "list"],
 )
 def test_batches_without_stacked_views_are_refused(batch: Any) -> None:
-    with pytest.raises(ValueError, match="one tensor of stacked views"):
+    with pytest.raises(ValueError, match="one tensor of two stacked views"):
         check_views(batch)
 
 
