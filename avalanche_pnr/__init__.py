@@ -2,6 +2,7 @@
 
 from avalanche_pnr.backbones import resnet18, resnet_small
 from avalanche_pnr.benchmarks import (
+    ImageData,
     class_incremental,
     load_cifar10,
     load_cifar100,
@@ -9,7 +10,13 @@ from avalanche_pnr.benchmarks import (
     load_npz,
 )
 from avalanche_pnr.evaluation import KNNProbe, LinearProbe, ProbePlugin, probe_metrics
-from avalanche_pnr.methods import MoCoV2Plus, PastModel, SelfSupervisedMethod, SimCLR
+from avalanche_pnr.methods import (
+    MoCoV2Plus,
+    PastModel,
+    SelfSupervisedMethod,
+    SimCLR,
+    infer_feature_dim,
+)
 from avalanche_pnr.plugins import CaSSLePlugin, PNRPlugin, WarmupCosinePlugin
 from avalanche_pnr.training import LARS, SelfSupervised
 from avalanche_pnr.transforms import TwoViews
@@ -19,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "LARS",
     "CaSSLePlugin",
+    "ImageData",
     "KNNProbe",
     "LinearProbe",
     "MoCoV2Plus",
@@ -31,6 +39,7 @@ __all__ = [
     "TwoViews",
     "WarmupCosinePlugin",
     "class_incremental",
+    "infer_feature_dim",
     "load_cifar10",
     "load_cifar100",
     "load_digits",

@@ -46,6 +46,18 @@ def output_folder(config: DictConfig) -> Path:
     return out
 
 
+def create(out: Path) -> None:
+    """Make the run's folder.
+
+    Raises:
+        OSError: If that is not possible.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"out={out} cannot be written ({error})") from error
+
+
 def check_config(config: DictConfig) -> None:
     """Refuse what can be refused before data is read.
 
@@ -94,7 +106,7 @@ def run(config: DictConfig) -> None:
         check_config(config)
         out = output_folder(config)
         comparison = Comparison(config, out)
-        out.mkdir(parents=True, exist_ok=True)
+        create(out)
     except InstantiationException as error:
         sys.exit(f"error: {error.__cause__ or error}")
     except (ValueError, OSError) as error:

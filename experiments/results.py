@@ -45,6 +45,7 @@ def read_run(folder: Path) -> Run:
 
     Raises:
         FileNotFoundError: If the folder does not hold a run.
+        ValueError: If the run is incomplete.
     """
     for name in (CONFIG, RESULTS):
         if not (folder / name).is_file():
@@ -52,7 +53,27 @@ def read_run(folder: Path) -> Run:
     config = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
     assert isinstance(config, dict)
     settings = {str(key): value for key, value in config.items()}
-    return Run(folder, settings, read_records(folder / RESULTS))
+    run = Run(folder, settings, read_records(folder / RESULTS))
+    check_complete(run)
+    return run
+
+
+def check_complete(run: Run) -> None:
+    """Refuse a run that was cut off.
+
+    Raises:
+        ValueError: If an accuracy is missing; the message names folder and part.
+    """
+    for name in (*REFERENCES, *run.config["regularizers"]):
+        experiences = run.config["stream"]["experiences"]
+        rows = 1 if name in REFERENCES else experiences
+        cells = [each for each in run.of(name) if each.get("metric") == KNN]
+        if len(cells) < rows * experiences:
+            raise ValueError(
+                f"{run.folder} is incomplete: it stops at {name!r} after "
+                f"{len(cells) // experiences} of {rows} evaluations; remove it, or run "
+                "its command again with another out="
+            )
 
 
 def find_runs(folders: list[Path]) -> list[Run]:

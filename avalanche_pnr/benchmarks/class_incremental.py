@@ -84,7 +84,7 @@ def _try_transforms(data: ImageData, train: TwoViews, evaluate: ViewTransform) -
         raise ValueError(
             f"images of {height}x{width} px are smaller than the crop of "
             f"{views.shape[-2]}x{views.shape[-1]} px: lower the input size "
-            "of the views (data.image_size=)"
+            f"of the views (set data.image_size={min(height, width)})"
         )
 
 

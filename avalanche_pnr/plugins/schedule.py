@@ -52,6 +52,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
         groups = strategy.optimizer.param_groups
         if self._base_lrs is None:
             self.check(strategy.optimizer)
+            self._warn_if_shortened(strategy.train_epochs)
             self._base_lrs = [group["lr"] for group in groups]
         for group, lr in zip(groups, self._base_lrs, strict=True):
             group["lr"] = group["initial_lr"] = lr
@@ -65,17 +66,24 @@ class WarmupCosinePlugin(SupervisedPlugin):
                 warnings.filterwarnings("ignore", message="The epoch parameter")
                 self._scheduler.step()
 
+    def _fitting_warmup(self, epochs: int) -> int:
+        warmup = min(self.warmup_epochs, epochs - 1)
+        return warmup if warmup > 1 else 0
+
+    def _warn_if_shortened(self, epochs: int) -> None:
+        warmup = self._fitting_warmup(epochs)
+        if warmup < self.warmup_epochs and epochs > 0:
+            warnings.warn(
+                f"{self.warmup_epochs} warm-up epochs do not fit into {epochs} epochs: "
+                f"using {warmup}",
+                stacklevel=3,
+            )
+
     def _make(
         self, optimizer: Optimizer, epochs: int
     ) -> SequentialLR | CosineAnnealingLR:
-        warmup = min(self.warmup_epochs, max(epochs - 1, 0))
-        if warmup < self.warmup_epochs and epochs > 0:
-            warnings.warn(
-                f"{self.warmup_epochs} warm-up epochs do not fit into {epochs} "
-                f"epochs: using {warmup if warmup > 1 else 0}",
-                stacklevel=2,
-            )
-        if warmup < 2:
+        warmup = self._fitting_warmup(epochs)
+        if warmup == 0:
             return CosineAnnealingLR(optimizer, max(epochs, 1))
         start = self.warmup_start_lr / optimizer.param_groups[0]["initial_lr"]
         linear = LinearLR(optimizer, start, total_iters=warmup - 1)

@@ -25,7 +25,7 @@ from experiments.report import write_report
         ("data.path=x", "data.path belongs to data=cifar10 only"),
         ("method=mocov2plus,byol", "no method=byol"),
         ("method=[simclr,mocov2plus]", "method takes one name"),
-        ("method.positive_in_denominator=false", "belongs to method=simclr only"),
+        ("method.queue_length=8", "belongs to method=mocov2plus only"),
     ],
 )
 def test_unknown_names_get_the_nearest_valid_one(override: str, answer: str) -> None:
@@ -56,10 +56,14 @@ def test_valid_names_pass() -> None:
         (["device=gpu"], "device=gpu cannot be used"),
         (["optimizer.lr=0.001"], "the warm-up starts at 0.003"),
         (["stream.experiences=11"], "11 experiences cannot be made of 10 classes"),
-        (["data.image_size=32"], "8x8 px are smaller than the crop of 32x32"),
+        (["data.image_size=32"], "set data.image_size=8"),
+        (["out=/proc/nothing"], "out=/proc/nothing cannot be written"),
         (["batch_size=4000"], "less than one batch"),
         (["batch_size=1"], "batches of 2 images or more"),
-        (["method.queue_length=8"], "queue of length 8 is shorter than a batch"),
+        (
+            ["method=mocov2plus", "method.queue_length=8"],
+            "queue of length 8 is shorter than a batch",
+        ),
         (["method.temperature=0"], "temperature must be above 0"),
         (["nonsense=1"], "no setting 'nonsense'"),
     ],
