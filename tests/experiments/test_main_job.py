@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from experiments.results import read_run
 
 ROOT = Path(__file__).parents[2]
 RUN = ["epochs=1", "method.hidden_dim=16", "backbone.width=16", "stream.experiences=3"]
@@ -134,3 +137,14 @@ def test_an_npz_file_runs_with_simclr(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "SimCLR on npz, 3 experiences" in done.stdout
     assert not (ROOT / "outputs").exists()
+
+
+def test_a_run_that_was_cut_off_is_named(runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cut"
+    shutil.copytree(seeds(runs)[0], folder)
+    results = folder / "results.jsonl"
+    lines = results.read_text().splitlines(keepends=True)
+    last_run = next(i for i, line in enumerate(lines) if '"run": "pnr"' in line)
+    results.write_text("".join(lines[: last_run + 5]))
+    with pytest.raises(ValueError, match="cut is incomplete: it stops at 'pnr'"):
+        read_run(folder)
