@@ -12,7 +12,6 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 CONF = Path(__file__).parent / "conf"
-INTERNAL = {"cifar_views"}
 
 
 def check_overrides(overrides: list[str]) -> None:
@@ -25,7 +24,7 @@ def check_overrides(overrides: list[str]) -> None:
         ValueError: For an unknown one, with the nearest valid name.
     """
     groups = {
-        folder.name: sorted({file.stem for file in folder.glob("*.yaml")} - INTERNAL)
+        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
         for folder in CONF.iterdir()
         if folder.is_dir()
     }
