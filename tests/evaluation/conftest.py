@@ -11,19 +11,14 @@ from torchvision import transforms
 
 from avalanche_pnr import SelfSupervised, SimCLR, TwoViews, class_incremental
 from avalanche_pnr.benchmarks import ImageData
+from tests.conftest import tiny_backbone
 
 CLASSES, SIZE = 6, 8
 
 
 def make_backbone() -> nn.Sequential:
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3),
-        nn.BatchNorm2d(8),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-    )
+    return tiny_backbone()
 
 
 @pytest.fixture
