@@ -1,34 +1,29 @@
-"""Images in memory, checked once, with their classes."""
+"""A data set of images, checked once, with its classes and domains."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
-from torch.utils.data import Dataset
+
+from avalanche_pnr.benchmarks.array_images import ArrayImages
 
 
-class ArrayImages(Dataset[tuple[Image.Image, int]]):
-    """Images of a uint8 array as PIL images, with labels.
-
-    Args:
-        x: Images, uint8 of shape (N, H, W, 3).
-        y: Classes, shape (N,).
+class Images(Protocol):
+    """What the streams are cut from: PIL images (RGB) with their classes.
 
     Attributes:
-        targets: Classes as a list, where Avalanche looks for them.
+        targets: Class of each image.
+        domains: Domain of each image, or an empty list.
     """
 
-    def __init__(self, x: NDArray[np.uint8], y: NDArray[np.integer[Any]]) -> None:
-        self.x = x
-        self.targets: list[int] = y.tolist()
+    targets: list[int]
+    domains: list[int]
 
-    def __len__(self) -> int:
-        return len(self.x)
+    def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        return Image.fromarray(self.x[index]), self.targets[index]
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]: ...
 
 
 @dataclass(frozen=True)
@@ -39,84 +34,116 @@ class ImageData:
         train: Training images.
         test: Test images.
         class_names: Name of each class.
+        domain_names: Name of each domain, in the order of a domain-incremental
+            stream; empty if the data has no domains.
     """
 
-    train: ArrayImages
-    test: ArrayImages
+    train: Images
+    test: Images
     class_names: tuple[str, ...]
+    domain_names: tuple[str, ...] = ()
 
     @classmethod
     def from_arrays(
         cls,
         source: str,
-        train: tuple[Any, Any],
-        test: tuple[Any, Any],
+        train: Sequence[Any],
+        test: Sequence[Any],
         class_names: Any = None,
+        domain_names: Any = None,
     ) -> "ImageData":
         """Check arrays and put them together.
 
         Args:
             source: Where the arrays come from, for error messages.
-            train: Images uint8 (N, H, W, 3) and classes (N,).
+            train: Images uint8 (N, H, W, 3) and classes (N,); then, if there are
+                domains, domains (N,).
             test: The same for testing.
             class_names: Name of each class, by default its number.
+            domain_names: Name of each domain, by default its number.
 
         Raises:
-            ValueError: If a shape or dtype is wrong, the classes are not 0..C-1, or
-                training and test classes differ.
+            ValueError: If a shape or dtype is wrong, or as ``from_images`` does.
         """
-        for split, (x, y) in (("train", train), ("test", test)):
-            _check_images(f"{source} ({split})", x)
-            _check_labels(f"{source} ({split})", y, len(x))
-        classes = _check_classes(source, train[1], test[1])
-        if class_names is None:
-            class_names = range(classes)
-        class_names = np.atleast_1d(class_names)
-        if len(class_names) != classes:
+        for split, (x, *_) in (("train", train), ("test", test)):
+            if x.ndim != 4 or x.shape[3] != 3 or x.dtype != np.uint8:
+                raise ValueError(
+                    f"{source} ({split}): images must be uint8 of shape (N, H, W, 3), "
+                    f"got {x.dtype} of shape {x.shape}: convert to 0..255 and RGB, "
+                    "channels last"
+                )
+        images = ArrayImages(*train), ArrayImages(*test)
+        return cls.from_images(source, *images, class_names, domain_names)
+
+    @classmethod
+    def from_images(
+        cls,
+        source: str,
+        train: Images,
+        test: Images,
+        class_names: Any = None,
+        domain_names: Any = None,
+    ) -> "ImageData":
+        """Check the labels of images, which are not read, and put them together.
+
+        Args:
+            source: Where the images come from, for error messages.
+            train: Training images.
+            test: Test images.
+            class_names: Name of each class, by default its number.
+            domain_names: Name of each domain, by default its number.
+
+        Raises:
+            ValueError: If there is no image, or classes (or domains, if there are any)
+                are not one for each image, 0..C-1, and the same in both splits.
+        """
+        for split, images in (("train", train), ("test", test)):
+            if len(images) == 0:
+                raise ValueError(
+                    f"{source} ({split}): there is no image: both splits need some"
+                )
+            _check_integers(f"{source} ({split}): labels", images.targets, len(images))
+            if images.domains:
+                label = f"{source} ({split}): domains"
+                _check_integers(label, images.domains, len(images))
+        if min(min(train.targets), min(test.targets)) < 0:
             raise ValueError(
-                f"{source}: {len(class_names)} class names for {classes} classes"
+                f"{source}: images without a label (-1) cannot be judged or cut into "
+                "classes: give every image its class, 0..C-1"
             )
-        names = tuple(str(name) for name in class_names)
-        return cls(ArrayImages(*train), ArrayImages(*test), names)
+        classes = _names(source, "classes", class_names, train.targets, test.targets)
+        domains = _names(source, "domains", domain_names, train.domains, test.domains)
+        return cls(train, test, classes, domains)
 
 
-def _check_images(source: str, x: Any) -> None:
-    if len(x) == 0:
+def _check_integers(label: str, values: list[int], images: int) -> None:
+    array = np.asarray(values)
+    if array.shape != (images,) or array.dtype.kind not in "iu":
         raise ValueError(
-            f"{source}: there is no image; both training (split 0) and test images "
-            "(split 1) are needed"
-        )
-    if x.ndim != 4 or x.shape[3] != 3 or x.dtype != np.uint8:
-        raise ValueError(
-            f"{source}: images must be uint8 of shape (N, H, W, 3), got "
-            f"{x.dtype} of shape {x.shape}: convert to 0..255 and RGB, channels last"
+            f"{label} must be integers of shape ({images},), one for each image, got "
+            f"{array.dtype} of shape {array.shape}"
         )
 
 
-def _check_labels(source: str, y: Any, images: int) -> None:
-    if y.shape != (images,) or y.dtype.kind not in "iu":
+def _names(
+    source: str, kind: str, names: Any, train: list[int], test: list[int]
+) -> tuple[str, ...]:
+    """Names of what both splits number from 0 without gaps."""
+    seen, tested = sorted(set(train)), sorted(set(test))
+    if seen != list(range(len(seen))):
         raise ValueError(
-            f"{source}: labels must be integers of shape ({images},), one for each "
-            f"image, got {y.dtype} of shape {y.shape}"
-        )
-
-
-def _check_classes(source: str, train: Any, test: Any) -> int:
-    if min(train.min(), test.min()) < 0:
-        raise ValueError(
-            f"{source}: images without a label (-1) cannot be judged or cut into "
-            "classes: give every image its class, 0..C-1"
-        )
-    seen = np.unique(train)
-    if not np.array_equal(seen, np.arange(len(seen))):
-        raise ValueError(
-            f"{source}: training labels must be 0..C-1 without gaps, got "
-            f"{seen[:20].tolist()}: renumber them, for example with "
+            f"{source}: training {kind} must be numbered 0, 1, 2, ... without gaps, "
+            f"got {seen[:20]}: renumber them, for example with "
             "np.unique(y, return_inverse=True)"
         )
-    if not np.array_equal(seen, np.unique(test)):
-        different = np.setxor1d(seen, np.unique(test)).tolist()
+    if seen != tested:
+        different = sorted(set(seen) ^ set(tested))
         raise ValueError(
-            f"{source}: classes {different} are not in both training and test data"
+            f"{source}: {kind} {different} are not in both training and test data"
         )
-    return len(seen)
+    names = np.atleast_1d(seen if names is None else names)
+    if len(names) != len(seen):
+        raise ValueError(
+            f"{source}: {len(names)} names for {len(seen)} {kind}: give each one name"
+        )
+    return tuple(str(name) for name in names)

@@ -36,8 +36,9 @@ def load_npz(path: str | Path) -> ImageData:
 
     Args:
         path: The file. ``x`` is uint8 (N, H, W, 3), ``y`` holds the classes 0..C-1,
-            ``split`` 0 for training and 1 for test images; ``fine_names`` or
-            ``class_names``, if there, name the classes.
+            ``split`` 0 for training and 1 for test images. If there, ``domain`` holds
+            the domains 0..D-1, ``fine_names`` or ``class_names`` name the classes and
+            ``domain_names`` the domains.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -56,18 +57,22 @@ def load_npz(path: str | Path) -> ImageData:
             f"{path} lacks the arrays {', '.join(missing)}; it holds "
             f"{', '.join(arrays) or 'nothing'}: {NPZ_REMEDY}"
         )
-    x, y, split = arrays["x"], arrays["y"], arrays["split"]
-    if split.shape != x.shape[:1] or y.shape != split.shape:
+    split = arrays["split"]
+    per_image = {n: arrays[n] for n in ("x", "y", "domain") if n in arrays}
+    if any(array.shape[:1] != split.shape for array in per_image.values()):
+        shapes = ", ".join(str(array.shape) for array in per_image.values())
         raise ValueError(
-            f"{path}: x, y and split must be equally long, got shapes {x.shape}, "
-            f"{y.shape} and {split.shape}"
+            f"{path}: {', '.join(per_image)} and split must be equally long, got "
+            f"shapes {shapes} and {split.shape}"
         )
     if not np.isin(split, (0, 1)).all():
         raise ValueError(f"{path}: split must hold 0 (training) and 1 (test) only")
-    train, test = split == 0, split == 1
-    names = arrays.get("fine_names", arrays.get("class_names"))
     return ImageData.from_arrays(
-        str(path), (x[train], y[train]), (x[test], y[test]), names
+        str(path),
+        [array[split == 0] for array in per_image.values()],
+        [array[split == 1] for array in per_image.values()],
+        arrays.get("fine_names", arrays.get("class_names")),
+        arrays.get("domain_names"),
     )
 
 

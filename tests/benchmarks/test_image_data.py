@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avalanche_pnr.benchmarks import ArrayImages, ImageData
+from avalanche_pnr.benchmarks import ArrayImages, FileImages, ImageData
 
 Arrays = tuple[Any, Any]
 
@@ -32,6 +32,13 @@ def test_targets_are_a_list_of_python_integers() -> None:
     targets = ArrayImages(TRAIN[0], TRAIN[1].astype(np.uint8)).targets
     assert targets == [0, 1, 2, 1, 0]
     assert {type(target) for target in targets} == {int}
+
+
+def test_domains_are_a_list_of_python_integers_or_empty() -> None:
+    domains = ArrayImages(*TRAIN, np.array([1, 0, 1, 0, 1], np.uint8)).domains
+    assert domains == [1, 0, 1, 0, 1]
+    assert {type(domain) for domain in domains} == {int}
+    assert ArrayImages(*TRAIN).domains == []
 
 
 def test_splits_are_kept_apart() -> None:
@@ -86,7 +93,9 @@ def test_wrong_labels_are_refused_by_source_and_split(labels: Any, split: str) -
 
 @pytest.mark.parametrize("labels", [[0, 1, 3], [1, 2, 3]])
 def test_training_labels_with_gaps_are_refused(labels: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"^here: training labels must be 0\.\.C-1"):
+    with pytest.raises(
+        ValueError, match=r"^here: training classes must be .* without gaps"
+    ):
         ImageData.from_arrays("here", _arrays(labels), _arrays(labels))
 
 
@@ -119,5 +128,57 @@ def test_an_empty_split_is_refused() -> None:
 
 @pytest.mark.parametrize("names", [["ant", "bee"], ["ant", "bee", "cat", "dog"]])
 def test_a_wrong_number_of_names_is_refused(names: list[str]) -> None:
-    with pytest.raises(ValueError, match=rf"{len(names)} class names for 3 classes"):
+    with pytest.raises(ValueError, match=rf"{len(names)} names for 3 classes"):
         ImageData.from_arrays("here", TRAIN, TEST, names)
+
+
+def _with_domains(
+    train: list[int] | None, test: list[int] | None, names: Any = None
+) -> ImageData:
+    splits = [
+        arrays if domains is None else (*arrays, np.array(domains))
+        for arrays, domains in ((TRAIN, train), (TEST, test))
+    ]
+    return ImageData.from_arrays("here", *splits, domain_names=names)
+
+
+def test_domains_are_named_by_number_unless_names_are_given() -> None:
+    train, test = [0, 0, 1, 1, 1], [1, 0, 0]
+    assert _with_domains(None, None).domain_names == ()
+    assert _with_domains(train, test).domain_names == ("0", "1")
+    assert _with_domains(train, test, ["ink", "oil"]).domain_names == ("ink", "oil")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "names", "message"),
+    [
+        ([0, 0, 2, 2, 2], [0, 2, 2], None, r"training domains must .* got \[0, 2\]"),
+        ([0, 0, 1, -1, 0], [0, 1, 0], None, r"training domains must .* \[-1, 0, 1\]"),
+        ([0, 0, 1, 1, 2], [0, 1, 1], None, r"domains \[2\] are not in both"),
+        ([0, 0, 1, 1, 1], [0, 1, 2], None, r"domains \[2\] are not in both"),
+        ([0, 0, 1, 1, 1], None, None, r"domains \[0, 1\] are not in both"),
+        (None, [0, 1, 1], None, r"domains \[0, 1\] are not in both"),
+        ([0, 1], [0, 1, 1], None, r"\(train\): domains must be integers .*\(5,\)"),
+        ([0, 0, 1, 1, 1], [0, 1], None, r"\(test\): domains must be integers"),
+        ([0, 0, 1, 1, 1], [0, 1, 1], ["ink"], "1 names for 2 domains"),
+        (None, None, ["ink"], "1 names for 0 domains"),
+    ],
+)
+def test_domains_that_do_not_fit_are_refused(
+    train: list[int] | None, test: list[int] | None, names: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^here.*{message}"):
+        _with_domains(train, test, names)
+
+
+def test_labels_of_files_are_checked_and_files_are_not_read() -> None:
+    paths = ["nowhere/0.png", "nowhere/1.png", "nowhere/2.png"]
+    good = FileImages(paths, [0, 1, 2], [0, 0, 1])
+    data = ImageData.from_images("there", good, good, ["ant", "bee", "cat"])
+    assert data.train is data.test is good
+    assert data.class_names == ("ant", "bee", "cat")
+    assert data.domain_names == ("0", "1")
+    with pytest.raises(ValueError, match=r"^there \(train\): labels must be integers"):
+        ImageData.from_images("there", FileImages(paths, [0, 1]), good)
+    with pytest.raises(ValueError, match=r"^there \(test\): there is no image"):
+        ImageData.from_images("there", good, FileImages([], []))
