@@ -1,8 +1,9 @@
-"""Backbones: torchvision's ResNet-18 with either stem, and a small one for CPUs."""
+"""Backbones: torchvision's ResNets and a ViT-Tiny, and a small ResNet for CPUs."""
 
 import torchvision
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
+from torchvision.models.vision_transformer import VisionTransformer
 
 
 def resnet18(small_images: bool = True) -> ResNet:
@@ -12,7 +13,28 @@ def resnet18(small_images: bool = True) -> ResNet:
         small_images: Whether to use the stem for images of about 32 px, a 3x3
             convolution with stride 1 and padding 2 and no max-pool.
     """
-    model = torchvision.models.resnet18()
+    return _without_classifier(torchvision.models.resnet18(), small_images)
+
+
+def resnet34(small_images: bool = True) -> ResNet:
+    """ResNet-34 without classifier: images (N, 3, H, W) to features (N, 512).
+
+    Args:
+        small_images: As for :func:`resnet18`.
+    """
+    return _without_classifier(torchvision.models.resnet34(), small_images)
+
+
+def resnet50(small_images: bool = True) -> ResNet:
+    """ResNet-50 without classifier: images (N, 3, H, W) to features (N, 2048).
+
+    Args:
+        small_images: As for :func:`resnet18`.
+    """
+    return _without_classifier(torchvision.models.resnet50(), small_images)
+
+
+def _without_classifier(model: ResNet, small_images: bool) -> ResNet:
     model.fc = nn.Identity()
     if small_images:
         model.conv1 = nn.Conv2d(3, 64, 3, stride=1, padding=2, bias=False)
@@ -51,3 +73,29 @@ def resnet_small(width: int = 128, stem_stride: int = 1) -> nn.Sequential:
         layers.append(BasicBlock(channels, 2 * channels, 2, shortcut))
         channels *= 2
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def vit_tiny(image_size: int = 32, patch_size: int = 4) -> VisionTransformer:
+    """ViT-Tiny without classifier: the class token of 12 layers of width 192.
+
+    Square images (N, 3, image_size, image_size) to features (N, 192).
+
+    Args:
+        image_size: Height and width of the images.
+        patch_size: Height and width of a patch, one token each; 16 for 224 px.
+
+    Raises:
+        ValueError: If the patches do not tile the image.
+
+    Source: Touvron et al. 2021, arXiv 2012.12877, table 1.
+    """
+    if min(image_size, patch_size) < 1 or image_size % patch_size:
+        raise ValueError(
+            f"image_size={image_size} must be a multiple of patch_size={patch_size}: "
+            "change one of them"
+        )
+    model = VisionTransformer(
+        image_size, patch_size, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768
+    )
+    model.heads = nn.Identity()
+    return model
