@@ -1,5 +1,6 @@
 """From images to stacked views."""
 
+from avalanche_pnr.transforms.photographs import photograph_views, plain_view
 from avalanche_pnr.transforms.two_views import TwoViews, ViewTransform
 
-__all__ = ["TwoViews", "ViewTransform"]
+__all__ = ["TwoViews", "ViewTransform", "photograph_views", "plain_view"]

@@ -1,0 +1,101 @@
+"""The published views of photographs, and the view that is judged."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lightly.transforms import GaussianBlur, RandomSolarization
+from torchvision.transforms import (
+    CenterCrop,
+    ColorJitter,
+    Compose,
+    InterpolationMode,
+    Normalize,
+    RandomApply,
+    RandomGrayscale,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    Resize,
+    ToTensor,
+)
+
+from avalanche_pnr.transforms.two_views import TwoViews
+
+
+def plain_view(
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    resize: int | None = None,
+    crop: int | None = None,
+) -> Compose:
+    """An image as it is judged: normalised, not distorted.
+
+    Args:
+        mean: Mean of each channel, for normalisation.
+        std: Standard deviation of each channel.
+        resize: Length that the shorter side gets first, pixels; ``None`` for none.
+        crop: Height and width of the centre crop after that; ``None`` for none.
+    """
+    steps: list[Callable[[Any], Any]] = [ToTensor(), Normalize(mean, std)]
+    if crop is not None:
+        steps.insert(0, CenterCrop(crop))
+    if resize is not None:
+        steps.insert(0, Resize(resize))
+    return Compose(steps)
+
+
+def photograph_views(
+    size: int,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    min_scale: float = 0.08,
+    blur: tuple[float, float] = (0.0, 0.0),
+    solarize: tuple[float, float] = (0.0, 0.2),
+) -> TwoViews:
+    """Two views of a photograph that differ in how often they are distorted.
+
+    Bicubic random resized crop, colour jitter (0.4, 0.4, 0.2, 0.1) with probability
+    0.8, greyscale 0.2, Gaussian blur with sigma 0.1 to 2, solarisation, flip 0.5. The
+    defaults are those of CIFAR-100.
+
+    Args:
+        size: Height and width of a view, pixels.
+        mean: Mean of each channel, for normalisation.
+        std: Standard deviation of each channel.
+        min_scale: Least part of the image's area that a crop keeps.
+        blur: Probability of blur in the first and in the second view.
+        solarize: Probability of solarisation in the first and in the second view.
+
+    Raises:
+        ValueError: If ``min_scale`` or a probability is out of range.
+
+    Source: the recipes of Cha et al. 2024, arXiv 2306.05101, those of CaSSLe.
+    """
+    if not 0 < min_scale <= 1:
+        raise ValueError(f"min_scale must be above 0 and at most 1, got {min_scale}")
+    for name, chances in {"blur": blur, "solarize": solarize}.items():
+        if len(chances) != 2 or not all(0 <= chance <= 1 for chance in chances):
+            raise ValueError(
+                f"{name} must be two probabilities, of the first and of the second "
+                f"view, got {chances}"
+            )
+
+    def view(blurred: float, solarized: float) -> Compose:
+        return Compose(
+            [
+                RandomResizedCrop(
+                    size, (min_scale, 1.0), interpolation=InterpolationMode.BICUBIC
+                ),
+                RandomApply([ColorJitter(0.4, 0.4, 0.2, 0.1)], p=0.8),
+                RandomGrayscale(p=0.2),
+                GaussianBlur(prob=blurred, sigmas=(0.1, 2.0)),
+                RandomSolarization(prob=solarized),
+                RandomHorizontalFlip(p=0.5),
+                ToTensor(),
+                Normalize(mean, std),
+            ]
+        )
+
+    first, second = (view(*chances) for chances in zip(blur, solarize, strict=True))
+    return TwoViews(first, second)
