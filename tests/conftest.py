@@ -1,20 +1,34 @@
 """A small world: few digits, five experiences, a network of one convolution."""
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from avalanche.benchmarks import CLScenario
-from torch import nn
+from avalanche.benchmarks import CLScenario, benchmark_from_datasets
+from avalanche.benchmarks.utils import AvalancheDataset
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 from torchvision import transforms
 
-from avalanche_pnr import MoCoV2Plus, SelfSupervised, SimCLR, TwoViews
+from avalanche_pnr import (
+    BYOL,
+    BarlowTwins,
+    MoCoV2Plus,
+    SelfSupervised,
+    SimCLR,
+    TwoViews,
+    VICReg,
+)
 from avalanche_pnr.benchmarks import ImageData, class_incremental, load_digits
 from avalanche_pnr.methods import SelfSupervisedMethod
 
 Strategy = Callable[..., SelfSupervised]
+
+VIEWS = torch.rand(6, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+"""A batch of stacked views."""
 
 
 def tiny_backbone() -> nn.Sequential:
@@ -36,10 +50,50 @@ def tiny_simclr(**options: Any) -> SimCLR:
     return SimCLR(tiny_backbone(), hidden_dim=16, projection_dim=8, **options)
 
 
+def tiny_barlow_twins(**options: Any) -> BarlowTwins:
+    return BarlowTwins(tiny_backbone(), hidden_dim=16, projection_dim=8, **options)
+
+
+def tiny_byol(**options: Any) -> BYOL:
+    sizes = {"hidden_dim": 16, "projection_dim": 8, "predictor_hidden_dim": 12}
+    return BYOL(tiny_backbone(), **{**sizes, **options})
+
+
+def tiny_vicreg(**options: Any) -> VICReg:
+    return VICReg(tiny_backbone(), hidden_dim=16, projection_dim=8, **options)
+
+
 METHODS: dict[str, Callable[..., SelfSupervisedMethod]] = {
     "moco": tiny_moco,
     "simclr": tiny_simclr,
+    "barlow": tiny_barlow_twins,
+    "byol": tiny_byol,
+    "vicreg": tiny_vicreg,
 }
+CONTRASTIVE = ("moco", "simclr")
+WEIGHTED = ("barlow", "byol", "vicreg")
+"""Methods that weigh agree and differ."""
+
+
+def benchmark_of_views(*experiences: Tensor) -> CLScenario:
+    """A stream whose samples are fixed views, the same at each pass.
+
+    Args:
+        experiences: Views of one experience each, shape (M, 2, C, H, W).
+    """
+    datasets = [
+        AvalancheDataset([TensorDataset(views, torch.zeros(len(views)))])
+        for views in experiences
+    ]
+    return benchmark_from_datasets(train=datasets)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Every test draws the same numbers, alone or after others."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
@@ -78,12 +132,15 @@ def make_strategy() -> Strategy:
     """A strategy with batches of 16 and one epoch; options as of SelfSupervised."""
 
     def make(
-        model: SelfSupervisedMethod | None = None, seed: int = 0, **options: Any
+        model: SelfSupervisedMethod | None = None,
+        seed: int = 0,
+        lr: float = 0.05,
+        **options: Any,
     ) -> SelfSupervised:
         torch.manual_seed(seed)
         model = tiny_moco() if model is None else model
         optimizer = options.pop("optimizer", None) or torch.optim.SGD(
-            model.parameters(), lr=0.05, momentum=0.9
+            model.parameters(), lr=lr, momentum=0.9
         )
         options = {"train_mb_size": 16, "evaluator": None, **options}
         return SelfSupervised(model=model, optimizer=optimizer, **options)

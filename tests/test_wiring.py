@@ -31,6 +31,15 @@ EQUATIONS = {
     ("simclr", "finetune"): ["simclr"],
     ("simclr", "cassle"): ["simclr", "contrastive_cassle"],
     ("simclr", "pnr"): ["simclr_pnr_positive_in_denominator"],
+    ("barlow", "finetune"): ["barlow"],
+    ("barlow", "cassle"): ["barlow", "barlow_cassle"],
+    ("barlow", "pnr"): ["barlow_pnr"],
+    ("byol", "finetune"): ["byol"],
+    ("byol", "cassle"): ["byol", "byol_cassle"],
+    ("byol", "pnr"): ["byol_pnr"],
+    ("vicreg", "finetune"): ["vicreg"],
+    ("vicreg", "cassle"): ["vicreg", "vicreg_cassle"],
+    ("vicreg", "pnr"): ["vicreg_pnr"],
 }
 
 
@@ -66,13 +75,15 @@ class Recorder(SupervisedPlugin):
             tensors[f"f{view}"] = self.past(images)
             if method.distillation_predictor is not None:
                 tensors[f"p{view}"] = method.distillation_predictor(self.fed(z))
-            if hasattr(method, "queue"):
+            if hasattr(method, "predictor"):
+                tensors[f"h{view}"] = method.predictor(z)
+            if hasattr(method, "momentum_projector"):
                 k = method.momentum_projector(method.momentum_backbone(images))
                 tensors[f"k{view}"] = k / k.norm(dim=1, keepdim=True)
         if hasattr(method, "queue"):
             tensors["queue"] = method.queue.keys.transpose(1, 2)
             tensors["pseudo_queue"] = method.past_queue.keys.transpose(1, 2)
-        inputs = Inputs(tensors, TAU, TAU_D, 1.0)
+        inputs = Inputs(tensors, TAU, TAU_D, LAMBDA_PNR)
         return torch.stack([LOSSES[name](inputs) for name in self.equations]).sum()
 
     def fed(self, z: Tensor) -> Tensor:
@@ -82,10 +93,12 @@ class Recorder(SupervisedPlugin):
         return z
 
 
-TAU, TAU_D = 0.2, 0.3
+TAU, TAU_D, LAMBDA_PNR = 0.2, 0.3, 0.7
 
 
 def make(name: str, regularizer: str) -> SelfSupervisedMethod:
+    if name not in ("moco", "simclr"):
+        return METHODS[name](lambda_pnr=LAMBDA_PNR).double()
     # The reference vectors of SimCLR with PNR use tau_d in both terms.
     tau = TAU_D if (name, regularizer) == ("simclr", "pnr") else TAU
     return METHODS[name](temperature=tau, distillation_temperature=TAU_D).double()
@@ -104,7 +117,10 @@ def test_strategy_loss_is_the_equation(
         recorder = Recorder(EQUATIONS[method, regularizer])
         plugins = [plugin() for plugin in PLUGINS[regularizer]]
         strategy = make_strategy(
-            make(method, regularizer), plugins=[*plugins, recorder], train_mb_size=24
+            make(method, regularizer),
+            plugins=[*plugins, recorder],
+            train_mb_size=24,
+            lr=1e-3,
         )
         for experience in benchmark_of_digits.train_stream[:3]:
             strategy.train(experience)

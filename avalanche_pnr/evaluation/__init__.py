@@ -11,6 +11,7 @@ from avalanche_pnr.evaluation.functional import accuracy, fit_probes, probe_accu
 from avalanche_pnr.evaluation.json_lines import JSONLinesLogger
 from avalanche_pnr.evaluation.plugin import ProbePlugin, probe_metrics
 from avalanche_pnr.evaluation.probes import KNNProbe, LinearProbe, Probe, Readout
+from avalanche_pnr.evaluation.sgd_probe import SGDProbe
 
 __all__ = [
     "JSONLinesLogger",
@@ -19,6 +20,7 @@ __all__ = [
     "Probe",
     "ProbePlugin",
     "Readout",
+    "SGDProbe",
     "accuracy",
     "accuracy_matrix",
     "average_accuracy",

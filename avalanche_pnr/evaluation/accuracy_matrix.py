@@ -31,10 +31,13 @@ def forgetting(a: Matrix) -> float:
         a: Accuracy matrix, shape (T, T).
 
     Returns:
-        The mean, or NaN where it is not defined: with a single experience.
+        The mean, or NaN where it is not defined: with a single experience, and on
+        streams such as Data-IL, whose one test set is no experience's own.
 
     Source: Chaudhry et al. 2018, arXiv 1801.10112, section 3.2.
     """
+    if a.shape[0] != a.shape[1]:
+        return float("nan")
     last = len(a) - 1
     drops = [a[:, k].max() - a[last, k] for k in range(last)]
     return float(np.mean(drops)) if drops else float("nan")

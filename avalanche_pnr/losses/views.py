@@ -1,5 +1,8 @@
-"""Between the two layouts of a batch of views: (N, V, D) and (V * N, D)."""
+"""Batches of views, (N, V, D): as rows (V * N, D), and averaged."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 
@@ -11,3 +14,11 @@ def views_to_rows(embeddings: Tensor) -> Tensor:
 def mean_over_views(row_values: Tensor, views: int) -> Tensor:
     """Average the values of an image's views: (V * N,) to (N,)."""
     return row_values.reshape(views, -1).mean(dim=0)
+
+
+def mean_over_pairs(
+    loss: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor
+) -> Tensor:
+    """Average a loss of two batches over the views of (N, V, D) and (N, V, D)."""
+    pairs = zip(a.unbind(1), b.unbind(1), strict=True)
+    return torch.stack([loss(x, y) for x, y in pairs]).mean()

@@ -1,6 +1,7 @@
 """What a self-supervised method is to this package."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -61,6 +62,10 @@ class SelfSupervisedMethod(nn.Module, ABC):
             reduction: ``"mean"`` for a scalar, ``"none"`` for one value an image.
         """
 
+    def defines(self, verb: str) -> bool:
+        """Whether the method has a definition of its own of a verb about the past."""
+        return getattr(type(self), verb) is not getattr(SelfSupervisedMethod, verb)
+
     def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
         """How far predictions are from the past model's outputs: CaSSLe's D(p, f).
 
@@ -68,7 +73,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
             predicted: p = g(z), shape (N, V, D).
             past: f, shape (N, V, D), without gradient.
         """
-        raise self._missing("agree", "CaSSLePlugin and PNRPlugin")
+        raise NotImplementedError(f"{type(self).__name__} does not define agree")
 
     def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Distance to the pseudo-negatives, f of the other view: PNR's D'(p, f).
@@ -77,7 +82,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
             predicted: p = g(z), shape (N, V, D).
             past: f, shape (N, V, D), without gradient.
         """
-        raise self._missing("differ", "PNRPlugin")
+        raise NotImplementedError(f"{type(self).__name__} does not define differ")
 
     def plasticity(self, output: Tensor, past: Tensor) -> Tensor:
         """PNR's first term, which replaces the SSL loss.
@@ -111,21 +116,36 @@ class SelfSupervisedMethod(nn.Module, ABC):
         return self.project(images)
 
     def project(self, images: Tensor) -> Tensor:
-        """Online projection of one view, (N, C, H, W) to (N, D)."""
+        """Online projection of one view, (N, C, H, W) to (N, D).
+
+        Raises:
+            ValueError: If the projector returns something else.
+        """
         projection: Tensor = self.projector(self.backbone(images))
+        if projection.shape != (len(images), self.projection_dim):
+            raise ValueError(
+                f"the projector of {type(self).__name__} returns "
+                f"{tuple(projection.shape)} for {len(images)} images, not "
+                f"({len(images)}, {self.projection_dim}): end it with a layer of "
+                f"projection_dim={self.projection_dim} outputs an image"
+            )
         return projection
 
     def projection(self, output: Tensor) -> Tensor:
         """The online projection inside an output, as g receives it, (N, V, D)."""
         return output[..., : self.projection_dim]
 
-    def add_distillation_predictor(self, hidden_dim: int = 2048) -> None:
+    def add_distillation_predictor(self, hidden_dim: int | None = 2048) -> None:
         """Give the method its distillation predictor g, unless it has one.
 
         Args:
-            hidden_dim: Width of the hidden layer.
+            hidden_dim: Width of the hidden layer; ``None`` for no network, p = z.
         """
-        if self.distillation_predictor is None:
+        if self.distillation_predictor is not None:
+            return
+        if hidden_dim is None:
+            self.distillation_predictor = nn.Identity()
+        else:
             dim = self.projection_dim
             layers = [
                 (dim, hidden_dim, BatchNorm1d(hidden_dim), ReLU()),
@@ -155,6 +175,14 @@ class SelfSupervisedMethod(nn.Module, ABC):
             output: Output of the batch, without gradient, shape (N, V, E).
             step: Index of the step in this experience, from 0.
             total_steps: Steps of this experience.
+        """
+
+    def begin_past(self, past_outputs: Iterable[Tensor]) -> None:
+        """Prepare the memory of past outputs for a new experience.
+
+        Args:
+            past_outputs: f of one pass over the experience, batches of shape
+                (N, V, D); computed only as far as they are asked for.
         """
 
     def remember(self, past: Tensor) -> None:
@@ -187,13 +215,6 @@ class SelfSupervisedMethod(nn.Module, ABC):
         if weight is not None:
             self.add_distillation_predictor(len(weight))
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def _missing(self, verb: str, user: str) -> NotImplementedError:
-        method = type(self).__name__
-        return NotImplementedError(
-            f"{method} does not define {verb}(predicted, past), which {user} "
-            f"needs: define it in {method}, or train without that plugin"
-        )
 
 
 def infer_feature_dim(backbone: nn.Module, image_shape: tuple[int, int, int]) -> int:

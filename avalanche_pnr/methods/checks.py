@@ -1,12 +1,41 @@
 """Checks that several methods share."""
 
+from typing import Any, get_args
 
-def check_temperature(temperature: float) -> float:
-    """Return the temperature, or refuse it.
+from avalanche_pnr.losses import Reduction
+
+
+def check_choice(name: str, value: str, choices: Any) -> None:
+    """Refuse a value that is not among those of a ``Literal``.
 
     Raises:
-        ValueError: If it is not above zero.
+        ValueError: With the choices there are.
     """
-    if not temperature > 0:
-        raise ValueError(f"a temperature must be above 0, got {temperature}")
-    return temperature
+    if value not in get_args(choices):
+        there_are = ", ".join(map(repr, get_args(choices)))
+        raise ValueError(f"{name} must be one of {there_are}, got {value!r}")
+
+
+def check_weights(**weights: float) -> None:
+    """Refuse weights of a loss that would reward what they are to punish.
+
+    Raises:
+        ValueError: If one is negative or not a finite number.
+    """
+    for name, value in weights.items():
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"{name} must be 0 or more, got {value}")
+
+
+def check_mean(method: str, reduction: Reduction) -> None:
+    """Refuse to split a loss of batch statistics into one value an image.
+
+    Raises:
+        ValueError: If the reduction is not ``"mean"``.
+    """
+    if reduction != "mean":
+        raise ValueError(
+            f"{method}'s loss compares statistics of a batch and has no value for each "
+            f"image: reduction={reduction!r}, which MIR asks for, needs MoCoV2Plus, "
+            "SimCLR or BYOL"
+        )

@@ -1,23 +1,24 @@
 """MoCo V2+: momentum contrast with a symmetric loss."""
 
+from collections.abc import Iterable
+from typing import Literal
+
 import torch
 from lightly.models.modules import MoCoProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from avalanche_pnr.losses import (
-    Reduction,
-    contrastive_distillation,
-    moco_distillation,
-    moco_loss,
-)
+from avalanche_pnr.losses import Reduction, moco_distillation, moco_loss
 from avalanche_pnr.methods.base import infer_feature_dim
-from avalanche_pnr.methods.checks import check_temperature
+from avalanche_pnr.methods.checks import check_choice
+from avalanche_pnr.methods.contrastive import ContrastiveMixin, PseudoNegatives
 from avalanche_pnr.methods.momentum import MomentumMethod
 from avalanche_pnr.methods.queue import Queue
 
+PastQueueStart = Literal["random", "filled"]
 
-class MoCoV2Plus(MomentumMethod):
+
+class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     """Queries against momentum keys of the other view and a queue of older keys.
 
     The output of a view is [q | k], not normalised: plugins that measure the output,
@@ -31,13 +32,18 @@ class MoCoV2Plus(MomentumMethod):
         queue_length: K, at least one batch.
         temperature: tau of the SSL loss.
         distillation_temperature: tau_d of the terms about the past.
+        pseudo_negatives: Which of PNR's two terms hold pseudo-negatives: ``"both"``,
+            ``"loss"`` (L1 only), ``"regularizer"`` (L2 only) or ``"neither"``.
+        past_queue_start: How R begins an experience: ``"random"``, which is as
+            published and keeps the past outputs of earlier experiences, or
+            ``"filled"`` by one pass of the past model over the new experience.
         momentum_start: Momentum of the key network at the start of an experience.
         momentum_end: Momentum at its end.
         image_shape: Channels, height and width, to find F by a dry run.
 
     Raises:
-        ValueError: If a temperature is not positive, a momentum leaves 0..1, or the
-            backbone does not return vectors.
+        ValueError: If a temperature is not positive, a choice is unknown, a momentum
+            leaves 0..1, or the backbone does not return vectors.
 
     Source: Chen et al. 2020, arXiv 2003.04297; Cha et al. 2024, arXiv 2306.05101.
     """
@@ -51,17 +57,20 @@ class MoCoV2Plus(MomentumMethod):
         queue_length: int = 65536,
         temperature: float = 0.2,
         distillation_temperature: float = 0.2,
+        pseudo_negatives: PseudoNegatives = "both",
+        past_queue_start: PastQueueStart = "random",
         momentum_start: float = 0.99,
         momentum_end: float = 0.999,
         image_shape: tuple[int, int, int] = (3, 32, 32),
     ) -> None:
+        check_choice("past_queue_start", past_queue_start, PastQueueStart)
         features = infer_feature_dim(backbone, image_shape)
         projector = MoCoProjectionHead(features, hidden_dim, projection_dim)
         super().__init__(
             backbone, projector, projection_dim, momentum_start, momentum_end
         )
-        self.temperature = check_temperature(temperature)
-        self.distillation_temperature = check_temperature(distillation_temperature)
+        self.set_contrast(temperature, distillation_temperature, pseudo_negatives)
+        self.past_queue_start = past_queue_start
         self.queue = Queue(queue_length, projection_dim)
         self.past_queue = Queue(queue_length, projection_dim)
 
@@ -79,21 +88,20 @@ class MoCoV2Plus(MomentumMethod):
         q, k = self._q_and_k(output)
         return moco_loss(q, k, [self.queue.keys], self.temperature, reduction)
 
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """CaSSLe: predictions and past outputs recognise each other."""
-        p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
-        return contrastive_distillation(p, f, self.distillation_temperature)
-
     def plasticity(self, output: Tensor, past: Tensor) -> Tensor:
         """L1: the loss with the past queue R beside Q."""
         q, k = self._q_and_k(output)
-        queues = [self.queue.keys, self.past_queue.keys]
+        queues = [self.queue.keys]
+        if self.pseudo_negatives_in_loss:
+            queues.append(self.past_queue.keys)
         return moco_loss(q, k, queues, self.temperature)
 
     def stability(self, output: Tensor, predicted: Tensor, past: Tensor) -> Tensor:
         """L2: p against the same view's f, negatives R and pseudo-negatives Q."""
         p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
-        queues = [self.past_queue.keys, self.queue.keys]
+        queues = [self.past_queue.keys]
+        if self.pseudo_negatives_in_regularizer:
+            queues.append(self.queue.keys)
         return moco_distillation(p, f, queues, self.distillation_temperature)
 
     def after_step(self, output: Tensor, step: int, total_steps: int) -> None:
@@ -105,6 +113,21 @@ class MoCoV2Plus(MomentumMethod):
     def remember(self, past: Tensor) -> None:
         """Enqueue the past outputs into R."""
         self.past_queue.enqueue(normalize(past, dim=-1))
+
+    def begin_past(self, past_outputs: Iterable[Tensor]) -> None:
+        """Fill R, if asked to.
+
+        Raises:
+            FloatingPointError: If an output is not finite; R stays as it was.
+        """
+        if self.past_queue_start == "filled":
+            outputs = torch.cat([normalize(past, dim=-1) for past in past_outputs])
+            if not outputs.isfinite().all():
+                raise FloatingPointError(
+                    "the past model's outputs for the new experience are not finite: "
+                    "look for damaged images"
+                )
+            self.past_queue.fill(outputs)
 
     def check_batch_size(self, batch_size: int) -> None:
         """Refuse batches below 2 images or above the queue's length."""

@@ -1,6 +1,7 @@
 """The past model: the network as it stood when the previous experience ended."""
 
 import copy
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +23,7 @@ class PastModel:
 
     def __init__(self) -> None:
         self._network: nn.Module | None = None
-        self._batch: tuple[Tensor, int] | None = None
-        self._output: Tensor | None = None
+        self._last: _Batch | None = None
 
     @property
     def exists(self) -> bool:
@@ -53,20 +53,23 @@ class PastModel:
                 "there is no past model in the first experience: call snapshot() "
                 "when an experience ends, and check `exists` before"
             )
-        if self._output is None or not self._is_last_batch(views):
+        if self._last is None or not self._last.is_of(views):
             with torch.no_grad():
                 rows = self._network(views.flatten(0, 1))
-            self._batch = (views, views._version)
-            self._output = rows.unflatten(0, views.shape[:2])
-        return self._output
+            output = rows.unflatten(0, views.shape[:2])
+            self._last = _Batch(views, views._version, output)
+        return self._last.output
 
     def forget_batch(self) -> None:
         """Release the batch whose outputs are kept."""
-        self._batch = self._output = None
+        self._last = None
 
-    def _is_last_batch(self, views: Tensor) -> bool:
+
+class _Batch(NamedTuple):
+    views: Tensor
+    version: int
+    output: Tensor
+
+    def is_of(self, views: Tensor) -> bool:
         """Whether it is the same tensor, not written to since (buffers are reused)."""
-        if self._batch is None:
-            return False
-        last, version = self._batch
-        return views is last and views._version == version
+        return views is self.views and views._version == self.version

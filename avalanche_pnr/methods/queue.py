@@ -50,6 +50,18 @@ class Queue(nn.Module):
         self.keys[:, rows] = embeddings.transpose(0, 1).to(self.keys.dtype)
         self.pointer.copy_((self.pointer + len(embeddings)) % len(self))
 
+    @torch.no_grad()
+    def fill(self, embeddings: Tensor) -> None:
+        """Replace every key: by the last embeddings, repeated if they are too few.
+
+        Args:
+            embeddings: L2-normalised, shape (M, V, D), M of any length.
+        """
+        rows = torch.arange(len(self), device=embeddings.device) % len(embeddings)
+        latest = embeddings[-len(self) :] if len(embeddings) > len(self) else embeddings
+        self.keys.copy_(latest[rows].transpose(0, 1))
+        self.pointer.zero_()
+
     def check_batch_size(self, batch_size: int) -> None:
         """Refuse batches that the queue cannot hold.
 

@@ -4,17 +4,12 @@ from lightly.models.modules import SimCLRProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from avalanche_pnr.losses import (
-    Reduction,
-    contrastive_distillation,
-    simclr_distillation,
-    simclr_loss,
-)
+from avalanche_pnr.losses import Reduction, simclr_distillation, simclr_loss
 from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
-from avalanche_pnr.methods.checks import check_temperature
+from avalanche_pnr.methods.contrastive import ContrastiveMixin, PseudoNegatives
 
 
-class SimCLR(SelfSupervisedMethod):
+class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
     """Each view against the other view, all other views of the batch as negatives.
 
     Args:
@@ -23,13 +18,15 @@ class SimCLR(SelfSupervisedMethod):
         projection_dim: D.
         temperature: tau of the SSL loss.
         distillation_temperature: tau_d of the terms about the past.
+        pseudo_negatives: Which of PNR's two terms hold pseudo-negatives: ``"both"``,
+            ``"loss"`` (L1 only), ``"regularizer"`` (L2 only) or ``"neither"``.
         positive_in_denominator: Whether PNR's L2 keeps its positive in the
             denominator, as InfoNCE does; ``False`` is the form of the released code.
         image_shape: Channels, height and width, to find F by a dry run.
 
     Raises:
-        ValueError: If a temperature is not positive, or the backbone does not
-            return vectors.
+        ValueError: If a temperature is not positive, ``pseudo_negatives`` is unknown,
+            or the backbone does not return vectors.
 
     Source: Chen et al. 2020, arXiv 2002.05709; Cha et al. 2024, arXiv 2306.05101.
     """
@@ -42,6 +39,7 @@ class SimCLR(SelfSupervisedMethod):
         projection_dim: int = 128,
         temperature: float = 0.2,
         distillation_temperature: float = 0.2,
+        pseudo_negatives: PseudoNegatives = "both",
         positive_in_denominator: bool = True,
         image_shape: tuple[int, int, int] = (3, 32, 32),
     ) -> None:
@@ -50,8 +48,7 @@ class SimCLR(SelfSupervisedMethod):
             features, hidden_dim, projection_dim, batch_norm=False
         )
         super().__init__(backbone, projector, projection_dim)
-        self.temperature = check_temperature(temperature)
-        self.distillation_temperature = check_temperature(distillation_temperature)
+        self.set_contrast(temperature, distillation_temperature, pseudo_negatives)
         self.positive_in_denominator = positive_in_denominator
 
     def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
@@ -59,19 +56,16 @@ class SimCLR(SelfSupervisedMethod):
         z = normalize(output, dim=-1)
         return simclr_loss(z, self.temperature, reduction=reduction)
 
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """CaSSLe: predictions and past outputs recognise each other."""
-        p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
-        return contrastive_distillation(p, f, self.distillation_temperature)
-
     def plasticity(self, output: Tensor, past: Tensor) -> Tensor:
         """L1: the loss with the past outputs of the batch as further negatives."""
         z, f = normalize(output, dim=-1), normalize(past, dim=-1)
-        return simclr_loss(z, self.temperature, past=f)
+        negatives = f if self.pseudo_negatives_in_loss else None
+        return simclr_loss(z, self.temperature, negatives)
 
     def stability(self, output: Tensor, predicted: Tensor, past: Tensor) -> Tensor:
         """L2: p against f, negatives the other f and pseudo-negatives the other z."""
         z, p, f = (normalize(each, dim=-1) for each in (output, predicted, past))
+        negatives = z if self.pseudo_negatives_in_regularizer else None
         return simclr_distillation(
-            p, f, self.distillation_temperature, z, self.positive_in_denominator
+            p, f, self.distillation_temperature, negatives, self.positive_in_denominator
         )

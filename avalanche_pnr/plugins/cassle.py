@@ -14,6 +14,10 @@ class CaSSLePlugin(PastModelPlugin):
     Source: Fini et al. 2022, arXiv 2112.04215, equation 4.
     """
 
+    def verbs(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
+        """``agree``."""
+        return ("agree",)
+
     def regularizer(
         self, method: SelfSupervisedMethod, output: Tensor, past: Tensor
     ) -> Tensor:

@@ -20,13 +20,30 @@ class PastModelPlugin(SupervisedPlugin, ABC):
     other plugins are regularised like those of the current experience.
 
     Args:
-        predictor_hidden_dim: Width of g's hidden layer.
+        predictor_hidden_dim: Width of g's hidden layer; ``None`` to do without g.
+
+    Raises:
+        ValueError: If the width is below 1.
     """
 
-    def __init__(self, *, predictor_hidden_dim: int = 2048) -> None:
+    def __init__(self, *, predictor_hidden_dim: int | None = 2048) -> None:
         super().__init__()
+        if predictor_hidden_dim is not None and predictor_hidden_dim < 1:
+            raise ValueError(
+                "predictor_hidden_dim must be 1 or more, or None for no predictor, got "
+                f"{predictor_hidden_dim}"
+            )
         self.predictor_hidden_dim = predictor_hidden_dim
         self._parts_trained = 0
+
+    @property
+    def experience_begins(self) -> bool:
+        """Whether no part of the present experience has been trained on."""
+        return self._parts_trained == 0
+
+    @abstractmethod
+    def verbs(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
+        """The verbs about the past that the method must define for this plugin."""
 
     @abstractmethod
     def regularizer(
@@ -41,10 +58,11 @@ class PastModelPlugin(SupervisedPlugin, ABC):
         """
 
     def before_training(self, strategy: Any, **kwargs: Any) -> None:
-        """Refuse strategies without a past model.
+        """Refuse what could only fail when there is a past.
 
         Raises:
-            TypeError: If the strategy is not a ``SelfSupervised`` one.
+            TypeError: If the strategy is not a ``SelfSupervised`` one, or its method
+                lacks a verb.
         """
         if not hasattr(strategy, "past_model"):
             raise TypeError(
@@ -52,6 +70,14 @@ class PastModelPlugin(SupervisedPlugin, ABC):
                 f"{type(strategy).__name__} does not have: use it with "
                 "avalanche_pnr.SelfSupervised"
             )
+        method, name = strategy.model, type(strategy.model).__name__
+        for verb in self.verbs(method):
+            if not method.defines(verb):
+                raise TypeError(
+                    f"{name} does not define {verb}(predicted, past), which "
+                    f"{type(self).__name__} needs: define it in {name}, or train "
+                    "without that plugin"
+                )
 
     def after_train_dataset_adaptation(self, strategy: Any, **kwargs: Any) -> None:
         """Add the predictor in time for the experience's optimizer.
@@ -73,7 +99,9 @@ class PastModelPlugin(SupervisedPlugin, ABC):
         """Add the regulariser."""
         if strategy.past_model.exists:
             past = strategy.past_model(strategy.mb_x)
-            strategy.loss += self.regularizer(strategy.model, strategy.mb_output, past)
+            term = self.regularizer(strategy.model, strategy.mb_output, past)
+            strategy.loss_terms[type(self).__name__] = term.detach()
+            strategy.loss += term
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Take the past model at the end of an experience.

@@ -18,6 +18,16 @@ class PNRPlugin(PastModelPlugin):
     Source: Cha et al. 2024, arXiv 2306.05101, section 3.
     """
 
+    def verbs(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
+        """``agree`` and ``differ``, or a ``stability`` that is not made of them."""
+        return ("stability",) if method.defines("stability") else ("agree", "differ")
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Let the method prepare its memory of pseudo-negatives."""
+        if strategy.past_model.exists and self.experience_begins:
+            views = strategy.training_views(kwargs.get("num_workers", 0))
+            strategy.model.begin_past(map(strategy.past_model, views))
+
     def before_forward(self, strategy: Any, **kwargs: Any) -> None:
         """Hand the past outputs of this batch to the strategy's criterion."""
         if strategy.past_model.exists:

@@ -46,6 +46,7 @@ class SelfSupervisedProblem:
     is_training: bool
     readout: Callable[[Tensor], Tensor] | None
     pseudo_negatives: Tensor | None
+    loss_terms: dict[str, Tensor]
     _criterion: MethodLoss
 
     @property
@@ -90,8 +91,10 @@ class SelfSupervisedProblem:
         if not self.is_training:
             return cross_entropy(self.mb_output, self.mb_y)
         if self.pseudo_negatives is None:
-            return self._criterion(self.mb_output, self.mb_y)
-        loss: Tensor = self.model.plasticity(self.mb_output, self.pseudo_negatives)
+            loss = self._criterion(self.mb_output, self.mb_y)
+        else:
+            loss = self.model.plasticity(self.mb_output, self.pseudo_negatives)
+        self.loss_terms = {"loss": loss.detach()}
         return loss
 
     def _unpack_minibatch(self) -> None:

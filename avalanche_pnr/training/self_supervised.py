@@ -1,6 +1,6 @@
 """The strategy: Avalanche's training loop for self-supervised methods."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,9 +14,15 @@ from avalanche.training.templates.observation_type import BatchObservation
 from avalanche.training.templates.update_type import SGDUpdate
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader
 
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.training.finite import (
+    RunningStatistics,
+    check_gradients,
+    check_loss,
+)
 from avalanche_pnr.training.problem import MethodLoss, SelfSupervisedProblem
 
 
@@ -105,11 +111,16 @@ class SelfSupervised(
         self.pseudo_negatives: Tensor | None = None
         """Past outputs of the current batch, (N, V, D), while PNR trains on it."""
 
+        self.loss_terms: dict[str, Tensor] = {}
+        """Terms of the current loss by name: ``"loss"``, and that of each plugin."""
+
         self.mb_features: Tensor | None = None
         """Features (N, F) of the current batch in evaluation."""
 
         self.readout: Callable[[Tensor], Tensor] | None = None
         """Class scores (N, C) of features (N, F), set by probes."""
+
+        self._statistics = RunningStatistics()
 
     def train(
         self,
@@ -206,6 +217,56 @@ class SelfSupervised(
             if id(param) not in known and name not in old
         ]
         super().make_optimizer(**{**kwargs, "remove_params": True})
+
+    def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
+        """One pass over the experience's own views, without those of replay buffers.
+
+        The random number generators are then as they were.
+
+        Args:
+            num_workers: Of the data loader.
+
+        Yields:
+            Views of a batch, shape (N, V, C, H, W), on the strategy's device.
+        """
+        loader = DataLoader(
+            self.adapted_dataset,
+            batch_size=self.train_mb_size,
+            collate_fn=self.adapted_dataset.collate_fn,
+            num_workers=num_workers,
+        )
+        with preserve_random_state():
+            for batch in loader:
+                views = batch if isinstance(batch, Tensor) else batch[0]
+                yield views.to(self.device)
+
+    def _before_training_iteration(self, **kwargs: Any) -> None:
+        self._statistics.keep(self.model)
+        super()._before_training_iteration(**kwargs)
+
+    def backward(self) -> None:
+        """Compute gradients, unless the loss is NaN or infinite.
+
+        Raises:
+            FloatingPointError: If it is; the model stays as before the batch.
+        """
+        with self._statistics.restored_on_error():
+            check_loss(self)
+        super().backward()
+
+    def optimizer_step(self) -> None:
+        """Step, unless a gradient is NaN or infinite.
+
+        Raises:
+            FloatingPointError: If one is; the model stays as before the batch.
+        """
+        with self._statistics.restored_on_error():
+            check_gradients(self)
+        super().optimizer_step()
+
+    def _train_cleanup(self) -> None:
+        super()._train_cleanup()
+        self.loss_terms = {}
 
     def _after_update(self, **kwargs: Any) -> None:
         super()._after_update(**kwargs)

@@ -38,3 +38,39 @@ def test_state_dict_keeps_keys_and_position() -> None:
 def test_a_batch_above_the_length_is_refused() -> None:
     with pytest.raises(ValueError, match="length 4 is shorter than a batch of 5"):
         Queue(4, 2).enqueue(torch.ones(5, 2, 2))
+
+
+@pytest.mark.parametrize("images", [1, 3, 7, 11])
+def test_fill_replaces_every_key_by_the_last_embeddings(images: int) -> None:
+    queue = Queue(7, 3)
+    queue.enqueue(torch.ones(3, 2, 3))
+    embeddings = normalize(torch.randn(images, 2, 3), dim=-1)
+    queue.fill(embeddings)
+    latest = embeddings[-7:]
+    for row in range(7):
+        assert torch.equal(queue.keys[:, row], latest[row % len(latest)])
+
+
+@pytest.mark.parametrize("images", [7, 11])
+def test_after_fill_the_oldest_embeddings_go_first(images: int) -> None:
+    queue = Queue(7, 3)
+    queue.enqueue(torch.ones(3, 2, 3))
+    embeddings, batch = torch.randn(images, 2, 3), torch.randn(2, 2, 3)
+    queue.fill(embeddings)
+    queue.enqueue(batch)
+    expected = torch.cat([batch, embeddings[-5:]]).transpose(0, 1)
+    assert torch.equal(queue.keys, expected)
+
+
+def test_fill_keeps_the_buffers_type() -> None:
+    queue = Queue(4, 2)
+    keys = queue.keys
+    queue.fill(torch.randn(4, 2, 2, dtype=torch.float64))
+    assert queue.keys is keys
+    assert keys.dtype == torch.float32
+
+
+@pytest.mark.parametrize("length", [0, -1])
+def test_an_empty_queue_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match=f"queue_length must be .* got {length}"):
+        Queue(length, 2)

@@ -3,63 +3,16 @@ from typing import Any
 
 import pytest
 import torch
-from avalanche.benchmarks import CLScenario, split_online_stream
+from avalanche.benchmarks import CLScenario
 from avalanche.core import SupervisedPlugin
 from avalanche.training import Naive
 from avalanche.training.plugins import GDumbPlugin
-from torch import Tensor, nn
+from torch import nn
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
-from avalanche_pnr.losses import Reduction
-from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.plugins import PastModelPlugin
-from tests.conftest import tiny_backbone, tiny_moco
-
-
-class Toy(SelfSupervisedMethod):
-    """A method that the package does not know: views are to be alike."""
-
-    lambda_distill, lambda_pnr = 2.0, 0.5
-
-    def __init__(self) -> None:
-        super().__init__(tiny_backbone(), nn.Linear(8, 4), 4)
-
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
-        each = (output[:, 0] - output[:, 1]).square().sum(dim=1)
-        return each.mean() if reduction == "mean" else each
-
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
-        return (predicted - past).square().mean()
-
-    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
-        return (predicted - past.flip(1)).square().mean()
-
-
-class Losses(SupervisedPlugin):
-    """Notes the loss of each batch, and calls of the past network."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.values: list[list[float]] = []
-        self.past_calls = 0
-
-    def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
-        self.values.append([])
-        network = strategy.past_model._network
-        if network is not None:
-            network.register_forward_hook(self.count)
-
-    def count(self, *_: Any) -> None:
-        self.past_calls += 1
-
-    def before_backward(self, strategy: SelfSupervised, **kwargs: Any) -> None:
-        self.values[-1].append(strategy.loss.item())
-
-
-def train(strategy: SelfSupervised, benchmark: CLScenario, experiences: int) -> None:
-    for experience in benchmark.train_stream[:experiences]:
-        torch.manual_seed(experience.current_experience)
-        strategy.train(experience)
+from tests.conftest import tiny_backbone
+from tests.plugins.conftest import Losses, Toy, train
 
 
 @pytest.mark.parametrize("plugin", [CaSSLePlugin, PNRPlugin])
@@ -94,7 +47,7 @@ def test_a_users_method_gains_both_plugins_by_its_verbs(
             assert strategy.loss.item() == pytest.approx(expected.item(), rel=1e-5)
             Check.checked += 1
 
-    strategy = make_strategy(Toy(), plugins=[plugin(), Check()])
+    strategy = make_strategy(Toy(), plugins=[plugin(), Check()], lr=0.005)
     train(strategy, benchmark_of_digits, 3)
     assert Check.checked == 6
 
@@ -121,18 +74,6 @@ def test_past_model_is_the_network_of_the_previous_experience(
         assert not past.training
         assert all(torch.equal(v, present[k]) for k, v in past.state_dict().items())
         assert not any(p.requires_grad for p in past.parameters())
-
-
-def test_past_outputs_enter_mocos_past_queue_and_no_other_batch(
-    benchmark_of_digits: CLScenario, make_strategy: Any
-) -> None:
-    strategy = make_strategy(plugins=[PNRPlugin()])
-    start = strategy.model.past_queue.keys.clone()
-    train(strategy, benchmark_of_digits, 1)
-    assert torch.equal(strategy.model.past_queue.keys, start)
-    train(strategy, benchmark_of_digits, 2)
-    assert not torch.isclose(strategy.model.past_queue.keys, start).all(-1).any()
-    assert strategy.pseudo_negatives is None
 
 
 def test_criterion_of_other_plugins_stays_the_plain_loss(
@@ -172,33 +113,6 @@ def test_zero_epochs_adopt_a_model_trained_elsewhere(
         assert torch.equal(value, rest.model.state_dict()[name]), name
 
 
-# Parts of 18, 18 and 12 images, or three of 16: there Avalanche sets no last part.
-@pytest.mark.parametrize("size", [18, 16])
-def test_online_streams_keep_their_past_within_an_experience(
-    size: int, benchmark_of_digits: CLScenario, make_strategy: Any
-) -> None:
-    stream = split_online_stream(
-        benchmark_of_digits.train_stream,
-        experience_size=size,
-        access_task_boundaries=True,
-    )
-    strategy = make_strategy(plugins=[PNRPlugin()], train_mb_size=8)
-    taken = []
-    for experience in list(stream)[:6]:
-        before = strategy.past_model._network
-        strategy.train(experience)
-        taken.append(strategy.past_model._network is not before)
-    assert taken == [False, False, True] * 2
-
-
-def test_online_streams_that_hide_their_boundaries_are_refused(
-    benchmark_of_digits: CLScenario, make_strategy: Any
-) -> None:
-    stream = split_online_stream(benchmark_of_digits.train_stream, experience_size=16)
-    with pytest.raises(ValueError, match="access_task_boundaries=True"):
-        make_strategy(plugins=[PNRPlugin()]).train(next(iter(stream)))
-
-
 @pytest.mark.parametrize("first", [True, False])
 def test_plugins_that_replace_the_model_may_come_before_or_after(
     first: bool, benchmark_of_digits: CLScenario, make_strategy: Any
@@ -220,41 +134,3 @@ def test_other_strategies_are_refused_before_training(
     )
     with pytest.raises(TypeError, match=r"Naive does not have.*SelfSupervised"):
         naive.train(benchmark_of_digits.train_stream[0])
-
-
-def test_predictor_is_trained_and_carries_over(
-    benchmark_of_digits: CLScenario, make_strategy: Any
-) -> None:
-    strategy = make_strategy(plugins=[CaSSLePlugin(predictor_hidden_dim=24)])
-    train(strategy, benchmark_of_digits, 1)
-    assert strategy.model.distillation_predictor is None
-    strategy.train(benchmark_of_digits.train_stream[1])
-    predictor = strategy.model.distillation_predictor
-    assert predictor.layers[0].weight.shape == (24, 8)
-    before = copy.deepcopy(predictor.state_dict())
-    strategy.train(benchmark_of_digits.train_stream[2])
-    assert strategy.model.distillation_predictor is predictor
-    weight = predictor.layers[0].weight
-    assert not torch.equal(weight, before["layers.0.weight"])
-    held = {id(p) for group in strategy.optimizer.param_groups for p in group["params"]}
-    assert held == {id(p) for p in strategy.model.parameters()}
-
-
-def test_predictor_joins_the_first_of_several_parameter_groups(
-    benchmark_of_digits: CLScenario, make_strategy: Any
-) -> None:
-    model = tiny_moco()
-    groups = [
-        {"params": model.projector.parameters(), "lr": 0.1},
-        {"params": model.backbone.parameters(), "lr": 0.01},
-    ]
-    strategy = make_strategy(
-        model, plugins=[PNRPlugin()], optimizer=torch.optim.SGD(groups)
-    )
-    train(strategy, benchmark_of_digits, 3)
-    first, second = strategy.optimizer.param_groups
-    held = {id(p) for p in first["params"]}
-    assert {id(p) for p in model.distillation_predictor.parameters()} < held
-    assert {id(p) for p in second["params"]} == {
-        id(p) for p in model.backbone.parameters()
-    }

@@ -1,0 +1,72 @@
+"""Barlow Twins: decorrelated embeddings."""
+
+from lightly.models.modules import BarlowTwinsProjectionHead
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from avalanche_pnr.losses import Reduction, barlow_twins_loss
+from avalanche_pnr.losses.views import mean_over_pairs
+from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
+from avalanche_pnr.methods.checks import check_mean, check_weights
+
+
+class BarlowTwins(SelfSupervisedMethod):
+    """The views' cross-correlation is to be the identity.
+
+    Args:
+        backbone: Maps images to features (N, F).
+        hidden_dim: Width of the projector's two hidden layers.
+        projection_dim: D.
+        scale: Factor of the loss, in the SSL loss and in ``agree``.
+        lambda_off_diagonal: Weight of the off-diagonal entries.
+        lambda_distill: Weight of ``agree``.
+        lambda_pnr: Weight of ``differ``; 0 makes PNR equal to CaSSLe.
+        image_shape: Channels, height and width, to find F by a dry run.
+
+    Raises:
+        ValueError: If a weight is negative, or the backbone does not return vectors.
+
+    Source: Zbontar et al. 2021, arXiv 2103.03230; Cha et al. 2024, arXiv 2306.05101.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        hidden_dim: int = 2048,
+        projection_dim: int = 2048,
+        scale: float = 0.1,
+        lambda_off_diagonal: float = 5e-3,
+        lambda_distill: float = 1.0,
+        lambda_pnr: float = 1.0,
+        image_shape: tuple[int, int, int] = (3, 32, 32),
+    ) -> None:
+        check_weights(
+            scale=scale,
+            lambda_off_diagonal=lambda_off_diagonal,
+            lambda_distill=lambda_distill,
+            lambda_pnr=lambda_pnr,
+        )
+        features = infer_feature_dim(backbone, image_shape)
+        projector = BarlowTwinsProjectionHead(features, hidden_dim, projection_dim)
+        super().__init__(backbone, projector, projection_dim)
+        self.scale = scale
+        self.lambda_off_diagonal = lambda_off_diagonal
+        self.lambda_distill = lambda_distill
+        self.lambda_pnr = lambda_pnr
+
+    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+        """Redundancy reduction between the two views."""
+        check_mean("BarlowTwins", reduction)
+        return self._redundancy(output[:, 0], output[:, 1])
+
+    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """The same loss of p and f of the same view."""
+        return mean_over_pairs(self._redundancy, predicted, past)
+
+    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """Negative cosine of p and f of the other view."""
+        return -cosine_similarity(predicted, past.flip(1), dim=-1).mean()
+
+    def _redundancy(self, a: Tensor, b: Tensor) -> Tensor:
+        return barlow_twins_loss(a, b, self.scale, self.lambda_off_diagonal)

@@ -1,0 +1,80 @@
+"""BYOL: predict the momentum network's projection of the other view."""
+
+import torch
+from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
+from torch import Tensor, nn
+
+from avalanche_pnr.losses import Reduction, byol_distance
+from avalanche_pnr.methods.base import infer_feature_dim
+from avalanche_pnr.methods.checks import check_weights
+from avalanche_pnr.methods.momentum import MomentumMethod
+
+
+class BYOL(MomentumMethod):
+    """Predictions of one view against momentum projections of the other.
+
+    The output of a view is [z | h | k]: projection, its prediction, and the momentum
+    projection. The distillation predictor receives z.
+
+    Args:
+        backbone: Maps images to features (N, F).
+        hidden_dim: Width of the projector's hidden layer.
+        projection_dim: D.
+        predictor_hidden_dim: Width of the predictor's hidden layer; 8192 in the
+            published recipes for 224 px.
+        lambda_distill: Weight of ``agree``.
+        lambda_pnr: Weight of ``differ``; 0 makes PNR equal to CaSSLe.
+        momentum_start: Momentum of the target network at the start of an experience.
+        momentum_end: Momentum at its end.
+        image_shape: Channels, height and width, to find F by a dry run.
+
+    Raises:
+        ValueError: If a weight is negative, a momentum leaves 0..1, or the backbone
+            does not return vectors.
+
+    Source: Grill et al. 2020, arXiv 2006.07733; Cha et al. 2024, arXiv 2306.05101.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        hidden_dim: int = 4096,
+        projection_dim: int = 256,
+        predictor_hidden_dim: int = 4096,
+        lambda_distill: float = 1.0,
+        lambda_pnr: float = 1.0,
+        momentum_start: float = 0.99,
+        momentum_end: float = 1.0,
+        image_shape: tuple[int, int, int] = (3, 32, 32),
+    ) -> None:
+        check_weights(lambda_distill=lambda_distill, lambda_pnr=lambda_pnr)
+        features = infer_feature_dim(backbone, image_shape)
+        projector = BYOLProjectionHead(features, hidden_dim, projection_dim)
+        super().__init__(
+            backbone, projector, projection_dim, momentum_start, momentum_end
+        )
+        self.predictor = BYOLPredictionHead(
+            projection_dim, predictor_hidden_dim, projection_dim
+        )
+        self.lambda_distill = lambda_distill
+        self.lambda_pnr = lambda_pnr
+
+    def encode(self, images: Tensor) -> Tensor:
+        """[z | h | k] of one view, (N, C, H, W) to (N, 3 D)."""
+        z, k = self.project(images), self.momentum_project(images)
+        return torch.cat([z, self.predictor(z), k], dim=-1)
+
+    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+        """Distance of h to the other view's k, summed over the views."""
+        _, h, k = output.chunk(3, dim=-1)
+        each = byol_distance(h, k.flip(1), "none").sum(dim=1)  # (N,)
+        return each.mean() if reduction == "mean" else each
+
+    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """Distance of p to f of the same view."""
+        return byol_distance(predicted, past)
+
+    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """Distance of p to f of the other view."""
+        return byol_distance(predicted, past.flip(1))

@@ -1,0 +1,56 @@
+"""What methods with an InfoNCE loss have in common."""
+
+from typing import Literal
+
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from avalanche_pnr.losses import contrastive_distillation
+from avalanche_pnr.methods.checks import check_choice
+
+PseudoNegatives = Literal["both", "loss", "regularizer", "neither"]
+"""Which of PNR's two terms hold pseudo-negatives: the paper's ablation."""
+
+
+class ContrastiveMixin:
+    """Temperatures, CaSSLe's distillation, and where PNR puts pseudo-negatives.
+
+    Attributes:
+        temperature: tau of the SSL loss.
+        distillation_temperature: tau_d of the terms about the past.
+        pseudo_negatives: Which of PNR's two terms hold pseudo-negatives.
+    """
+
+    def set_contrast(
+        self,
+        temperature: float,
+        distillation_temperature: float,
+        pseudo_negatives: PseudoNegatives,
+    ) -> None:
+        """Check and keep what the losses need.
+
+        Raises:
+            ValueError: If a temperature is not above 0, or the choice is unknown.
+        """
+        for value in (temperature, distillation_temperature):
+            if not 0 < value < float("inf"):
+                raise ValueError(f"a temperature must be above 0, got {value}")
+        check_choice("pseudo_negatives", pseudo_negatives, PseudoNegatives)
+        self.temperature = temperature
+        self.distillation_temperature = distillation_temperature
+        self.pseudo_negatives = pseudo_negatives
+
+    @property
+    def pseudo_negatives_in_loss(self) -> bool:
+        """Whether L1 holds past outputs."""
+        return self.pseudo_negatives in ("both", "loss")
+
+    @property
+    def pseudo_negatives_in_regularizer(self) -> bool:
+        """Whether L2 holds current outputs."""
+        return self.pseudo_negatives in ("both", "regularizer")
+
+    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """CaSSLe: predictions and past outputs recognise each other."""
+        p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
+        return contrastive_distillation(p, f, self.distillation_temperature)

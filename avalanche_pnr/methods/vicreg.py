@@ -1,0 +1,78 @@
+"""VICReg: variance, invariance and covariance."""
+
+from lightly.models.modules.heads import VICRegProjectionHead
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from avalanche_pnr.losses import Reduction, vicreg_loss
+from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
+from avalanche_pnr.methods.checks import check_mean, check_weights
+
+
+class VICReg(SelfSupervisedMethod):
+    """The views are to be alike, their dimensions to vary and not to correlate.
+
+    Args:
+        backbone: Maps images to features (N, F).
+        hidden_dim: Width of the projector's two hidden layers.
+        projection_dim: D.
+        invariance: Weight of the mean squared error.
+        variance: Weight of the hinged standard deviations.
+        covariance: Weight of the off-diagonal covariances.
+        lambda_distill: Weight of ``agree``.
+        lambda_pnr: Weight of ``differ``, below ``lambda_distill``; 0 makes PNR equal
+            to CaSSLe.
+        image_shape: Channels, height and width, to find F by a dry run.
+
+    Raises:
+        ValueError: If a weight is negative, ``lambda_pnr`` is not below
+            ``lambda_distill``, or the backbone does not return vectors.
+
+    Source: Bardes et al. 2022, arXiv 2105.04906; Cha et al. 2024, arXiv 2306.05101.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        hidden_dim: int = 2048,
+        projection_dim: int = 2048,
+        invariance: float = 25.0,
+        variance: float = 25.0,
+        covariance: float = 1.0,
+        lambda_distill: float = 25.0,
+        lambda_pnr: float = 23.0,
+        image_shape: tuple[int, int, int] = (3, 32, 32),
+    ) -> None:
+        check_weights(
+            invariance=invariance,
+            variance=variance,
+            covariance=covariance,
+            lambda_distill=lambda_distill,
+            lambda_pnr=lambda_pnr,
+        )
+        if lambda_pnr >= lambda_distill and lambda_pnr > 0:
+            raise ValueError(
+                f"lambda_pnr={lambda_pnr:g} must be below lambda_distill="
+                f"{lambda_distill:g}: both weigh squared distances of embeddings that "
+                "are not normalised, and the loss would fall without bound as they grow"
+            )
+        features = infer_feature_dim(backbone, image_shape)
+        projector = VICRegProjectionHead(features, hidden_dim, projection_dim)
+        super().__init__(backbone, projector, projection_dim)
+        self.weights = (invariance, variance, covariance)
+        self.lambda_distill = lambda_distill
+        self.lambda_pnr = lambda_pnr
+
+    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+        """Weighted sum of the three terms."""
+        check_mean("VICReg", reduction)
+        return vicreg_loss(output[:, 0], output[:, 1], *self.weights)
+
+    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """Mean squared error of p and f of the same view."""
+        return mse_loss(predicted, past)
+
+    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """Mean squared error of p and f of the other view."""
+        return mse_loss(predicted, past.flip(1))

@@ -1,0 +1,88 @@
+"""A method without the verbs of a plugin is refused before it is trained."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from avalanche.benchmarks import CLScenario
+from torch import Tensor
+
+from avalanche_pnr import CaSSLePlugin, PNRPlugin
+from avalanche_pnr.plugins import PastModelPlugin
+from tests.conftest import METHODS
+from tests.plugins.conftest import Toy, train
+
+
+class WithoutAgree(Toy):
+    agree = Toy.__mro__[1].agree
+
+
+class WithoutDiffer(Toy):
+    differ = Toy.__mro__[1].differ
+
+
+class WithoutBoth(WithoutAgree):
+    differ = Toy.__mro__[1].differ
+
+
+class OwnStability(WithoutBoth):
+    """L2 is not made of the two verbs."""
+
+    def stability(self, output: Tensor, predicted: Tensor, past: Tensor) -> Tensor:
+        return (predicted - past).square().mean()
+
+
+@pytest.mark.parametrize(
+    ("method", "plugin", "verb"),
+    [
+        (WithoutAgree, CaSSLePlugin, "agree"),
+        (WithoutBoth, CaSSLePlugin, "agree"),
+        (OwnStability, CaSSLePlugin, "agree"),
+        (WithoutAgree, PNRPlugin, "agree"),
+        (WithoutDiffer, PNRPlugin, "differ"),
+        (WithoutBoth, PNRPlugin, "agree"),
+    ],
+)
+def test_a_missing_verb_is_refused_before_the_first_batch(
+    method: type[Toy],
+    plugin: type[PastModelPlugin],
+    verb: str,
+    benchmark_of_digits: CLScenario,
+    make_strategy: Any,
+) -> None:
+    strategy = make_strategy(method(), plugins=[plugin()])
+    before = copy.deepcopy(strategy.model.state_dict())
+    message = rf"{method.__name__} does not define {verb}\(.*{plugin.__name__} needs"
+    with pytest.raises(TypeError, match=message):
+        strategy.train(benchmark_of_digits.train_stream[0])
+    assert strategy.clock.train_iterations == 0
+    after = strategy.model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(value, before[name]) for name, value in after.items())
+
+
+@pytest.mark.parametrize(
+    ("method", "plugin"),
+    [(WithoutDiffer, CaSSLePlugin), (OwnStability, PNRPlugin), (Toy, PNRPlugin)],
+)
+def test_verbs_that_a_plugin_does_not_need_may_be_missing(
+    method: type[Toy],
+    plugin: type[PastModelPlugin],
+    benchmark_of_digits: CLScenario,
+    make_strategy: Any,
+) -> None:
+    strategy = make_strategy(method(), plugins=[plugin()], lr=0.005)
+    train(strategy, benchmark_of_digits, 2)
+    assert strategy.clock.train_iterations == 6
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_of_the_package_has_what_both_plugins_need(name: str) -> None:
+    method = METHODS[name]()
+    contrastive = name in ("moco", "simclr")
+    assert method.defines("agree")
+    assert method.defines("differ") is not contrastive
+    assert method.defines("stability") is contrastive
+    for plugin in (CaSSLePlugin(), PNRPlugin()):
+        assert all(map(method.defines, plugin.verbs(method)))

@@ -1,0 +1,131 @@
+"""Training stops at a loss that is not finite, and the model is as it was."""
+
+import copy
+import re
+from typing import Any
+
+import pytest
+import torch
+from avalanche.benchmarks import CLScenario
+from avalanche.core import SupervisedPlugin
+from torch import Tensor
+
+from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
+from avalanche_pnr.plugins import PastModelPlugin
+from tests.conftest import METHODS, benchmark_of_views
+
+CASES = pytest.mark.parametrize(
+    ("name", "plugin"),
+    [("moco", PNRPlugin), ("byol", PNRPlugin), ("barlow", CaSSLePlugin)],
+)
+
+
+class BeforeBatch(SupervisedPlugin):
+    """Keeps model and optimizer as they are before each batch, and its loss."""
+
+    def before_training_iteration(
+        self, strategy: SelfSupervised, **kwargs: Any
+    ) -> None:
+        self.model = copy.deepcopy(strategy.model.state_dict())
+        self.optimizer = copy.deepcopy(strategy.optimizer.state_dict())
+
+    def assert_nothing_changed(self, strategy: SelfSupervised) -> None:
+        model = strategy.model.state_dict()
+        assert model.keys() == self.model.keys()
+        changed = [k for k, v in model.items() if not identical(v, self.model[k])]
+        assert not changed
+        assert self.optimizer["state"], "the case begins after the first step"
+        assert identical(strategy.optimizer.state_dict(), self.optimizer)
+
+
+def identical(a: Any, b: Any) -> bool:
+    """Whether nested states are the same, tensors bit by bit."""
+    if isinstance(a, Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(identical(a[k], b[k]) for k in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(identical, a, b))
+    return bool(a == b)
+
+
+def stream(damaged: float | None = None) -> CLScenario:
+    """Four experiences of three batches; the last batch of the third is damaged."""
+    views = torch.rand(4, 48, 2, 3, 8, 8)
+    if damaged is not None:
+        views[2, 40, 1, 0, 3, 3] = damaged
+    return benchmark_of_views(*views)
+
+
+@CASES
+@pytest.mark.parametrize("damaged", [torch.nan, torch.inf])
+def test_a_damaged_image_changes_nothing(
+    name: str, plugin: type[PastModelPlugin], damaged: float, make_strategy: Any
+) -> None:
+    before, benchmark = BeforeBatch(), stream(damaged)
+    strategy = make_strategy(METHODS[name](), plugins=[plugin(), before])
+    for experience in benchmark.train_stream[:2]:
+        strategy.train(experience)
+    message = re.escape(
+        f"the loss is nan (loss nan + {plugin.__name__} nan) in experience 2, epoch 0, "
+        "iteration 2 (from 0)"
+    )
+    with pytest.raises(FloatingPointError, match=message):
+        strategy.train(benchmark.train_stream[2], shuffle=False)
+    before.assert_nothing_changed(strategy)
+    strategy.train(benchmark.train_stream[3])
+    assert all(v.isfinite().all() for v in strategy.model.state_dict().values())
+
+
+@CASES
+def test_an_infinite_term_changes_nothing_and_is_named(
+    name: str, plugin: type[PastModelPlugin], make_strategy: Any
+) -> None:
+    class Explode(plugin):
+        plain = infinite = 0.0
+
+        def regularizer(self, *args: Any) -> Tensor:
+            term: Tensor = super().regularizer(*args)
+            clock = strategy.clock
+            if (clock.train_exp_epochs, clock.train_epoch_iterations) != (1, 2):
+                return term
+            self.plain = strategy.loss.item()
+            return term + torch.inf
+
+    before, explode = BeforeBatch(), Explode()
+    strategy = make_strategy(METHODS[name](), plugins=[explode, before], train_epochs=2)
+    experiences = stream().train_stream
+    strategy.train(experiences[0])
+    with pytest.raises(FloatingPointError) as error:
+        strategy.train(experiences[1])
+    terms = f"the loss is inf (loss {explode.plain:g} + Explode inf)"
+    assert terms in str(error.value)
+    assert "in experience 1, epoch 1, iteration 2 (from 0)" in str(error.value)
+    before.assert_nothing_changed(strategy)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_first_experience_is_watched_too(name: str, make_strategy: Any) -> None:
+    before = BeforeBatch()
+    strategy = make_strategy(METHODS[name](), plugins=[before], lr=0.002)
+    views = torch.rand(48, 2, 3, 8, 8)
+    views[40] = torch.nan
+    experience = benchmark_of_views(views).train_stream[0]
+    message = r"loss is nan \(loss nan\) in experience 0, epoch 0, iteration 2"
+    with pytest.raises(FloatingPointError, match=message):
+        strategy.train(experience, shuffle=False)
+    before.assert_nothing_changed(strategy)
+
+
+def test_every_term_of_several_plugins_is_listed(make_strategy: Any) -> None:
+    class Infinite(PNRPlugin):
+        def regularizer(self, *args: Any) -> Tensor:
+            return super().regularizer(*args) + torch.inf
+
+    strategy = make_strategy(plugins=[Infinite(), CaSSLePlugin()])
+    experiences = stream().train_stream
+    strategy.train(experiences[0])
+    number = r"\d+\.?\d*"
+    terms = rf"\(loss {number} \+ Infinite inf \+ CaSSLePlugin {number}\)"
+    with pytest.raises(FloatingPointError, match=terms):
+        strategy.train(experiences[1])
