@@ -12,11 +12,14 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.overrides import CONF, check_choice, check_overrides
+from experiments.overrides import CONF, check_choice, check_overrides, swept_names
 
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
 _SCRATCH = tempfile.TemporaryDirectory()
 OmegaConf.register_new_resolver("temporary_folder", lambda: _SCRATCH.name, replace=True)
+OmegaConf.register_new_resolver(
+    "effective_lr", lambda base_lr, batch_size: base_lr * batch_size / 256, replace=True
+)
 
 
 NUMBERS = {
@@ -38,7 +41,9 @@ def output_folder(config: DictConfig) -> Path:
     job = HydraConfig.get()
     out = Path(config.out)
     if job.mode == RunMode.MULTIRUN:
-        out = out / (job.job.override_dirname.replace("/", "_") or str(job.job.num))
+        swept = swept_names(get_args_parser().parse_known_args()[0].overrides)
+        names = [each for each in job.overrides.task if each.split("=")[0] in swept]
+        out = out / ",".join(names).replace("/", "_")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(
             f"{out} is not an empty folder: choose another out=, or remove it"
@@ -68,7 +73,7 @@ def check_config(config: DictConfig) -> None:
         if OmegaConf.is_missing(config.data, key):
             raise ValueError(f"data={config.data.name} needs data.{key}=...")
     for name, least in NUMBERS.items():
-        value = OmegaConf.select(config, name)
+        value = OmegaConf.select(config, name, default=least)
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}, not {value}")
     check_device(config.device)
@@ -105,13 +110,17 @@ def run(config: DictConfig) -> None:
     try:
         check_config(config)
         out = output_folder(config)
-        comparison = Comparison(config, out)
+        command = list(HydraConfig.get().overrides.task)
+        comparison = Comparison(config, command, out)
         create(out)
     except InstantiationException as error:
         sys.exit(f"error: {error.__cause__ or error}")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    comparison.run()
+    try:
+        comparison.run()
+    except FloatingPointError as error:
+        sys.exit(f"error: {error}")
     print(write_report([out], out))
 
 

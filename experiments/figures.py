@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.results import LINEAR, REFERENCES, Run
+from experiments.results import LINEAR, Run, table
+from experiments.sweep import Group
 
 COLOURS = ("#7f7f7f", "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
 
@@ -42,7 +43,7 @@ def curves(runs: list[Run]) -> Figure:
             axes.fill_between(
                 steps, mean - deviation, mean + deviation, color=colour, alpha=0.15
             )
-    for name, style in zip(REFERENCES, (":", "--"), strict=True):
+    for name, style in zip(runs[0].config["references"], (":", "--"), strict=False):
         level = 100 * np.mean([run.matrix(name, LINEAR).mean() for run in runs])
         axes.axhline(level, color="black", linestyle=style, linewidth=1, label=name)
     axes.set(xlabel="experiences trained", ylabel="linear accuracy, all classes (%)")
@@ -50,6 +51,36 @@ def curves(runs: list[Run]) -> Figure:
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", fontsize="small", ncols=len(names) + 2)
     return figure
+
+
+def sweep(groups: list[Group]) -> Figure:
+    """Average accuracy and forgetting of each setting, mean and deviation."""
+    tables = [{row.name: row for row in table(group.runs)} for group in groups]
+    names = list(dict.fromkeys(each for group in groups for each in group.regularizers))
+    figure = Figure(figsize=(8, 1.6 + 0.5 * len(groups)), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for index, (name, colour) in enumerate(
+        zip(names, _colours(len(names)), strict=True)
+    ):
+        rows = [(y, rows[name]) for y, rows in enumerate(tables) if name in rows]
+        at = [y + 0.15 * (index - (len(names) - 1) / 2) for y, _ in rows]
+        _error_bars(panels[0], [row.average for _, row in rows], at, name, colour)
+        _error_bars(panels[1], [row.forgetting for _, row in rows], at, name, colour)
+    panels[0].set(xlabel="average accuracy (%)", ylim=(len(groups) - 0.5, -0.5))
+    panels[1].set(xlabel="forgetting")
+    panels[0].set_yticks(range(len(groups)), [group.label for group in groups])
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(names))
+    return figure
+
+
+def _error_bars(
+    axes: Any, values: list[list[float]], at: list[float], name: str, colour: str
+) -> None:
+    means = [100 * np.mean(each) for each in values]
+    bars = [100 * np.std(each, ddof=len(each) > 1) for each in values]
+    axes.errorbar(means, at, xerr=bars, fmt="o", color=colour, capsize=3, label=name)
+    axes.grid(alpha=0.3)
 
 
 def _print_values(axes: Any, percent: Any, middle: float) -> None:

@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 CONF = Path(__file__).parent / "conf"
+RECIPE, PARTS = "recipe", "published"
 
 
 def check_overrides(overrides: list[str]) -> None:
@@ -24,19 +25,27 @@ def check_overrides(overrides: list[str]) -> None:
         ValueError: For an unknown one, with the nearest valid name.
     """
     groups = {
-        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
+        folder.name: sorted(
+            file.relative_to(folder).with_suffix("").as_posix()
+            for file in folder.rglob("*.yaml")
+        )
         for folder in CONF.iterdir()
-        if folder.is_dir()
+        if folder.is_dir() and folder.name != PARTS
     }
-    parsed = [each for each in map(_parse, overrides) if not each.is_add()]
+    parsed = [_parse(text) for text in overrides]
     chosen: dict[str, list[str]] = {}
     for override in parsed:
         if (group := override.key_or_group) in groups:
+            if group == RECIPE and not override.is_add():
+                raise ValueError(f"a recipe is added: write +{override.input_line}")
             chosen[group] = _choices(override)
             for value in chosen[group]:
                 check_choice(group, value, groups[group])
+    check_recipe(chosen)
     names = _names(chosen)
     for override in parsed:
+        if override.is_add():
+            continue
         key = override.key_or_group
         if key in names or key in groups or key.startswith("hydra"):
             continue
@@ -45,6 +54,35 @@ def check_overrides(overrides: list[str]) -> None:
             if key in _names({**chosen, group: [option]}):
                 raise ValueError(f"{key} belongs to {group}={option} only")
         raise ValueError(f"there is no setting {key!r}{suggest(key, sorted(names))}")
+
+
+def swept_names(overrides: list[str]) -> set[str]:
+    """Settings that ``--multirun`` gives several values."""
+    parsed = [_parse(text) for text in overrides]
+    return {
+        str(each.input_line).split("=")[0]
+        for each in parsed
+        if each.is_sweep_override()
+    }
+
+
+def check_recipe(chosen: dict[str, list[str]]) -> None:
+    """Refuse a method that contradicts the recipe.
+
+    Args:
+        chosen: Options of each group that the command line names.
+
+    Raises:
+        ValueError: With the recipe to use instead.
+    """
+    for recipe in chosen.get(RECIPE, []):
+        benchmark, _, own = recipe.partition("/")
+        for method in chosen.get("method", [own]):
+            if method != own:
+                raise ValueError(
+                    f"{RECIPE}={recipe} is for method={own}, not for {method}: "
+                    f"leave method= out, or choose +{RECIPE}={benchmark}/{method}"
+                )
 
 
 def check_choice(what: str, value: str, valid: Iterable[str]) -> None:
@@ -98,9 +136,11 @@ def _names(chosen: dict[str, list[str]]) -> set[str]:
     names: set[str] = set()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for options in product(*chosen.values()):
-            pairs = zip(chosen, options, strict=True)
-            config = compose("config", [f"{group}={name}" for group, name in pairs])
-            names |= set(_dotted(config))
+            choices = [
+                f"{'+' * (group == RECIPE)}{group}={name}"
+                for group, name in zip(chosen, options, strict=True)
+            ]
+            names |= set(_dotted(compose("config", choices)))
     return names
 
 

@@ -1,20 +1,26 @@
 """``python -m experiments.report RUN...``: tables and pictures of finished runs."""
 
 import argparse
-import base64
 import html
-import io
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from hydra.utils import instantiate
 from matplotlib.figure import Figure
 
 from experiments import figures
-from experiments.results import Row, Run, find_runs, mean_deviation, table
+from experiments.page import html_picture, html_table, png, text_table, write
+from experiments.results import Row, Run, find_runs, table
+from experiments.sweep import Group, group_runs
 
-HEADER = ("", "average accuracy", "k-NN", "forgetting")
+SWEEP = (
+    "Linear probe over all classes after the last experience, and forgetting, for each "
+    "setting of the sweep; mean and deviation over seeds."
+)
 PICTURES = {
     "accuracy_matrices": (
         figures.accuracy_matrices,
@@ -33,101 +39,81 @@ def write_report(folders: list[Path], out: Path) -> str:
     """Write ``report.html`` and its pictures, and return the table as text.
 
     Args:
-        folders: Runs that differ in the seed only, or folders of such runs.
+        folders: Runs that differ in the seed only, or a sweep, or folders of them.
         out: Where to write.
     """
-    runs = find_runs(folders)
-    rows = table(runs)
+    groups = group_runs(find_runs(folders))
+    runs = [run for group in groups for run in group.runs]
+    rows = [row for group in groups for row in _labelled(group)]
     pictures = []
-    for name, (draw, caption) in PICTURES.items():
-        png = _png(draw(runs))
-        _write(out / f"{name}.png", png)
-        pictures.append(_html_picture(png, caption))
+    for name, (picture, caption) in _pictures(groups).items():
+        drawn = png(picture)
+        write(out / f"{name}.png", drawn)
+        pictures.append(html_picture(drawn, caption))
     page = Template((Path(__file__).parent / "report.html.in").read_text())
     report = page.substitute(
         title=html.escape(_title(runs)),
         protocol=html.escape(_protocol(runs)),
-        table=_html_table(rows),
+        table=html_table(rows),
         pictures="\n".join(pictures),
         config=html.escape((runs[0].folder / "config.yaml").read_text()),
     )
-    _write(out / "report.html", report.encode())
-    return f"\n{_title(runs)}\n{_text_table(rows)}\n\nreport: {out / 'report.html'}"
+    write(out / "report.html", report.encode())
+    return f"\n{_title(runs)}\n{text_table(rows)}\n\nreport: {out / 'report.html'}"
+
+
+def _labelled(group: Group) -> list[Row]:
+    if not group.label:
+        return table(group.runs)
+    return [
+        replace(row, name=f"{group.label}: {row.name}") for row in table(group.runs)
+    ]
+
+
+def _pictures(groups: list[Group]) -> dict[str, tuple[Figure, str]]:
+    if len(groups) > 1:
+        return {"sweep": (figures.sweep(groups), SWEEP)}
+    runs = groups[0].runs
+    return {name: (draw(runs), caption) for name, (draw, caption) in PICTURES.items()}
 
 
 def _title(runs: list[Run]) -> str:
-    config = runs[0].config
-    method = config["method"]["_target_"].rpartition(".")[2]
     return (
-        f"{method} on {config['data']['name']}, "
-        f"{config['stream']['experiences']} experiences, {_seeds(runs)}"
+        f"{_each(runs, lambda run: _target(run, 'method'))} on "
+        f"{_each(runs, lambda run: run.config['data']['name'])}, "
+        f"{_each(runs, lambda run: run.experiences)} experiences, {_seeds(runs)}"
     )
 
 
+def _each(runs: list[Run], what: Callable[[Run], Any]) -> str:
+    """The value of a setting, or the values that a sweep went through."""
+    return ", ".join(dict.fromkeys(str(what(run)) for run in runs))
+
+
+def _target(run: Run, part: str) -> str:
+    return str(run.config[part]["_target_"]).rpartition(".")[2]
+
+
 def _seeds(runs: list[Run]) -> str:
-    seeds = ", ".join(str(run.config["seed"]) for run in runs)
-    return f"seed {seeds}" if len(runs) == 1 else f"seeds {seeds}"
+    seeds = _each(runs, lambda run: run.config["seed"])
+    return f"seeds {seeds}" if "," in seeds else f"seed {seeds}"
 
 
 def _protocol(runs: list[Run]) -> str:
     config = runs[0].config
-    probes = "; ".join(str(instantiate(probe)) for probe in config["probes"])
+    probes = "; ".join(str(instantiate(probe)) for probe in config["probes"].values())
+    classes = config["data"].get("classes")
+    chosen = f" Class list {Path(classes).name}." if classes else ""
     return (
         f"Percent on the test data, {_seeds(runs)}; mean and sample standard deviation "
-        "where there are several. Backbone "
-        f"{config['backbone']['_target_'].rpartition('.')[2]}, {config['epochs']} "
-        f"epochs an experience, batches of {config['batch_size']}. One classifier over "
-        "all classes, fitted to the frozen features of all labelled training data: "
-        f"{probes}. Average accuracy and forgetting are the linear probe's."
+        f"where there are several.{chosen} Backbone "
+        f"{_each(runs, lambda run: _target(run, 'backbone'))}, "
+        f"{_each(runs, lambda run: run.config['epochs'])} epochs an experience, "
+        f"batches of {_each(runs, lambda run: run.config['batch_size'])}. One "
+        "classifier over all classes, fitted to the frozen features of all labelled "
+        f"training data: {probes}. Average accuracy and forgetting are those of the "
+        "linear probe."
     )
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    numbers = (row.average, row.knn, row.forgetting)
-    return (row.name, *(mean_deviation(values) for values in numbers))
-
-
-def _text_table(rows: list[Row]) -> str:
-    lines = [HEADER, *map(_cells, rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
-
-
-def _html_table(rows: list[Row]) -> str:
-    def line(cells: tuple[str, ...], tag: str) -> str:
-        inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-        return f"<tr>{inner}</tr>"
-
-    body = "\n".join(line(_cells(row), "td") for row in rows)
-    return f"<table>\n{line(HEADER, 'th')}\n{body}\n</table>"
-
-
-def _html_picture(png: bytes, caption: str) -> str:
-    data = base64.b64encode(png).decode()
-    text = html.escape(caption)
-    return (
-        f'<figure><img alt="{text}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{text}</figcaption></figure>"
-    )
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def main() -> None:

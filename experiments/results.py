@@ -14,9 +14,8 @@ from avalanche_pnr.evaluation import (
     read_records,
 )
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
-from experiments.run import CONFIG, RESULTS
+from experiments.run import CONFIG, REFERENCES, RESULTS
 
-REFERENCES = ("raw pixels", "random backbone")
 LINEAR, KNN = "Linear_Acc_Exp", "Knn_Acc_Exp"
 
 
@@ -27,6 +26,26 @@ class Run:
     folder: Path
     config: dict[str, Any]
     records: list[dict[str, Any]]
+
+    @property
+    def names(self) -> list[str]:
+        """What was judged: references first, then regularizers."""
+        return [*self.config["references"], *self.config["regularizers"]]
+
+    @property
+    def command(self) -> list[str]:
+        """Arguments of the command line."""
+        return list(self.of("command")[0]["overrides"])
+
+    @property
+    def experiences(self) -> int:
+        """Experiences that were trained on."""
+        return int(self.of("stream")[0]["train"])
+
+    @property
+    def test_experiences(self) -> int:
+        """Experiences that were judged on."""
+        return int(self.of("stream")[0]["test"])
 
     def of(self, name: str) -> list[dict[str, Any]]:
         """Lines of one regularizer or reference."""
@@ -64,15 +83,14 @@ def check_complete(run: Run) -> None:
     Raises:
         ValueError: If an accuracy is missing; the message names folder and part.
     """
-    for name in (*REFERENCES, *run.config["regularizers"]):
-        experiences = run.config["stream"]["experiences"]
-        rows = 1 if name in REFERENCES else experiences
+    for name in run.names:
+        rows = 1 if name in REFERENCES else run.experiences
         cells = [each for each in run.of(name) if each.get("metric") == KNN]
-        if len(cells) < rows * experiences:
+        if len(cells) < rows * run.test_experiences:
             raise ValueError(
                 f"{run.folder} is incomplete: it stops at {name!r} after "
-                f"{len(cells) // experiences} of {rows} evaluations; remove it, or run "
-                "its command again with another out="
+                f"{len(cells) // run.test_experiences} of {rows} evaluations; remove "
+                "it, or run its command again with another out="
             )
 
 
@@ -81,7 +99,6 @@ def find_runs(folders: list[Path]) -> list[Run]:
 
     Raises:
         FileNotFoundError: If a folder holds none.
-        ValueError: If the runs differ in more than the seed.
     """
     runs = []
     for folder in folders:
@@ -89,23 +106,7 @@ def find_runs(folders: list[Path]) -> list[Run]:
         if not found:
             raise FileNotFoundError(f"{folder} holds no run: {CONFIG} is missing")
         runs += [read_run(path) for path in found]
-    first = comparable(runs[0])
-    for run in runs[1:]:
-        if different := {
-            key for key in first if comparable(run).get(key) != first[key]
-        }:
-            raise ValueError(
-                f"{run.folder} differs from {runs[0].folder} in "
-                f"{', '.join(sorted(different))}: runs of one report may differ in "
-                "seed, out, device and workers only"
-            )
     return runs
-
-
-def comparable(run: Run) -> dict[str, Any]:
-    """The settings that runs of one table have in common."""
-    ignored = {"seed", "out", "device", "workers"}
-    return {key: value for key, value in run.config.items() if key not in ignored}
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Row:
 def table(runs: list[Run]) -> list[Row]:
     """References first, then the regularizers in the order of the configuration."""
     rows = []
-    for name in (*REFERENCES, *runs[0].config["regularizers"]):
+    for name in runs[0].names:
         linear = [run.matrix(name, LINEAR) for run in runs]
         knn = [run.matrix(name, KNN) for run in runs]
         drops = [] if name in REFERENCES else [forgetting(a) for a in linear]

@@ -16,30 +16,28 @@ from avalanche.training.plugins import EvaluationPlugin
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
-from torchvision import transforms
 from tqdm import tqdm
 
-from avalanche_pnr import ProbePlugin, SelfSupervised, TwoViews, probe_metrics
-from avalanche_pnr.evaluation import JSONLinesLogger, probe_accuracy
+from avalanche_pnr import ProbePlugin, SelfSupervised, probe_metrics
+from avalanche_pnr.evaluation import JSONLinesLogger, Probe, probe_accuracy
 from avalanche_pnr.methods import SelfSupervisedMethod
+from experiments.overrides import check_choice
 from experiments.progress import ProgressPlugin
 
 RESULTS = "results.jsonl"
 CONFIG = "config.yaml"
+LAST_GOOD_STATE = "last_good_state.pt"
+RAW, RANDOM = REFERENCES = ("raw pixels", "random backbone")
 PACKAGES = ("torch", "torchvision", "avalanche-lib", "lightly", "numpy")
 
 
 def make_benchmark(config: DictConfig) -> CLScenario:
     """The stream of experiences that a configuration describes."""
-    evaluate = transforms.Compose(
-        [transforms.ToTensor(), transforms.Normalize(**config.data.normalize)]
-    )
     return instantiate(
         config.stream,
         instantiate(config.data.source),
-        train_transform=TwoViews(instantiate(config.data.view)),
-        eval_transform=evaluate,
-        seed=config.seed,
+        train_transform=instantiate(config.data.views),
+        eval_transform=instantiate(config.data.plain_view),
     )
 
 
@@ -63,14 +61,18 @@ class Comparison:
 
     Args:
         config: Composed configuration.
+        command: Arguments of the command line that it was composed from.
         out: Folder of the run, existing and empty when it is run.
 
     Raises:
         ValueError: If the data, the stream or the method do not fit together.
     """
 
-    def __init__(self, config: DictConfig, out: Path) -> None:
+    def __init__(self, config: DictConfig, command: list[str], out: Path) -> None:
+        for name in config.references:
+            check_choice("reference", name, REFERENCES)
         self.config = config
+        self.command = command
         self.out = out
         self.benchmark = make_benchmark(config)
         smallest = min(len(each.dataset) for each in self.benchmark.train_stream)
@@ -90,8 +92,11 @@ class Comparison:
         """Write configuration and environment, then train and judge."""
         OmegaConf.save(self.config, self.out / CONFIG, resolve=True)
         self._write(run="environment", **environment())
-        self._judge("raw pixels", nn.Flatten())
-        self._judge("random backbone", self.first.model)
+        self._write(run="command", overrides=self.command)
+        self._write(run="stream", **self._lengths())
+        references = {RAW: nn.Flatten(), RANDOM: self.first.model}
+        for name in self.config.references:
+            self._judge(name, references[name])
         self._train(self.first, self.benchmark.train_stream[0])
         for name in self.config.regularizers:
             self._continue(name, copy.deepcopy(self.first.model))
@@ -114,13 +119,18 @@ class Comparison:
     def _train(self, strategy: SelfSupervised, experience: Any) -> None:
         seed = np.random.SeedSequence([self.config.seed, experience.current_experience])
         RNGManager.set_random_seeds(int(seed.generate_state(1)[0]))
-        strategy.train(experience, num_workers=self.config.workers)
+        try:
+            strategy.train(experience, num_workers=self.config.workers)
+        except FloatingPointError as error:
+            state = self.out / LAST_GOOD_STATE
+            torch.save(strategy.model.state_dict(), state)
+            raise FloatingPointError(f"{error}; {state} holds it") from error
 
     def _strategy(
         self, name: str, method: SelfSupervisedMethod, plugins: list[Any]
     ) -> SelfSupervised:
         config = self.config
-        probe = ProbePlugin(self.benchmark.train_stream, instantiate(config.probes))
+        probe = ProbePlugin(self.benchmark.train_stream, self._probes())
         evaluator = EvaluationPlugin(
             loss_metrics(epoch=True),
             probe_metrics(probe),
@@ -143,6 +153,9 @@ class Comparison:
             evaluator=evaluator,
         )
 
+    def _probes(self) -> list[Probe]:
+        return list(instantiate(self.config.probes).values())
+
     def _judge(self, name: str, model: nn.Module) -> None:
         """Write the accuracies of a network that is not trained."""
         self.bar.set_description(f"judging {name}")
@@ -150,7 +163,7 @@ class Comparison:
             model.to(self.config.device),
             self.benchmark.train_stream,
             self.benchmark.test_stream,
-            instantiate(self.config.probes),
+            self._probes(),
             device=self.config.device,
             num_workers=self.config.workers,
         )
@@ -164,6 +177,14 @@ class Comparison:
                     stream="test",
                     experience=experience,
                 )
+
+    def _lengths(self) -> dict[str, int]:
+        """Experiences that are trained on, and that are tested on."""
+        benchmark = self.benchmark
+        return {
+            "train": len(benchmark.train_stream),
+            "test": len(benchmark.test_stream),
+        }
 
     def _write(self, **record: Any) -> None:
         with (self.out / RESULTS).open("a") as file:

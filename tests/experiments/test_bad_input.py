@@ -17,13 +17,14 @@ from experiments.report import write_report
         ("path=x", "no setting 'path'"),
         ("experiences=5", "did you mean stream.experiences"),
         ("method=moco", "no method=moco; did you mean mocov2plus"),
+        ("probe=sdg", "no probe=sdg; did you mean sgd"),
         ("data=cifar1000", "did you mean cifar100 or cifar10"),
         ("xyzzy=1", "no setting 'xyzzy'; there are backbone, "),
         ("out=a=b", "'out=a=b' is not understood"),
         ("epochs", "'epochs' is not understood: write name=value"),
         ("~seed", "settings cannot be removed"),
         ("data.path=x", "data.path belongs to data=cifar10 only"),
-        ("method=mocov2plus,byol", "no method=byol"),
+        ("method=mocov2plus,pirl", "no method=pirl"),
         ("method=[simclr,mocov2plus]", "method takes one name"),
         ("method.queue_length=8", "belongs to method=mocov2plus only"),
     ],
@@ -36,7 +37,9 @@ def test_unknown_names_get_the_nearest_valid_one(override: str, answer: str) -> 
 def test_valid_names_pass() -> None:
     names = ["epochs=3", "data=npz", "data.path=x", "+new.name=1", "optimizer.lr=0.1"]
     check_overrides([*names, "method=mocov2plus,simclr", "method.queue_length=64"])
-    check_overrides(["hydra.verbose=true", "backbone.width=64", "data.view.hf_prob=1"])
+    check_overrides(
+        ["hydra.verbose=true", "backbone.width=64", "data.views.first.hf_prob=1"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,12 +62,23 @@ def test_valid_names_pass() -> None:
         (["data.image_size=32"], "set data.image_size=8"),
         (["out=/proc/nothing"], "out=/proc/nothing cannot be written"),
         (["batch_size=4000"], "less than one batch"),
-        (["batch_size=1"], "batches of 2 images or more"),
+        (["batch_size=1", "base_lr=1"], "batches of 2 images or more"),
         (
             ["method=mocov2plus", "method.queue_length=8"],
             "queue of length 8 is shorter than a batch",
         ),
         (["method.temperature=0"], "temperature must be above 0"),
+        (
+            ["method.pseudo_negatives=all"],
+            "must be one of 'both', 'loss', 'regularizer'",
+        ),
+        (["method=vicreg", "method.lambda_pnr=25"], "must be below lambda_distill=25"),
+        (["references=[pixels]"], "no reference=pixels; did you mean raw pixels"),
+        (["stream=domain"], "needs data with domains"),
+        (
+            ["data=imagenet100", "data.path=x", "backbone=resnet_small"],
+            "data=imagenet100 needs data.classes=",
+        ),
         (["nonsense=1"], "no setting 'nonsense'"),
     ],
 )

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.results import read_run
+from experiments.results import find_runs, read_run
+from experiments.sweep import group_runs
 
 ROOT = Path(__file__).parents[2]
 RUN = ["epochs=1", "method.hidden_dim=16", "backbone.width=16", "stream.experiences=3"]
@@ -26,6 +27,19 @@ def experiments(*arguments: str, module: str = "") -> subprocess.CompletedProces
         text=True,
         check=False,
     )
+
+
+SWEEP = ["regularizers=[pnr]", "references=[random backbone]", "seed=0,1"]
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ablation of the pseudo-negatives, two seeds of two values."""
+    out = tmp_path_factory.mktemp("sweep") / "all"
+    ablation = "method.pseudo_negatives=both,neither"
+    done = experiments("--multirun", *RUN, ablation, *SWEEP, f"out={out}")
+    assert done.returncode == 0, done.stderr
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +57,7 @@ def seeds(out: Path) -> list[Path]:
 
 def test_each_job_of_a_multirun_has_its_own_folder(runs: Path) -> None:
     folders = seeds(runs)
-    assert [re.findall(r"seed=\d", folder.name) for folder in folders] == [
-        ["seed=0"],
-        ["seed=1"],
-    ]
+    assert [folder.name for folder in folders] == ["seed=0", "seed=1"]
     for folder in folders:
         assert {file.name for file in folder.iterdir()} == {
             "accuracy_matrices.png",
@@ -106,6 +117,41 @@ def test_report_over_seeds_has_deviations(runs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "report.html").is_file()
 
 
+def test_report_over_a_sweep_compares_its_settings_in_one_picture(
+    sweep: Path, tmp_path: Path
+) -> None:
+    done = experiments(str(sweep), "--out", str(tmp_path), module=".report")
+    assert done.returncode == 0, done.stderr
+    for value in ("both", "neither"):
+        row = rf"pseudo_negatives={value}: pnr +\d+\.\d ± \d+\.\d"
+        assert re.search(row, done.stdout)
+    assert "seeds 0, 1" in done.stdout
+    assert {file.name for file in tmp_path.iterdir()} == {"report.html", "sweep.png"}
+    assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 1
+
+
+def test_the_settings_of_a_sweep_change_what_is_trained(sweep: Path) -> None:
+    values = {
+        folder.name: read_run(folder).matrix("pnr", "Linear_Acc_Exp").tolist()
+        for folder in sweep.iterdir()
+    }
+    names = [f"method.pseudo_negatives={v},seed=0" for v in ("both", "neither")]
+    both, neither = (values[name] for name in names)
+    assert both[0] == neither[0]
+    assert both[1:] != neither[1:]
+
+
+def test_runs_that_differ_in_what_no_command_says_are_not_mixed(
+    sweep: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "all"
+    shutil.copytree(sweep, copied)
+    config = next(copied.glob("*both,seed=1")) / "config.yaml"
+    config.write_text(config.read_text().replace("width: 16", "width: 24"))
+    with pytest.raises(ValueError, match="in backbone, of which their commands say"):
+        group_runs(find_runs([copied]))
+
+
 def test_a_folder_that_is_not_empty_is_refused_untouched(runs: Path) -> None:
     folder = seeds(runs)[0]
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
@@ -115,19 +161,54 @@ def test_a_folder_that_is_not_empty_is_refused_untouched(runs: Path) -> None:
     assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_an_npz_file_runs_with_simclr(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    path, out = tmp_path / "images.npz", tmp_path / "out"
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """420 images of 16 px: three classes, four domains."""
+    path, number = tmp_path / "images.npz", np.arange(420)
     np.savez(
         path,
-        x=generator.integers(0, 256, (420, 16, 16, 3), dtype=np.uint8),
-        y=np.arange(420) % 3,
-        split=(np.arange(420) % 7 == 0).astype(np.uint8),
+        x=np.random.default_rng(0).integers(0, 256, (420, 16, 16, 3), dtype=np.uint8),
+        y=number % 3,
+        split=(number % 7 == 0).astype(np.uint8),
+        domain=number // 105,
     )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("stream", "trained", "tested"),
+    [(["stream=domain"], 4, 4), (["stream=data", "stream.experiences=3"], 3, 1)],
+)
+def test_domain_and_data_streams_run_to_their_report(
+    stream: list[str], trained: int, tested: int, images: Path, tmp_path: Path
+) -> None:
+    done = experiments(
+        *RUN[:3],
+        *stream,
+        "data=npz",
+        f"data.path={images}",
+        "data.image_size=16",
+        "probe=sgd",
+        "method=byol",
+        "optimizer=lars",
+        "batch_size=32",
+        "regularizers=[pnr]",
+        "references=[raw pixels]",
+        f"out={tmp_path / 'out'}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"BYOL on npz, {trained} experiences" in done.stdout
+    run = read_run(tmp_path / "out")
+    assert run.matrix("pnr", "Linear_Acc_Exp").shape == (trained, tested)
+    assert re.search(r"pnr .*n/a$" if tested == 1 else r"pnr .*\d$", done.stdout, re.M)
+
+
+def test_an_npz_file_runs_with_simclr(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
     done = experiments(
         *RUN,
         "data=npz",
-        f"data.path={path}",
+        f"data.path={images}",
         "data.image_size=16",
         "method=simclr",
         "batch_size=32",
