@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.results import LINEAR, Run, table
+from experiments.run import REFERENCES
 from experiments.sweep import Group
 
 COLOURS = ("#7f7f7f", "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
@@ -56,18 +57,24 @@ def curves(runs: list[Run]) -> Figure:
 def sweep(groups: list[Group]) -> Figure:
     """Average accuracy and forgetting of each setting, mean and deviation."""
     tables = [{row.name: row for row in table(group.runs)} for group in groups]
-    names = list(dict.fromkeys(each for group in groups for each in group.regularizers))
+    names = list(dict.fromkeys(name for rows in tables for name in rows))
+    trained = [name for name in names if name not in REFERENCES]
+    colours = dict(zip(trained, _colours(len(trained)), strict=True))
     figure = Figure(figsize=(8, 1.6 + 0.5 * len(groups)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    for index, (name, colour) in enumerate(
-        zip(names, _colours(len(names)), strict=True)
-    ):
-        rows = [(y, rows[name]) for y, rows in enumerate(tables) if name in rows]
-        at = [y + 0.15 * (index - (len(names) - 1) / 2) for y, _ in rows]
-        _error_bars(panels[0], [row.average for _, row in rows], at, name, colour)
-        _error_bars(panels[1], [row.forgetting for _, row in rows], at, name, colour)
+    for name in names:
+        rows = {y: rows[name] for y, rows in enumerate(tables) if name in rows}
+        average = {y: row.average for y, row in rows.items()}
+        if name in REFERENCES:
+            _error_bars(panels[0], average, 0, fmt="k|", markersize=12, label=name)
+            continue
+        shift = 0.15 * (trained.index(name) - (len(trained) - 1) / 2)
+        style = {"fmt": "o", "color": colours[name], "label": name}
+        forgetting = {y: row.forgetting for y, row in rows.items()}
+        _error_bars(panels[0], average, shift, **style)
+        _error_bars(panels[1], forgetting, shift, **style)
     panels[0].set(xlabel="average accuracy (%)", ylim=(len(groups) - 0.5, -0.5))
-    panels[1].set(xlabel="forgetting")
+    panels[1].set(xlabel="forgetting (points)")
     panels[0].set_yticks(range(len(groups)), [group.label for group in groups])
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(names))
@@ -75,11 +82,14 @@ def sweep(groups: list[Group]) -> Figure:
 
 
 def _error_bars(
-    axes: Any, values: list[list[float]], at: list[float], name: str, colour: str
+    axes: Any, values: dict[int, list[float]], shift: float, **style: Any
 ) -> None:
-    means = [100 * np.mean(each) for each in values]
-    bars = [100 * np.std(each, ddof=len(each) > 1) for each in values]
-    axes.errorbar(means, at, xerr=bars, fmt="o", color=colour, capsize=3, label=name)
+    """Mean and deviation over seeds at each height y."""
+    percent = [100 * np.array(each) for each in values.values()]
+    means = [each.mean() for each in percent]
+    deviations = [each.std(ddof=len(each) > 1) for each in percent]
+    at = [y + shift for y in values]
+    axes.errorbar(means, at, xerr=deviations, capsize=3, **style)
     axes.grid(alpha=0.3)
 
 

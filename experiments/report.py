@@ -3,7 +3,7 @@
 import argparse
 import html
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from string import Template
@@ -35,14 +35,15 @@ PICTURES = {
 }
 
 
-def write_report(folders: list[Path], out: Path) -> str:
+def write_report(folders: list[Path], out: Path, by: Sequence[str] = ()) -> str:
     """Write ``report.html`` and its pictures, and return the table as text.
 
     Args:
         folders: Runs that differ in the seed only, or a sweep, or folders of them.
         out: Where to write.
+        by: Settings that tell the rows of a sweep apart; by default all that differ.
     """
-    groups = group_runs(find_runs(folders))
+    groups = group_runs(find_runs(folders), by)
     runs = [run for group in groups for run in group.runs]
     rows = [row for group in groups for row in _labelled(group)]
     pictures = []
@@ -123,11 +124,18 @@ def main() -> None:
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument("--out", type=Path, help="default: the first RUN")
+    parser.add_argument(
+        "--by",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="settings that tell the rows apart; default: all that differ",
+    )
     arguments = parser.parse_args()
     out = arguments.out or arguments.runs[0]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        print(write_report(arguments.runs, out))
+        print(write_report(arguments.runs, out, arguments.by))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -1,5 +1,6 @@
 """Runs of a sweep: what their commands differ in, and which differ in the seed only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +29,12 @@ class Group:
         return list(self.runs[0].config["regularizers"])
 
 
-def group_runs(runs: list[Run]) -> list[Group]:
+def group_runs(runs: list[Run], by: Sequence[str] = ()) -> list[Group]:
     """Put runs together that differ in the seed only, in the order they come.
+
+    Args:
+        runs: Runs of one or of several settings.
+        by: Settings that tell the groups apart; by default all that differ.
 
     Raises:
         ValueError: If runs differ in settings that no command line names.
@@ -38,7 +43,7 @@ def group_runs(runs: list[Run]) -> list[Group]:
     names = list(dict.fromkeys(name for each in given for name in each))
     swept = [n for n in names if len({_value(run, n) for run in runs}) > 1]
     # What was trained makes the rows of a table, not a table of its own.
-    swept = [name for name in swept if name != "regularizers"] or swept
+    swept = list(by) or [name for name in swept if name != "regularizers"] or swept
     groups: dict[str, list[Run]] = {}
     for run in runs:
         label = ", ".join(f"{_short(name)}={_value(run, name)}" for name in swept)
