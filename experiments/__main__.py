@@ -120,7 +120,11 @@ def run(config: DictConfig) -> None:
     try:
         comparison.run()
     except FloatingPointError as error:
-        sys.exit(f"error: {error}")
+        stop = f"error: {error}"
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            print(stop, file=sys.stderr)  # the other jobs go on
+            return
+        sys.exit(stop)
     print(write_report([out], out))
 
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 CONF = Path(__file__).parent / "conf"
 RECIPE, PARTS = "recipe", "published"
+FIXED_BY_RECIPE = ("method", "optimizer", "stream", "probe")
 
 
 def check_overrides(overrides: list[str]) -> None:
@@ -67,22 +68,27 @@ def swept_names(overrides: list[str]) -> set[str]:
 
 
 def check_recipe(chosen: dict[str, list[str]]) -> None:
-    """Refuse a method that contradicts the recipe.
+    """Refuse choices that contradict the recipe.
 
     Args:
         chosen: Options of each group that the command line names.
 
     Raises:
-        ValueError: With the recipe to use instead.
+        ValueError: With what the recipe is for.
     """
     for recipe in chosen.get(RECIPE, []):
-        benchmark, _, own = recipe.partition("/")
-        for method in chosen.get("method", [own]):
-            if method != own:
-                raise ValueError(
-                    f"{RECIPE}={recipe} is for method={own}, not for {method}: "
-                    f"leave method= out, or choose +{RECIPE}={benchmark}/{method}"
-                )
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose(
+                "config", [f"+{RECIPE}={recipe}"], return_hydra_config=True
+            )
+        own = config.hydra.runtime.choices
+        for group in FIXED_BY_RECIPE:
+            for option in chosen.get(group, []):
+                if option != own[group]:
+                    raise ValueError(
+                        f"{RECIPE}={recipe} is for {group}={own[group]}, not for "
+                        f"{option}: leave {group}= out, or choose another recipe"
+                    )
 
 
 def check_choice(what: str, value: str, valid: Iterable[str]) -> None:

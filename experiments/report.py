@@ -91,6 +91,11 @@ def _each(runs: list[Run], what: Callable[[Run], Any]) -> str:
     return ", ".join(dict.fromkeys(str(what(run)) for run in runs))
 
 
+def _probes(run: Run) -> str:
+    probes = run.config["probes"].values()
+    return "; ".join(str(instantiate(probe)) for probe in probes)
+
+
 def _target(run: Run, part: str) -> str:
     return str(run.config[part]["_target_"]).rpartition(".")[2]
 
@@ -101,10 +106,9 @@ def _seeds(runs: list[Run]) -> str:
 
 
 def _protocol(runs: list[Run]) -> str:
-    config = runs[0].config
-    probes = "; ".join(str(instantiate(probe)) for probe in config["probes"].values())
-    classes = config["data"].get("classes")
-    chosen = f" Class list {Path(classes).name}." if classes else ""
+    probes = _each(runs, _probes)
+    classes = _each(runs, lambda run: run.config["data"].get("classes", ""))
+    chosen = f" Class list {classes}." if classes else ""
     return (
         f"Percent on the test data, {_seeds(runs)}; mean and sample standard deviation "
         f"where there are several.{chosen} Backbone "

@@ -26,7 +26,7 @@ from experiments.progress import ProgressPlugin
 
 RESULTS = "results.jsonl"
 CONFIG = "config.yaml"
-LAST_GOOD_STATE = "last_good_state.pt"
+LAST_FINITE_STATE = "last_finite_state.pt"
 RAW, RANDOM = REFERENCES = ("raw pixels", "random backbone")
 PACKAGES = ("torch", "torchvision", "avalanche-lib", "lightly", "numpy")
 
@@ -122,9 +122,9 @@ class Comparison:
         try:
             strategy.train(experience, num_workers=self.config.workers)
         except FloatingPointError as error:
-            state = self.out / LAST_GOOD_STATE
+            state = self.out / LAST_FINITE_STATE
             torch.save(strategy.model.state_dict(), state)
-            raise FloatingPointError(f"{error}; {state} holds it") from error
+            raise FloatingPointError(f"{error} (its state: {state})") from error
 
     def _strategy(
         self, name: str, method: SelfSupervisedMethod, plugins: list[Any]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.overrides import check_choice
 from experiments.results import Run
 
 IGNORED = {"seed", "out", "device", "workers"}
@@ -37,10 +38,13 @@ def group_runs(runs: list[Run], by: Sequence[str] = ()) -> list[Group]:
         by: Settings that tell the groups apart; by default all that differ.
 
     Raises:
-        ValueError: If runs differ in settings that no command line names.
+        ValueError: If runs differ in settings that no command line names, or no
+            command line names a setting of ``by``.
     """
     given = [_given(run) for run in runs]
     names = list(dict.fromkeys(name for each in given for name in each))
+    for name in by:
+        check_choice("swept setting", name, names)
     swept = [n for n in names if len({_value(run, n) for run in runs}) > 1]
     # What was trained makes the rows of a table, not a table of its own.
     swept = list(by) or [name for name in swept if name != "regularizers"] or swept
@@ -60,13 +64,11 @@ def _given(run: Run) -> dict[str, str]:
 
 
 def _value(run: Run, name: str) -> str:
-    """What a command line says of a setting, or else what the configuration says."""
-    if name in (given := _given(run)):
-        return given[name]
+    """What the configuration says of a setting, or the command line of a group."""
     value: Any = run.config
     for part in name.split("."):
-        value = value.get(part, {})
-    return "default" if isinstance(value, dict) else str(value)
+        value = value.get(part, {}) if isinstance(value, dict) else {}
+    return _given(run).get(name, "default") if isinstance(value, dict) else str(value)
 
 
 def _short(name: str) -> str:
@@ -90,8 +92,6 @@ def _check_alike(runs: list[Run]) -> None:
 
 def _settings(run: Run) -> dict[str, Any]:
     settings = {key: each for key, each in run.config.items() if key not in IGNORED}
-    seed = run.config["seed"]
-    # A stream may be seeded by the run's seed or by one of its own.
-    if settings["stream"].get("seed") == seed:
-        settings["stream"] = {**settings["stream"], "seed": None}
+    # Most streams are seeded by the run's seed.
+    settings["stream"] = {**settings["stream"], "seed": None}
     return settings

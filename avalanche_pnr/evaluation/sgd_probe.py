@@ -23,7 +23,7 @@ class SGDProbe:
         name: What stands beside its numbers.
 
     Raises:
-        ValueError: If lr is not above 0.
+        ValueError: If lr is not above 0, or epochs or batch_size below 1.
 
     Source: the published recipes, arXiv 2306.05101.
     """
@@ -39,8 +39,11 @@ class SGDProbe:
         seed: int = 0,
         name: str = "linear",
     ) -> None:
-        if not lr > 0:
-            raise ValueError(f"SGDProbe needs lr > 0, got {lr}")
+        if not (lr > 0 and epochs >= 1 and batch_size >= 1):
+            raise ValueError(
+                "SGDProbe needs lr > 0, epochs >= 1 and batch_size >= 1, got "
+                f"lr={lr}, epochs={epochs}, batch_size={batch_size}"
+            )
         self.lr = lr
         self.epochs = epochs
         self.milestones = milestones
@@ -54,7 +57,11 @@ class SGDProbe:
 
     @torch.enable_grad()
     def fit(self, features: Tensor, labels: Tensor) -> Readout:
-        """Fit to features (N, F) and labels (N,) in 0..C-1."""
+        """Fit to features (N, F) and labels (N,) in 0..C-1.
+
+        Raises:
+            FloatingPointError: If training diverges.
+        """
         classes, dim = int(labels.max()) + 1, features.shape[1]
         weight = nn.Parameter(features.new_zeros(classes, dim))
         bias = nn.Parameter(features.new_zeros(classes))
@@ -69,5 +76,9 @@ class SGDProbe:
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             schedule.step()
+        if not (weight.isfinite().all() and bias.isfinite().all()):
+            raise FloatingPointError(
+                f"{self} diverged on these features: lower its learning rate"
+            )
         shift, scale = features.new_zeros(dim), features.new_ones(dim)
         return LinearReadout(shift, scale, weight.detach(), bias.detach())

@@ -33,7 +33,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
 
     Attributes:
         lambda_distill: Weight of ``agree``.
-        lambda_pnr: Weight of ``differ``.
+        lambda_pnr: Weight of ``differ``; without effect where ``stability`` is
+            overridden.
 
     Args:
         backbone: Maps images (N, C, H, W) to features (N, F).
@@ -73,7 +74,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
             predicted: p = g(z), shape (N, V, D).
             past: f, shape (N, V, D), without gradient.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define agree")
+        raise NotImplementedError(f"define agree in {type(self).__name__}")
 
     def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Distance to the pseudo-negatives, f of the other view: PNR's D'(p, f).
@@ -82,7 +83,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
             predicted: p = g(z), shape (N, V, D).
             past: f, shape (N, V, D), without gradient.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define differ")
+        raise NotImplementedError(f"define differ in {type(self).__name__}")
 
     def plasticity(self, output: Tensor, past: Tensor) -> Tensor:
         """PNR's first term, which replaces the SSL loss.
@@ -122,10 +123,12 @@ class SelfSupervisedMethod(nn.Module, ABC):
             ValueError: If the projector returns something else.
         """
         projection: Tensor = self.projector(self.backbone(images))
-        if projection.shape != (len(images), self.projection_dim):
+        shape = tuple(getattr(projection, "shape", ()))
+        if shape != (len(images), self.projection_dim):
             raise ValueError(
                 f"the projector of {type(self).__name__} returns "
-                f"{tuple(projection.shape)} for {len(images)} images, not "
+                f"{type(projection).__name__} of shape {shape} for "
+                f"{len(images)} images, not "
                 f"({len(images)}, {self.projection_dim}): end it with a layer of "
                 f"projection_dim={self.projection_dim} outputs an image"
             )

@@ -24,7 +24,7 @@ def check_weights(**weights: float) -> None:
     """
     for name, value in weights.items():
         if not 0 <= value < float("inf"):
-            raise ValueError(f"{name} must be 0 or more, got {value}")
+            raise ValueError(f"{name} must be 0 or more and finite, got {value}")
 
 
 def check_mean(method: str, reduction: Reduction) -> None:
@@ -36,6 +36,6 @@ def check_mean(method: str, reduction: Reduction) -> None:
     if reduction != "mean":
         raise ValueError(
             f"{method}'s loss compares statistics of a batch and has no value for each "
-            f"image: reduction={reduction!r}, which MIR asks for, needs MoCoV2Plus, "
-            "SimCLR or BYOL"
+            f"image: reduction={reduction!r}, which MIR asks for, needs a method whose "
+            "loss is a mean over images, BYOL for example"
         )

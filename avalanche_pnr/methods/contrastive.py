@@ -32,9 +32,13 @@ class ContrastiveMixin:
         Raises:
             ValueError: If a temperature is not above 0, or the choice is unknown.
         """
-        for value in (temperature, distillation_temperature):
+        temperatures = {
+            "temperature": temperature,
+            "distillation_temperature": distillation_temperature,
+        }
+        for name, value in temperatures.items():
             if not 0 < value < float("inf"):
-                raise ValueError(f"a temperature must be above 0, got {value}")
+                raise ValueError(f"{name} must be above 0 and finite, got {value}")
         check_choice("pseudo_negatives", pseudo_negatives, PseudoNegatives)
         self.temperature = temperature
         self.distillation_temperature = distillation_temperature

@@ -22,8 +22,8 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     """Queries against momentum keys of the other view and a queue of older keys.
 
     The output of a view is [q | k], not normalised: plugins that measure the output,
-    such as MAS, need its length. Two queues of each view hold
-    momentum keys (``queue``, Q) and past outputs (``past_queue``, R); PNR reads both.
+    such as MAS, need its length. Each view has two queues, of momentum keys
+    (``queue``, Q) and of past outputs (``past_queue``, R); PNR reads both.
 
     Args:
         backbone: Maps images to features (N, F).

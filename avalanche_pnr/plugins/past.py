@@ -34,16 +34,10 @@ class PastModelPlugin(SupervisedPlugin, ABC):
                 f"{predictor_hidden_dim}"
             )
         self.predictor_hidden_dim = predictor_hidden_dim
-        self._parts_trained = 0
 
-    @property
-    def experience_begins(self) -> bool:
-        """Whether no part of the present experience has been trained on."""
-        return self._parts_trained == 0
-
-    @abstractmethod
     def verbs(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
         """The verbs about the past that the method must define for this plugin."""
+        return ()
 
     @abstractmethod
     def regularizer(
@@ -100,16 +94,12 @@ class PastModelPlugin(SupervisedPlugin, ABC):
         if strategy.past_model.exists:
             past = strategy.past_model(strategy.mb_x)
             term = self.regularizer(strategy.model, strategy.mb_output, past)
-            strategy.loss_terms[type(self).__name__] = term.detach()
+            name = type(self).__name__
+            known = strategy.loss_terms.get(name, 0)
+            strategy.loss_terms[name] = known + term.detach().sum()
             strategy.loss += term
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Take the past model at the end of an experience.
-
-        Avalanche's ``is_last_subexp`` stays False on online streams whose parts
-        divide the experience evenly, so the parts are counted.
-        """
-        self._parts_trained += 1
-        if self._parts_trained >= getattr(strategy.experience, "sub_stream_length", 1):
-            self._parts_trained = 0
+        """Take the past model when the last part of an experience has ended."""
+        if strategy.part + 1 == strategy.parts:
             strategy.past_model.snapshot(strategy.model)

@@ -24,7 +24,7 @@ class PNRPlugin(PastModelPlugin):
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Let the method prepare its memory of pseudo-negatives."""
-        if strategy.past_model.exists and self.experience_begins:
+        if strategy.past_model.exists and strategy.part == 0:
             views = strategy.training_views(kwargs.get("num_workers", 0))
             strategy.model.begin_past(map(strategy.past_model, views))
 

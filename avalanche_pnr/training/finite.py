@@ -65,13 +65,13 @@ def check_gradients(strategy: Any) -> None:
 def _stop(strategy: Any, what: str) -> FloatingPointError:
     clock = strategy.clock
     terms = dict(strategy.loss_terms)
-    total = torch.stack(list(terms.values())).sum()
+    total = torch.stack([term.sum() for term in terms.values()]).sum()
     if torch.isfinite(total) and not torch.isfinite(strategy.loss).all():
         terms["other plugins"] = strategy.loss.detach() - total
     listed = " + ".join(f"{name} {term.item():g}" for name, term in terms.items())
     return FloatingPointError(
         f"{what} ({listed}) in experience {strategy.experience.current_experience}, "
         f"epoch {clock.train_exp_epochs}, iteration {clock.train_epoch_iterations} "
-        "(from 0): the model is as it was before this batch; lower the learning rate, "
-        "or look for damaged images"
+        "(from 0): lower the learning rate, or look for damaged images; the model is "
+        "as it was before this batch"
     )

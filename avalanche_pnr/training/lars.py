@@ -92,7 +92,7 @@ class LARS(Optimizer):
 
 
 def _adapted_gradients(params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-    """Directions t (g + wd w) of every tensor, without waiting for the device."""
+    """Directions t (g + wd w) of every tensor; no norm is read back to the host."""
     gradients = [p.grad for p in params if p.grad is not None]
     w = torch.stack(torch._foreach_norm(params))  # (tensors,)
     g = torch.stack(torch._foreach_norm(gradients))

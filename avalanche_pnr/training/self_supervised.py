@@ -120,6 +120,9 @@ class SelfSupervised(
         self.readout: Callable[[Tensor], Tensor] | None = None
         """Class scores (N, C) of features (N, F), set by probes."""
 
+        self.part = 0
+        """Index of the present part, on online streams that cut an experience up."""
+
         self._statistics = RunningStatistics()
 
     def train(
@@ -218,9 +221,19 @@ class SelfSupervised(
         ]
         super().make_optimizer(**{**kwargs, "remove_params": True})
 
-    def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
-        """One pass over the experience's own views, without those of replay buffers.
+    @property
+    def parts(self) -> int:
+        """Parts that the present experience comes in: 1, or more on online streams.
 
+        Avalanche's ``is_last_subexp`` stays False on online streams whose parts
+        divide the experience evenly, so the parts are counted.
+        """
+        return getattr(self.experience, "sub_stream_length", None) or 1
+
+    def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
+        """One pass over the experience's own views in random order.
+
+        Samples that replay plugins add to the training loader are not among them.
         The random number generators are then as they were.
 
         Args:
@@ -232,6 +245,7 @@ class SelfSupervised(
         loader = DataLoader(
             self.adapted_dataset,
             batch_size=self.train_mb_size,
+            shuffle=True,
             collate_fn=self.adapted_dataset.collate_fn,
             num_workers=num_workers,
         )
@@ -270,9 +284,9 @@ class SelfSupervised(
 
     def _after_update(self, **kwargs: Any) -> None:
         super()._after_update(**kwargs)
-        total_steps = len(self.dataloader) * self.train_epochs
-        step = self.clock.train_exp_iterations
-        self.model.after_step(self.mb_output.detach(), step, total_steps)
+        steps = len(self.dataloader) * self.train_epochs
+        step = self.part * steps + self.clock.train_exp_iterations
+        self.model.after_step(self.mb_output.detach(), step, self.parts * steps)
 
     def _eval_cleanup(self) -> None:
         super()._eval_cleanup()
@@ -281,3 +295,4 @@ class SelfSupervised(
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
         self.past_model.forget_batch()
+        self.part = (self.part + 1) % self.parts

@@ -52,12 +52,16 @@ def photograph_views(
     min_scale: float = 0.08,
     blur: tuple[float, float] = (0.0, 0.0),
     solarize: tuple[float, float] = (0.0, 0.2),
+    jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.2, 0.1),
+    jitter_probability: float = 0.8,
+    greyscale: float = 0.2,
+    blur_sigma: tuple[float, float] = (0.1, 2.0),
+    flip: float = 0.5,
 ) -> TwoViews:
     """Two views of a photograph that differ in how often they are distorted.
 
-    Bicubic random resized crop, colour jitter (0.4, 0.4, 0.2, 0.1) with probability
-    0.8, greyscale 0.2, Gaussian blur with sigma 0.1 to 2, solarisation, flip 0.5. The
-    defaults are those of CIFAR-100.
+    In this order: bicubic random resized crop, colour jitter, greyscale, Gaussian blur,
+    solarisation, horizontal flip. The defaults are those of CIFAR-100.
 
     Args:
         size: Height and width of a view, pixels.
@@ -66,6 +70,11 @@ def photograph_views(
         min_scale: Least part of the image's area that a crop keeps.
         blur: Probability of blur in the first and in the second view.
         solarize: Probability of solarisation in the first and in the second view.
+        jitter: Greatest change of brightness, contrast, saturation and hue.
+        jitter_probability: How often colours are changed.
+        greyscale: How often a view is grey.
+        blur_sigma: Least and greatest standard deviation of the blur, pixels.
+        flip: How often a view is mirrored.
 
     Raises:
         ValueError: If ``min_scale`` or a probability is out of range.
@@ -87,11 +96,11 @@ def photograph_views(
                 RandomResizedCrop(
                     size, (min_scale, 1.0), interpolation=InterpolationMode.BICUBIC
                 ),
-                RandomApply([ColorJitter(0.4, 0.4, 0.2, 0.1)], p=0.8),
-                RandomGrayscale(p=0.2),
-                GaussianBlur(prob=blurred, sigmas=(0.1, 2.0)),
+                RandomApply([ColorJitter(*jitter)], jitter_probability),
+                RandomGrayscale(greyscale),
+                GaussianBlur(prob=blurred, sigmas=blur_sigma),
                 RandomSolarization(prob=solarized),
-                RandomHorizontalFlip(p=0.5),
+                RandomHorizontalFlip(flip),
                 ToTensor(),
                 Normalize(mean, std),
             ]

@@ -51,9 +51,14 @@ def test_batches_are_drawn_by_the_seed() -> None:
 
 def test_says_what_it_is_and_refuses_a_rate_of_zero() -> None:
     assert str(SGDProbe(3.0)) == "linear (SGD, 100 epochs, learning rate 3)"
-    with pytest.raises(ValueError, match="SGDProbe needs lr > 0, got 0"):
+    with pytest.raises(ValueError, match="SGDProbe needs lr > 0.* got lr=0"):
         SGDProbe(0.0)
 
 
 def test_forgetting_is_not_defined_on_one_test_set_for_all() -> None:
     assert np.isnan(forgetting(np.array([[0.5], [0.4], [0.3]])))
+
+
+def test_a_probe_that_diverges_is_no_result() -> None:
+    with pytest.raises(FloatingPointError, match="diverged on these features: lower"):
+        SGDProbe(1e30, epochs=3, milestones=(9,)).fit(1e30 * features(), LABELS)

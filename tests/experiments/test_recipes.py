@@ -137,6 +137,11 @@ def test_views(data: str, method: str) -> None:
     assert config.views.min_scale == number("least_crop", method)
     assert config.views.blur == blur
     assert config.views.solarize == [number(f"solarize_{v}", method) for v in (1, 2)]
+    assert config.views.jitter == [0.4, 0.4, 0.2, 0.1]
+    assert config.views.jitter_probability == 0.8
+    assert config.views.greyscale == 0.2
+    assert config.views.blur_sigma == [0.1, 2.0]
+    assert config.views.flip == 0.5
     mean = [0.485, 0.456, 0.406] if large else [0.4914, 0.4822, 0.4465]
     deviation = [0.228, 0.224, 0.225] if large else [0.247, 0.243, 0.261]
     for view in (config.views, config.plain_view):
@@ -163,16 +168,18 @@ def test_stream_and_probe(data: str, method: str) -> None:
         assert probe.milestones == [60, 80]
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_recipes_are_buildable(method: str) -> None:
-    config = composed(f"imagenet100_class/{method}", "data.path=x", "data.classes=y")
+@pytest.mark.parametrize(("data", "method"), ALL)
+def test_recipes_are_buildable(data: str, method: str) -> None:
+    lists = ["data.classes=y"] if data.startswith("imagenet") else []
+    config = composed(f"{data}/{method}", "data.path=x", *lists)
     OmegaConf.resolve(config)
     instantiate(config.data.views)
     instantiate(config.data.plain_view)
     instantiate(config.schedule)
     list(instantiate(config.probes).values())
-    method = instantiate(config.method, resnet_small(16), image_shape=(3, 32, 32))
-    optimizer = instantiate(config.optimizer)(method.parameters())
+    built = instantiate(config.method, resnet_small(16), image_shape=(3, 32, 32))
+    assert type(built).__name__.lower() == method.replace("_", "")
+    optimizer = instantiate(config.optimizer)(built.parameters())
     instantiate(config.schedule).check(optimizer)
 
 
@@ -181,8 +188,11 @@ def test_recipes_are_buildable(method: str) -> None:
     [
         (
             ["+recipe=cifar100/byol", "method=simclr"],
-            r"choose \+recipe=cifar100/simclr",
+            "leave method= out, or choose",
         ),
+        (["+recipe=cifar100/byol", "optimizer=sgd"], "is for optimizer=lars"),
+        (["+recipe=cifar100/byol", "stream=data"], "is for stream=class"),
+        (["+recipe=domainnet/byol", "probe=convex"], "is for probe=sgd"),
         (
             ["+recipe=cifar100/byol,cifar100/simclr", "method=byol"],
             "is for method=simclr, not for byol",

@@ -18,7 +18,9 @@ def test_a_temperature_must_be_positive(name: str, option: str, bad: float) -> N
 @pytest.mark.parametrize("option", ["lambda_distill", "lambda_pnr"])
 @pytest.mark.parametrize("name", WEIGHTED)
 def test_a_weight_must_be_zero_or_more(name: str, option: str, bad: float) -> None:
-    with pytest.raises(ValueError, match=rf"{option} must be 0 or more, got {bad}"):
+    with pytest.raises(
+        ValueError, match=rf"{option} must be 0 or more and finite, got {bad}"
+    ):
         METHODS[name](**{option: bad})
 
 

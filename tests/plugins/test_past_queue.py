@@ -160,3 +160,19 @@ def test_past_outputs_enter_mocos_past_queue_and_no_other_batch(
     train(strategy, benchmark_of_digits, 2)
     assert not torch.isclose(strategy.model.past_queue.keys, start).all(-1).any()
     assert strategy.pseudo_negatives is None
+
+
+def test_a_short_queue_is_filled_from_the_whole_experience(make_strategy: Any) -> None:
+    # Experiences of Class-IL are stored class by class: their end is one class.
+    begin, stream = Begin(), views(2)
+    model = tiny_moco(queue_length=16, past_queue_start="filled")
+    strategy = make_strategy(model, plugins=[begin, PNRPlugin()])
+    first, second = benchmark_of_views(*stream).train_stream
+    strategy.train(first)
+    expected = past_outputs(strategy, stream[1])
+    strategy.train(second)
+    found = origin(begin.queues[1], expected)
+    assert -1 not in found
+    assert len(set(found)) == 16
+    assert min(found) < 8
+    assert max(found) >= 24
