@@ -32,7 +32,8 @@ def figure() -> Figure:
     """A row for each kind of recipe, its pairs side by side, of two photographs."""
     images = [Image.fromarray(pixels) for pixels in load_sample_images().images]
     columns = PAIRS * len(images)
-    drawing = Figure(figsize=(2 * columns + 1, 1.2 * len(ROWS)), layout="constrained")
+    size = (1.5 * columns + 1, 0.95 * len(ROWS))
+    drawing = Figure(figsize=size, layout="constrained")
     panels = drawing.subplots(len(ROWS), columns)
     for row, (label, recipe) in zip(panels, ROWS.items(), strict=True):
         with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -51,7 +51,7 @@ def test_batches_are_drawn_by_the_seed() -> None:
 
 def test_says_what_it_is_and_refuses_a_rate_of_zero() -> None:
     assert str(SGDProbe(3.0)) == "linear (SGD, 100 epochs, learning rate 3)"
-    with pytest.raises(ValueError, match="SGDProbe needs lr > 0.* got lr=0"):
+    with pytest.raises(ValueError, match=r"SGDProbe needs lr > 0.* got lr=0"):
         SGDProbe(0.0)
 
 
