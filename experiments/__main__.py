@@ -41,6 +41,8 @@ def output_folder(config: DictConfig) -> Path:
     job = HydraConfig.get()
     out = Path(config.out)
     if job.mode == RunMode.MULTIRUN:
+        if (out / "config.yaml").exists():
+            raise FileExistsError(f"{out} holds a run: choose another out=")
         swept = swept_names(get_args_parser().parse_known_args()[0].overrides)
         names = [each for each in job.overrides.task if each.split("=")[0] in swept]
         out = out / ",".join(names).replace("/", "_")

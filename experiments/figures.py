@@ -9,6 +9,7 @@ from experiments.results import LINEAR, Run, table
 from experiments.run import REFERENCES
 from experiments.sweep import Group
 
+MARKS = dict(zip(REFERENCES, ("kx", "k|"), strict=True))
 COLOURS = ("#7f7f7f", "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
 
 
@@ -66,7 +67,7 @@ def sweep(groups: list[Group]) -> Figure:
         rows = {y: rows[name] for y, rows in enumerate(tables) if name in rows}
         average = {y: row.average for y, row in rows.items()}
         if name in REFERENCES:
-            _error_bars(panels[0], average, 0, fmt="k|", markersize=12, label=name)
+            _error_bars(panels[0], average, 0, fmt=MARKS[name], ms=10, label=name)
             continue
         shift = 0.15 * (trained.index(name) - (len(trained) - 1) / 2)
         style = {"fmt": "o", "color": colours[name], "label": name}

@@ -28,7 +28,7 @@ def check_overrides(overrides: list[str]) -> None:
     groups = {
         folder.name: sorted(
             file.relative_to(folder).with_suffix("").as_posix()
-            for file in folder.rglob("*.yaml")
+            for file in folder.glob("*/*.yaml" if folder.name == RECIPE else "*.yaml")
         )
         for folder in CONF.iterdir()
         if folder.is_dir() and folder.name != PARTS
@@ -45,16 +45,19 @@ def check_overrides(overrides: list[str]) -> None:
     check_recipe(chosen)
     names = _names(chosen)
     for override in parsed:
-        if override.is_add():
-            continue
         key = override.key_or_group
         if key in names or key in groups or key.startswith("hydra"):
             continue
         group = key.partition(".")[0]
-        for option in groups.get(group, []):
-            if key in _names({**chosen, group: [option]}):
-                raise ValueError(f"{key} belongs to {group}={option} only")
-        raise ValueError(f"there is no setting {key!r}{suggest(key, sorted(names))}")
+        if options := [
+            option
+            for option in groups.get(group, [])
+            if key in _names({**chosen, group: [option]})
+        ]:
+            raise ValueError(f"{key} needs {group}={' or '.join(options)}")
+        raise ValueError(
+            f"there is no setting {key!r}{suggest(key, sorted({*names, *groups}))}"
+        )
 
 
 def swept_names(overrides: list[str]) -> set[str]:

@@ -100,13 +100,13 @@ def find_runs(folders: list[Path]) -> list[Run]:
     Raises:
         FileNotFoundError: If a folder holds none.
     """
-    runs = []
+    paths: dict[Path, None] = {}
     for folder in folders:
-        found = sorted(path.parent for path in folder.rglob(CONFIG))
+        found = sorted(path.parent.resolve() for path in folder.rglob(CONFIG))
         if not found:
             raise FileNotFoundError(f"{folder} holds no run: {CONFIG} is missing")
-        runs += [read_run(path) for path in found]
-    return runs
+        paths |= dict.fromkeys(found)
+    return [read_run(path) for path in paths]
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,8 @@ class Comparison:
         self.bar = tqdm(
             total=trainings * config.epochs, unit="epoch", delay=1, leave=False
         )
+        for name in config.regularizers:
+            instantiate(config.plugins[name])
         self.first = self._strategy("first experience", make_method(config), [])
 
     def run(self) -> None:

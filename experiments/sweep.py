@@ -68,7 +68,10 @@ def _value(run: Run, name: str) -> str:
     value: Any = run.config
     for part in name.split("."):
         value = value.get(part, {}) if isinstance(value, dict) else {}
-    return _given(run).get(name, "default") if isinstance(value, dict) else str(value)
+    if not isinstance(value, dict):
+        return str(value)
+    default = str(value.get("_target_", "default")).rpartition(".")[2]
+    return _given(run).get(name, default)
 
 
 def _short(name: str) -> str:

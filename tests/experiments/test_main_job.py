@@ -147,8 +147,8 @@ def test_runs_that_differ_in_what_no_command_says_are_not_mixed(
     copied = tmp_path / "all"
     shutil.copytree(sweep, copied)
     config = next(copied.glob("*both,seed=1")) / "config.yaml"
-    config.write_text(config.read_text().replace("width: 16", "width: 24"))
-    with pytest.raises(ValueError, match="in backbone, of which their commands say"):
+    config.write_text(config.read_text().replace("momentum: 0.9", "momentum: 0.8"))
+    with pytest.raises(ValueError, match="in optimizer, of which their commands say"):
         group_runs(find_runs([copied]))
 
 

@@ -199,8 +199,11 @@ def test_recipes_are_buildable(data: str, method: str) -> None:
         ),
         (["+recipe=cifar100/byoll"], "did you mean cifar100/byol"),
         (["recipe=cifar100/byol"], r"write \+recipe=cifar100/byol"),
-        (["+recipe=cifar100/byol", "method.queue_length=8"], "belongs to method="),
-        (["+recipe=domainnet/byol", "stream.experiences=5"], "belongs to stream=class"),
+        (["+recipe=cifar100/byol", "method.queue_length=8"], "needs method=mocov2plus"),
+        (
+            ["+recipe=domainnet/byol", "stream.experiences=5"],
+            "needs stream=class or data",
+        ),
         (["published=cifar100"], "no setting 'published'"),
     ],
 )
