@@ -24,11 +24,6 @@ class Group:
     label: str
     runs: list[Run]
 
-    @property
-    def regularizers(self) -> list[str]:
-        """What was trained."""
-        return list(self.runs[0].config["regularizers"])
-
 
 def group_runs(runs: list[Run], by: Sequence[str] = ()) -> list[Group]:
     """Put runs together that differ in the seed only, in the order they come.

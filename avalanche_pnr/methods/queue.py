@@ -57,8 +57,8 @@ class Queue(nn.Module):
         Args:
             embeddings: L2-normalised, shape (M, V, D), M of any length.
         """
-        rows = torch.arange(len(self), device=embeddings.device) % len(embeddings)
-        latest = embeddings[-len(self) :] if len(embeddings) > len(self) else embeddings
+        latest = embeddings[-len(self) :]
+        rows = torch.arange(len(self), device=latest.device) % len(latest)
         self.keys.copy_(latest[rows].transpose(0, 1))
         self.pointer.zero_()
 
