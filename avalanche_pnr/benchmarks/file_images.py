@@ -1,10 +1,15 @@
 """Images in files."""
 
 from collections.abc import Sequence
+from itertools import compress
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
+
+from avalanche_pnr.benchmarks.progress import progress
 
 
 class FileImages(Dataset[tuple[Image.Image, int]]):
@@ -16,6 +21,7 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         domains: Domains, N, or none.
 
     Attributes:
+        paths: The files, as text.
         targets: Classes as a list, where Avalanche looks for them.
         domains: Domains as a list, empty if there are none.
 
@@ -37,12 +43,59 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        path = self.paths[index]
-        try:
-            with Image.open(path) as file:
-                image = file.convert("RGB")
-        except Exception as error:  # PIL's decoders raise a dozen kinds
-            raise OSError(
-                f"{path} cannot be read as an image ({error}): unpack it again"
-            ) from error
-        return image, self.targets[index]
+        return read_rgb(self.paths[index]), self.targets[index]
+
+    def subset(self, indices: Sequence[int]) -> "FileImages":
+        """Some of the images, in the order of their indices."""
+        return FileImages(
+            [self.paths[index] for index in indices],
+            [self.targets[index] for index in indices],
+            [self.domains[index] for index in indices] if self.domains else [],
+        )
+
+    def without_damaged(self) -> tuple["FileImages", list[str]]:
+        """The images that can be read, and the paths of those that cannot.
+
+        Every file is decoded, in as many threads as there are processors.
+        """
+        with ThreadPool() as pool:
+            read = pool.imap(_is_readable, self.paths, chunksize=16)
+            good = list(progress(read, "reading images", len(self)))
+        kept = self.subset(list(compress(range(len(self)), good)))
+        return kept, [
+            p for p, is_good in zip(self.paths, good, strict=True) if not is_good
+        ]
+
+
+def read_rgb(path: str) -> Image.Image:
+    """An image in memory as RGB; transparency is dropped, 16 bits are cut to 8.
+
+    Args:
+        path: File of any format and mode that PIL reads.
+
+    Raises:
+        OSError: If the file is missing or damaged.
+    """
+    try:
+        with Image.open(path) as file:
+            return _to_rgb(file)
+    except Exception as error:  # PIL's decoders raise a dozen kinds
+        raise OSError(
+            f"{path} cannot be read as an image ({error}): unpack it again"
+        ) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits of grey, which PIL would clip to 0..255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def _is_readable(path: str) -> bool:
+    try:
+        read_rgb(path)
+    except OSError:
+        return False
+    return True

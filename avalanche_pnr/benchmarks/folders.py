@@ -1,118 +1,163 @@
-"""Data sets of image files, in the folders and lists they are published in."""
+"""Folders of images, one for each class, and folders of images without classes."""
 
-from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal, get_args
 
+from avalanche_pnr.benchmarks.class_folders import (
+    ClassFolder,
+    class_names,
+    find_class_folders,
+    read_class_folders,
+)
+from avalanche_pnr.benchmarks.file_data import from_files
 from avalanche_pnr.benchmarks.file_images import FileImages
+from avalanche_pnr.benchmarks.folder_files import folders_in, images_below
+from avalanche_pnr.benchmarks.hold_out import hold_out
 from avalanche_pnr.benchmarks.image_data import ImageData
+from avalanche_pnr.benchmarks.text_lists import listed
 
-DOMAINS = ("real", "quickdraw", "painting", "sketch", "infograph", "clipart")
+Layout = Literal["class", "domain/class"]
+LAYOUTS = get_args(Layout)
+REMEDY = (
+    "fill or remove them, or choose the layout that fits, 'class' or 'domain/class'"
+)
+TRAIN, TESTS = "train", ("test", "val")
 
 
-def load_imagenet100(path: str | Path, classes: str | Path) -> ImageData:
-    """The classes of ImageNet that a list names, numbered in the order of the list.
+def load_folders(
+    path: str | Path,
+    layout: Layout = "class",
+    *,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    skip_damaged: bool = False,
+    check_duplicates: bool = True,
+) -> ImageData:
+    """Images in folders that are named by class, numbered in the order of the names.
 
-    Figures on different lists are not comparable: state the list with every number.
+    Where there are ``path/train`` and ``path/test`` (or ``path/val``), the layout is
+    that of each of them; otherwise it is that of ``path``, and a part of each class (in
+    each domain) is held out for testing.
 
     Args:
-        path: Folder that holds ``train/<wnid>/*.JPEG`` and ``val/<wnid>/*.JPEG``.
-        classes: Text file with one wnid a line; ``#`` begins a comment.
+        path: The folder.
+        layout: Whether it holds ``class/image`` or ``domain/class/image``, of any usual
+            format.
+        test_fraction: Part of the images that is held out, without a test folder.
+        seed: Of what is held out.
+        skip_damaged: Whether to read every file once and leave the damaged ones out,
+            named by ``skipped``; otherwise such a file is an error when it is read.
+        check_duplicates: Whether to look for test files that are also training files,
+            with a warning if there are any; files of equal size are read.
 
     Raises:
-        FileNotFoundError: If there is no such list, or a class has no images.
-        ValueError: If the list is empty or names a class twice.
+        FileNotFoundError: If the folder or a split is not there, or a folder is empty.
+        ValueError: If the layout is unknown, or test data has classes or domains that
+            training data lacks, or the other way round.
     """
-    path, classes = Path(path), Path(classes)
-    if not classes.is_file():
-        raise FileNotFoundError(
-            f"{classes} does not exist: classes must name a text file with one wnid "
-            "a line"
-        )
-    names = _read_lines(classes)
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
+    if layout not in LAYOUTS:
         raise ValueError(
-            f"{classes} names {', '.join(twice)} more than once: keep one line for "
-            "each class"
+            f"layout={layout!r} must be 'class' or 'domain/class'; images in folders "
+            "that are no classes are for load_unlabelled"
         )
-    return ImageData.from_images(
-        f"ImageNet in {path}",
-        _read_folders([path / "train" / name for name in names]),
-        _read_folders([path / "val" / name for name in names]),
-        names,
+    path = _existing(Path(path))
+    tests = [name for name in TESTS if (path / name).is_dir()]
+    if (path / TRAIN).is_dir() != bool(tests):
+        here, absent = (tests[0], "train/") if tests else (TRAIN, "test/ or val/")
+        raise FileNotFoundError(
+            f"{path} holds {here}/ but no {absent}: add it, or let data.path name "
+            f"{path / here}, of which a part is then held out"
+        )
+    found = _class_folders(path / TRAIN if tests else path, layout)
+    classes = class_names(found)
+    domains = sorted({each.domain for each in found} - {""})
+    images = read_class_folders(found, classes, domains, REMEDY)
+    if tests:
+        held = _class_folders(path / tests[0], layout)
+        _check_same("classes", path, tests[0], classes, class_names(held))
+        held_domains = {each.domain for each in held} - {""}
+        _check_same("domains", path, tests[0], domains, held_domains)
+        train, test = images, read_class_folders(held, classes, domains, REMEDY)
+    else:
+        train, test = hold_out(str(path), images, test_fraction, seed)
+    return from_files(
+        str(path),
+        train,
+        test,
+        classes,
+        domains or None,
+        skip_damaged=skip_damaged,
+        check_duplicates=check_duplicates,
     )
 
 
-def load_domainnet(path: str | Path) -> ImageData:
-    """DomainNet: six domains, from real to clipart, that share 345 classes.
+def load_unlabelled(
+    path: str | Path,
+    labelled: ImageData,
+    *,
+    skip_damaged: bool = False,
+    check_duplicates: bool = False,
+) -> ImageData:
+    """Images in folders without classes, for training; other images are for the probe.
 
     Args:
-        path: Folder that holds, for each domain, a folder of images and the lists
-            ``<domain>_train.txt`` and ``<domain>_test.txt``.
+        path: Folder of images, in folders of any depth. Their label is -1.
+        labelled: Its training images are for the probe, its test images for testing.
+        skip_damaged: As for :func:`load_folders`.
+        check_duplicates: Whether to look for test images that are also in the folder;
+            every image is read.
 
     Raises:
-        FileNotFoundError: If the folder or a list of a domain is not there.
-        ValueError: If a list is empty or damaged, or the classes do not fit.
+        FileNotFoundError: If the folder is not there or holds no image.
     """
-    path = Path(path)
-    needed = [
-        domain + end for domain in DOMAINS for end in ("", "_train.txt", "_test.txt")
-    ]
-    missing = [name for name in needed if not (path / name).exists()]
-    if missing:
+    path = _existing(Path(path))
+    paths = images_below(path)
+    if not paths:
         raise FileNotFoundError(
-            f"{path} lacks {', '.join(missing)}: data.path must hold the folder and "
-            f"the two lists of each domain of DomainNet ({', '.join(DOMAINS)})"
+            f"there are no images in {path} or below: data.path must name a folder of "
+            "images"
         )
-    train, test = _read_lists(path, "train"), _read_lists(path, "test")
-    pairs = zip(train.targets, train.paths, strict=True)
-    classes = sorted({(number, file.split("/")[-2]) for number, file in pairs})
-    return ImageData.from_images(
-        f"DomainNet in {path}", train, test, [name for _, name in classes], DOMAINS
+    train, skipped = FileImages(paths, [-1] * len(paths)), list[str]()
+    if skip_damaged:
+        train, skipped = train.without_damaged()
+    data = ImageData.from_images(
+        str(path),
+        train,
+        labelled.test,
+        labelled.class_names,
+        probe=labelled.probe_images,
     )
+    data = replace(data, skipped=(*skipped, *labelled.skipped))
+    return data.compared(str(path)) if check_duplicates else data
 
 
-def _read_folders(folders: list[Path]) -> FileImages:
-    """Images of one folder for each class."""
-    files = [sorted(folder.glob("*.JPEG")) for folder in folders]
-    empty = [
-        str(folder) for folder, each in zip(folders, files, strict=True) if not each
-    ]
-    if empty:
+def _existing(path: Path) -> Path:
+    if not path.is_dir():
         raise FileNotFoundError(
-            f"there are no .JPEG images in {', '.join(empty)}: data.path must hold "
-            "train/<wnid> and val/<wnid> for each class in the list"
+            f"{path} is no folder: data.path must name a folder of images"
         )
-    return FileImages(
-        [file for each in files for file in each],
-        [number for number, each in enumerate(files) for _ in each],
-    )
+    return path
 
 
-def _read_lists(path: Path, split: str) -> FileImages:
-    """Images that one list for each domain names, with their class numbers."""
-    paths, targets, domains = [], [], []
-    for domain, name in enumerate(DOMAINS):
-        file = path / f"{name}_{split}.txt"
-        for line in _read_lines(file):
-            image, _, target = line.rpartition(" ")
-            if not (image and target.isdecimal()):
-                raise ValueError(
-                    f"{file} is damaged: '{line}' is not a path and a class number, "
-                    "as in 'real/axe/real_011_000001.jpg 10'"
-                )
-            paths.append(f"{path}/{image}")
-            targets.append(int(target))
-            domains.append(domain)
-    return FileImages(paths, targets, domains)
+def _class_folders(root: Path, layout: Layout) -> list[ClassFolder]:
+    domains = {"": root} if layout == "class" else folders_in(root)
+    found = find_class_folders(domains)
+    if not found:
+        raise FileNotFoundError(
+            f"{root} holds no {layout} folders: it must hold {layout}/image; images "
+            "without classes are for load_unlabelled (data=unlabelled)"
+        )
+    return found
 
 
-def _read_lines(file: Path) -> list[str]:
-    """Lines of a text file without comments; blank ones are left out."""
-    # Bytes that are no text stay as marks, so that errors show the line they are in.
-    text = file.read_text(encoding="utf-8", errors="replace")
-    stripped = [line.partition("#")[0].strip() for line in text.splitlines()]
-    lines = [line for line in stripped if line]
-    if not lines:
-        raise ValueError(f"{file} is empty: restore it, it must have an entry a line")
-    return lines
+def _check_same(
+    kind: str, path: Path, test: str, train_names: Iterable[str], names: Iterable[str]
+) -> None:
+    sides = {TRAIN: set(train_names), test: set(names)}
+    for here, there in ((test, TRAIN), (TRAIN, test)):
+        if extra := sides[here] - sides[there]:
+            raise ValueError(
+                f"{path}: {here}/ has {kind} that {there}/ lacks: {listed(extra)}"
+            )

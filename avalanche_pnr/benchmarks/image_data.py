@@ -1,47 +1,48 @@
 """A data set of images, checked once, with its classes and domains."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from avalanche_pnr.benchmarks.array_images import ArrayImages
+from avalanche_pnr.benchmarks.dataset_images import DatasetImages, MapDataset
+from avalanche_pnr.benchmarks.duplicates import count_duplicates, equal_pixels
+from avalanche_pnr.benchmarks.images import Images
+from avalanche_pnr.benchmarks.label_checks import check_integers, numbered_names
 
-
-class Images(Protocol):
-    """What the streams are cut from: PIL images (RGB) with their classes.
-
-    Attributes:
-        targets: Class of each image.
-        domains: Domain of each image, or an empty list.
-    """
-
-    targets: list[int]
-    domains: list[int]
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> tuple[Image.Image, int]: ...
+__all__ = ["ImageData", "Images"]
 
 
 @dataclass(frozen=True)
 class ImageData:
-    """A labelled data set with its train and test split.
+    """A data set with its train and test split.
 
     Attributes:
         train: Training images.
-        test: Test images.
+        test: Test images, labelled.
         class_names: Name of each class.
         domain_names: Name of each domain, in the order of a domain-incremental
             stream; empty if the data has no domains.
+        probe: Labelled images that probes are fitted to, where they are not ``train``.
+        skipped: Damaged files that were left out.
+        duplicates: Number of test images that are also training images; ``None`` where
+            they were not looked for.
     """
 
     train: Images
     test: Images
     class_names: tuple[str, ...]
     domain_names: tuple[str, ...] = ()
+    probe: Images | None = None
+    skipped: tuple[str, ...] = ()
+    duplicates: int | None = None
+
+    @property
+    def probe_images(self) -> Images:
+        """Labelled images that probes are fitted to."""
+        return self.train if self.probe is None else self.probe
 
     @classmethod
     def from_arrays(
@@ -51,6 +52,8 @@ class ImageData:
         test: Sequence[Any],
         class_names: Any = None,
         domain_names: Any = None,
+        *,
+        check_duplicates: bool = True,
     ) -> "ImageData":
         """Check arrays and put them together.
 
@@ -61,6 +64,8 @@ class ImageData:
             test: The same for testing.
             class_names: Name of each class, by default its number.
             domain_names: Name of each domain, by default its number.
+            check_duplicates: Whether to look for test images that are also in the
+                training data, with a warning if there are any.
 
         Raises:
             ValueError: If a shape or dtype is wrong, or as ``from_images`` does.
@@ -73,7 +78,44 @@ class ImageData:
                     "channels last"
                 )
         images = ArrayImages(*train), ArrayImages(*test)
-        return cls.from_images(source, *images, class_names, domain_names)
+        data = cls.from_images(source, *images, class_names, domain_names)
+        return data.compared(source) if check_duplicates else data
+
+    @classmethod
+    def from_datasets(
+        cls,
+        source: str,
+        train: MapDataset,
+        test: MapDataset,
+        class_names: Any = None,
+        *,
+        probe: MapDataset | None = None,
+        check_duplicates: bool = False,
+    ) -> "ImageData":
+        """Check PyTorch data sets and put them together.
+
+        Their samples are (PIL image, class), without transforms. Classes come from
+        ``targets`` or ``labels``; without either, every sample is read once.
+
+        Args:
+            source: Where the data sets come from, for error messages.
+            train: Training images.
+            test: Test images.
+            class_names: Name of each class, by default its number.
+            probe: As for ``from_images``.
+            check_duplicates: As for ``from_arrays``; every image is read.
+
+        Raises:
+            ValueError: If samples are something else, or as ``from_images`` does.
+        """
+        data = cls.from_images(
+            source,
+            DatasetImages(train),
+            DatasetImages(test),
+            class_names,
+            probe=None if probe is None else DatasetImages(probe),
+        )
+        return data.compared(source) if check_duplicates else data
 
     @classmethod
     def from_images(
@@ -83,6 +125,8 @@ class ImageData:
         test: Images,
         class_names: Any = None,
         domain_names: Any = None,
+        *,
+        probe: Images | None = None,
     ) -> "ImageData":
         """Check the labels of images, which are not read, and put them together.
 
@@ -92,58 +136,51 @@ class ImageData:
             test: Test images.
             class_names: Name of each class, by default its number.
             domain_names: Name of each domain, by default its number.
+            probe: Labelled images that probes are fitted to, where ``train`` has images
+                without a label (-1).
 
         Raises:
             ValueError: If there is no image, or classes (or domains, if there are any)
                 are not one for each image, 0..C-1, and the same in both splits.
         """
-        for split, images in (("train", train), ("test", test)):
-            if len(images) == 0:
-                raise ValueError(
-                    f"{source} ({split}): there is no image: both splits need some"
-                )
-            _check_integers(f"{source} ({split}): labels", images.targets, len(images))
-            if images.domains:
-                label = f"{source} ({split}): domains"
-                _check_integers(label, images.domains, len(images))
-        if min(min(train.targets), min(test.targets)) < 0:
+        splits = {"train": train, "test": test}
+        labelled = train
+        if probe is not None:
+            splits["probe"] = labelled = probe
+        for split, images in splits.items():
+            _check_split(f"{source} ({split})", images)
+        if min(min(labelled.targets), min(test.targets)) < 0:
             raise ValueError(
                 f"{source}: images without a label (-1) cannot be judged or cut into "
-                "classes: give every image its class, 0..C-1"
+                "classes: give every image its class, 0..C-1, or name other images, "
+                "with labels, as probe"
             )
-        classes = _names(source, "classes", class_names, train.targets, test.targets)
-        domains = _names(source, "domains", domain_names, train.domains, test.domains)
-        return cls(train, test, classes, domains)
+        classes = numbered_names(
+            source, "classes", class_names, labelled.targets, test.targets
+        )
+        if strangers := set(train.targets) - {-1, *labelled.targets}:
+            raise ValueError(
+                f"{source}: training classes {sorted(strangers)[:20]} are not among "
+                "those of the labelled images: give them the label -1"
+            )
+        # Unlabelled images without domains may be judged on images that have some.
+        tested = test.domains if probe is None or train.domains else []
+        domains = numbered_names(source, "domains", domain_names, train.domains, tested)
+        return cls(train, test, classes, domains, probe)
+
+    def compared(self, source: str) -> "ImageData":
+        """The same with its number of duplicates, found by reading every image.
+
+        Args:
+            source: Where the images come from, for the warning.
+        """
+        pairs = equal_pixels(self.train, self.test)
+        return replace(self, duplicates=count_duplicates(source, pairs))
 
 
-def _check_integers(label: str, values: list[int], images: int) -> None:
-    array = np.asarray(values)
-    if array.shape != (images,) or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{label} must be integers of shape ({images},), one for each image, got "
-            f"{array.dtype} of shape {array.shape}"
-        )
-
-
-def _names(
-    source: str, kind: str, names: Any, train: list[int], test: list[int]
-) -> tuple[str, ...]:
-    """Names of what both splits number from 0 without gaps."""
-    seen, tested = sorted(set(train)), sorted(set(test))
-    if seen != list(range(len(seen))):
-        raise ValueError(
-            f"{source}: training {kind} must be numbered 0, 1, 2, ... without gaps, "
-            f"got {seen[:20]}: renumber them, for example with "
-            "np.unique(y, return_inverse=True)"
-        )
-    if seen != tested:
-        different = sorted(set(seen) ^ set(tested))
-        raise ValueError(
-            f"{source}: {kind} {different} are not in both training and test data"
-        )
-    names = np.atleast_1d(seen if names is None else names)
-    if len(names) != len(seen):
-        raise ValueError(
-            f"{source}: {len(names)} names for {len(seen)} {kind}: give each one name"
-        )
-    return tuple(str(name) for name in names)
+def _check_split(label: str, images: Images) -> None:
+    if len(images) == 0:
+        raise ValueError(f"{label}: there is no image: both splits need some")
+    check_integers(f"{label}: labels", images.targets, len(images))
+    if images.domains:
+        check_integers(f"{label}: domains", images.domains, len(images))

@@ -1,4 +1,5 @@
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,45 @@ def test_images_of_any_mode_come_back_as_rgb(tmp_path: Path, mode: str) -> None:
     assert image.size == (5, 4)
     assert (np.asarray(image) == 255).all()
     assert label == 3
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_16_bits_of_grey_are_cut_to_8(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image.{suffix}"
+    grey = np.array([[0, 255, 256, 511], [30000, 40000, 65280, 65535]], np.uint16)
+    Image.fromarray(grey).save(path)
+    image, _ = FileImages([path], [0])[0]
+    expected = np.array([[0, 0, 1, 1], [117, 156, 255, 255]], np.uint8)
+    assert np.array_equal(image, np.repeat(expected[..., None], 3, axis=2))
+
+
+def test_transparent_palettes_are_read_without_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    Image.new("RGBA", (4, 4), (250, 0, 0, 128)).quantize().save(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image, _ = FileImages([path], [0])[0]
+    assert image.getpixel((2, 2)) == (250, 0, 0)
+
+
+def test_a_subset_keeps_what_belongs_together(tmp_path: Path) -> None:
+    images = FileImages(list("abcd"), [5, 6, 7, 8], [0, 0, 1, 1])
+    some = images.subset([3, 0])
+    assert (some.paths, some.targets, some.domains) == (["d", "a"], [8, 5], [1, 0])
+    assert FileImages(list("ab"), [0, 1]).subset([1]).domains == []
+
+
+def test_damaged_files_are_told_from_good_ones(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(40)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (2, 2), (number,) * 3).save(path)
+    for number in (3, 17, 39):
+        _truncate(paths[number])
+    paths[20].unlink()
+    kept, damaged = FileImages(paths, range(40)).without_damaged()
+    assert damaged == [str(paths[number]) for number in (3, 17, 20, 39)]
+    assert kept.targets == [n for n in range(40) if n not in (3, 17, 20, 39)]
+    assert [np.asarray(image)[0, 0, 0] for image, _ in kept] == kept.targets
 
 
 def test_each_file_has_its_own_label(tmp_path: Path) -> None:

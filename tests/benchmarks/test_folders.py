@@ -1,4 +1,5 @@
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -6,206 +7,235 @@ import pytest
 from PIL import Image
 
 from avalanche_pnr.benchmarks import (
-    ImageData,
+    class_incremental,
     domain_incremental,
-    load_domainnet,
-    load_imagenet100,
+    load_folders,
 )
-from avalanche_pnr.benchmarks.image_data import Images
 from tests.benchmarks.conftest import TRANSFORMS, ids_and_labels
+from tests.benchmarks.pictures import greys_and_labels, save, truncate
 
-DOMAINS = ("real", "quickdraw", "painting", "sketch", "infograph", "clipart")
-CLASSES = ("axe", "bee", "cat")
-
-
-def _save(path: Path, grey: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.full((6, 6, 3), grey, np.uint8)
-    Image.fromarray(pixels).save(path, "JPEG", quality=100)
+CLASSES = ("ant", "bee", "cat")
 
 
-def _greys_and_labels(images: Images) -> list[tuple[int, int]]:
-    return [(int(np.asarray(image)[0, 0, 0]), label) for image, label in images]
-
-
-@pytest.fixture
-def imagenet(tmp_path: Path) -> Path:
-    """Four classes of three training and two validation images."""
-    for number, wnid in enumerate(["n01", "n02", "n03", "n04"]):
-        for image in range(3):
-            name = f"{wnid}_{image}.JPEG"
-            _save(tmp_path / "train" / wnid / name, 10 * number + image)
-        for image in range(2):
-            name = f"ILSVRC2012_val_0000000{image}.JPEG"
-            _save(tmp_path / "val" / wnid / name, 100 + 10 * number + image)
-    return tmp_path
-
-
-def _list(folder: Path, text: str) -> Path:
-    path = folder / "classes.txt"
-    path.write_text(text)
-    return path
-
-
-def test_imagenet_has_the_classes_of_the_list_in_its_order(imagenet: Path) -> None:
-    data = load_imagenet100(imagenet, _list(imagenet, "n02\nn01\nn04\n"))
-    assert data.class_names == ("n02", "n01", "n04")
-    assert data.domain_names == ()
-    assert _greys_and_labels(data.train) == [
-        *((10, 0), (11, 0), (12, 0)),
-        *((0, 1), (1, 1), (2, 1)),
-        *((30, 2), (31, 2), (32, 2)),
-    ]
-    assert _greys_and_labels(data.test) == [
-        *((110, 0), (111, 0)),
-        *((100, 1), (101, 1)),
-        *((130, 2), (131, 2)),
-    ]
-
-
-def test_comments_and_blank_lines_of_the_list_are_ignored(imagenet: Path) -> None:
-    text = "# the usual list\n\n  n03 \r\nn01  # tench\n   \n#n02"
-    data = load_imagenet100(str(imagenet), str(_list(imagenet, text)))
-    assert data.class_names == ("n03", "n01")
-
-
-def test_other_files_are_no_images_of_imagenet(imagenet: Path) -> None:
-    (imagenet / "train" / "n01" / "README.txt").write_text("not an image")
-    data = load_imagenet100(imagenet, _list(imagenet, "n01"))
-    assert len(data.train) == 3
-
-
-def test_a_missing_class_list_is_named(imagenet: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.txt does not exist"):
-        load_imagenet100(imagenet, imagenet / "nowhere.txt")
-
-
-@pytest.mark.parametrize("text", ["", "\n \n", "# n01\n"])
-def test_an_empty_class_list_is_refused(imagenet: Path, text: str) -> None:
-    with pytest.raises(ValueError, match=r"classes\.txt is empty"):
-        load_imagenet100(imagenet, _list(imagenet, text))
-
-
-def test_classes_that_are_listed_twice_are_named(imagenet: Path) -> None:
-    classes = _list(imagenet, "n01\nn02\nn01\nn03\nn02 # again\n")
-    with pytest.raises(ValueError, match=r"names n01, n02 more than once"):
-        load_imagenet100(imagenet, classes)
-
-
-@pytest.mark.parametrize("split", ["train", "val"])
-def test_missing_and_empty_class_folders_are_named(imagenet: Path, split: str) -> None:
-    shutil.rmtree(imagenet / split / "n04")
-    for image in (imagenet / split / "n01").iterdir():
-        image.unlink()
-    with pytest.raises(FileNotFoundError) as error:
-        load_imagenet100(imagenet, _list(imagenet, "n01\nn02\nn04\n"))
-    named = [str(imagenet / split / wnid) for wnid in ("n01", "n04")]
-    assert f"no .JPEG images in {', '.join(named)}: " in str(error.value)
-
-
-def test_a_damaged_class_list_shows_what_is_in_it(imagenet: Path) -> None:
-    classes = imagenet / "classes.txt"
-    classes.write_bytes(b"n01\nn0\xff2\n")
-    with pytest.raises(FileNotFoundError, match=r"images in .*train/n0\uFFFD2:"):
-        load_imagenet100(imagenet, classes)
+def _tree(
+    root: Path, first: int, images: int, classes: tuple[str, ...] = CLASSES
+) -> Path:
+    for label, name in enumerate(classes):
+        for image in range(images):
+            save(root / name / f"{image}.png", first + 10 * label + image)
+    return root
 
 
 @pytest.fixture
-def domainnet(tmp_path: Path) -> Path:
-    """Six domains of three classes: two training images of each, one for testing."""
-    for domain, name in enumerate(DOMAINS):
-        lists: dict[str, list[str]] = {"train": [], "test": []}
-        for image in range(9):
-            label = image % 3
-            file = f"{name}/{CLASSES[label]}/{name}_00{label}_00000{image}.jpg"
-            _save(tmp_path / file, 10 * domain + image)
-            lists["train" if image < 6 else "test"].append(f"{file} {label}\n")
-        for split, lines in lists.items():
-            (tmp_path / f"{name}_{split}.txt").write_text("".join(lines))
+def split(tmp_path: Path) -> Path:
+    """Three classes of four training and two test images, in folders of their own."""
+    _tree(tmp_path / "train", 0, 4)
+    _tree(tmp_path / "test", 100, 2)
     return tmp_path
 
 
-def test_domainnet_is_what_its_lists_say(domainnet: Path) -> None:
-    data = load_domainnet(domainnet)
+def _expected(first: int, images: int) -> list[tuple[int, int]]:
+    numbers = range(images)
+    return [(first + 10 * label + n, label) for label in range(3) for n in numbers]
+
+
+@pytest.mark.parametrize("name", ["test", "val"])
+def test_folders_of_the_splits_are_used(split: Path, name: str) -> None:
+    (split / "test").rename(split / name)
+    data = load_folders(str(split))
     assert data.class_names == CLASSES
-    assert data.domain_names == DOMAINS
-    for images, numbers in ((data.train, range(6)), (data.test, range(6, 9))):
-        expected = [(10 * d + n, n % 3) for d in range(6) for n in numbers]
-        assert _greys_and_labels(images) == expected
-        assert images.domains == [grey // 10 for grey, _ in expected]
+    assert data.domain_names == ()
+    assert greys_and_labels(data.train) == _expected(0, 4)
+    assert greys_and_labels(data.test) == _expected(100, 2)
+    assert data.duplicates == 0
 
 
-def test_domainnet_becomes_a_stream_in_the_published_order(domainnet: Path) -> None:
-    benchmark = domain_incremental(load_domainnet(str(domainnet)), **TRANSFORMS)
-    assert benchmark.domain_names == DOMAINS
-    for stream, numbers in (
-        (benchmark.train_stream, range(6)),
-        (benchmark.test_stream, range(6, 9)),
+def test_a_test_folder_goes_before_a_validation_folder(split: Path) -> None:
+    _tree(split / "val", 200, 1)
+    assert greys_and_labels(load_folders(split).test) == _expected(100, 2)
+
+
+def test_without_a_test_folder_a_part_of_each_class_is_held_out(tmp_path: Path) -> None:
+    data = load_folders(_tree(tmp_path, 0, 10))
+    assert Counter(data.train.targets) == dict.fromkeys(range(3), 8)
+    assert Counter(data.test.targets) == dict.fromkeys(range(3), 2)
+    both = greys_and_labels(data.train) + greys_and_labels(data.test)
+    assert sorted(both) == _expected(0, 10)
+    half = load_folders(tmp_path, test_fraction=0.5)
+    assert Counter(half.test.targets) == dict.fromkeys(range(3), 5)
+
+
+def test_the_seed_determines_what_is_held_out(tmp_path: Path) -> None:
+    path = _tree(tmp_path, 0, 10)
+    first, again, other = (load_folders(path, seed=seed) for seed in (1, 1, 2))
+    assert first.test.paths == again.test.paths != other.test.paths
+
+
+def test_folders_become_a_class_incremental_stream(split: Path) -> None:
+    benchmark = class_incremental(load_folders(split), experiences=3, **TRANSFORMS)
+    samples = [s for exp in benchmark.train_stream for s in ids_and_labels(exp)]
+    assert sorted(samples) == _expected(0, 4)
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_folders_of_domains_become_a_stream(tmp_path: Path, held_out: bool) -> None:
+    for domain, name in enumerate(("ink", "oil", "pen")):
+        _tree(tmp_path / ("" if held_out else "train") / name, 80 * domain, 5)
+        if not held_out:
+            _tree(tmp_path / "test" / name, 80 * domain + 6, 1)
+    data = load_folders(tmp_path, "domain/class")
+    assert data.class_names == CLASSES
+    assert data.domain_names == ("ink", "oil", "pen")
+    benchmark = domain_incremental(data, **TRANSFORMS)
+    for stream, images in (
+        (benchmark.train_stream, 4 if held_out else 5),
+        (benchmark.test_stream, 1),
     ):
-        assert [ids_and_labels(experience) for experience in stream] == [
-            [(10 * domain + n, n % 3) for n in numbers] for domain in range(6)
-        ]
+        for domain, experience in enumerate(stream):
+            samples = ids_and_labels(experience)
+            assert len(samples) == 3 * images
+            assert {grey // 80 for grey, _ in samples} == {domain}
+            assert all(grey % 80 // 10 == label for grey, label in samples)
 
 
-def test_a_domain_may_lack_test_images_of_a_class(domainnet: Path) -> None:
-    path = domainnet / "sketch_test.txt"
-    path.write_text(path.read_text().splitlines()[0])
-    data = load_domainnet(domainnet)
-    assert len(data.test) == 16
-    assert data.test.domains.count(DOMAINS.index("sketch")) == 1
-
-
-@pytest.mark.parametrize("domain", DOMAINS)
-@pytest.mark.parametrize("end", ["_train.txt", "_test.txt"])
-def test_a_missing_list_is_named(domainnet: Path, domain: str, end: str) -> None:
-    (domainnet / f"{domain}{end}").unlink()
-    with pytest.raises(FileNotFoundError, match=rf"lacks {domain}{end}: data\.path"):
-        load_domainnet(domainnet)
-
-
-def test_every_missing_part_is_named(domainnet: Path) -> None:
-    shutil.rmtree(domainnet / "clipart")
-    shutil.rmtree(domainnet / "quickdraw")
-    (domainnet / "real_test.txt").unlink()
-    with pytest.raises(
-        FileNotFoundError, match=r"lacks real_test\.txt, quickdraw, clipart: data\.path"
-    ):
-        load_domainnet(domainnet)
+def test_a_domain_may_lack_a_class(tmp_path: Path) -> None:
+    _tree(tmp_path / "ink", 0, 5)
+    _tree(tmp_path / "oil", 80, 5, CLASSES[:2])
+    data = load_folders(tmp_path, "domain/class")
+    cells = Counter(zip(data.test.domains, data.test.targets, strict=True))
+    assert cells == dict.fromkeys([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)], 1)
 
 
 @pytest.mark.parametrize(
-    "line", ["real/axe/real_000_000000.jpg", "7", "real/axe/a.jpg -1", "a.jpg x", "\0"]
+    "suffix",
+    [".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".JPG", ".Png"],
 )
-def test_a_damaged_line_is_shown(domainnet: Path, line: str) -> None:
-    with (domainnet / "real_train.txt").open("a") as file:
-        file.write(f"{line}\n")
-    with pytest.raises(ValueError, match=r"real_train\.txt is damaged") as error:
-        load_domainnet(domainnet)
-    assert f"'{line}'" in str(error.value)
+def test_images_of_every_usual_format_are_found(split: Path, suffix: str) -> None:
+    save(split / "train" / "bee" / f"more{suffix}", 77)
+    train = load_folders(split).train
+    assert (77, 1) in greys_and_labels(train)
+    assert len(train) == 13
 
 
-def test_an_empty_list_is_named(domainnet: Path) -> None:
-    (domainnet / "painting_test.txt").write_text("\n")
-    with pytest.raises(ValueError, match=r"painting_test\.txt is empty"):
-        load_domainnet(domainnet)
+def test_hidden_and_other_files_are_no_images(split: Path) -> None:
+    (split / "train" / "bee" / "notes.txt").write_text("none")
+    save(split / "train" / "bee" / ".thumbnail.png", 1)
+    save(split / "train" / ".cache" / "0.png", 1)
+    save(split / "train" / "lost.png", 1)
+    data = load_folders(split)
+    assert data.class_names == CLASSES
+    assert len(data.train) == 12
 
 
-def test_a_gap_in_the_classes_is_refused(domainnet: Path) -> None:
-    for path in domainnet.glob("*.txt"):
-        path.write_text(path.read_text().replace(" 2", " 3"))
-    with pytest.raises(ValueError, match=r"DomainNet in .* classes .* without gaps"):
-        load_domainnet(domainnet)
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "LA", "1"])
+def test_images_of_other_modes_become_rgb(split: Path, mode: str) -> None:
+    Image.new("RGB", (6, 6), "white").convert(mode).save(split / "train/ant/9.png")
+    data = load_folders(split)
+    assert {image.mode for image, _ in data.train} == {"RGB"}
+    assert (np.asarray(data.train[4][0]) == 255).all()
 
 
-def test_a_class_with_two_names_is_refused(domainnet: Path) -> None:
-    path = domainnet / "infograph_train.txt"
-    path.write_text(path.read_text().replace("/cat/", "/dog/"))
-    with pytest.raises(ValueError, match="4 names for 3 classes"):
-        load_domainnet(domainnet)
+def test_empty_folders_are_named(split: Path) -> None:
+    (split / "train" / "dog").mkdir()
+    (split / "train" / "elk").mkdir()
+    with pytest.raises(FileNotFoundError) as error:
+        load_folders(split)
+    named = ", ".join(str(split / "train" / name) for name in ("dog", "elk"))
+    assert f"no images in {named}: " in str(error.value)
 
 
-def test_a_lost_image_is_named_when_it_is_read(domainnet: Path) -> None:
-    data: ImageData = load_domainnet(domainnet)
-    (domainnet / "sketch" / "bee" / "sketch_001_000001.jpg").unlink()
-    with pytest.raises(OSError, match=r"sketch_001_000001\.jpg cannot be read"):
-        data.train[19]
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("test", r"test/ has classes that train/ lacks: dog, elk$"),
+        ("train", r"train/ has classes that test/ lacks: dog, elk$"),
+    ],
+)
+def test_classes_of_one_split_only_are_named(
+    split: Path, extra: str, message: str
+) -> None:
+    for name in ("elk", "dog"):
+        save(split / extra / name / "0.png", 1)
+    with pytest.raises(ValueError, match=message):
+        load_folders(split)
+
+
+def test_domains_of_one_split_only_are_named(tmp_path: Path) -> None:
+    for part in ("train/ink", "train/oil", "test/ink", "test/pen"):
+        _tree(tmp_path / part, 0, 1)
+    with pytest.raises(ValueError, match=r"test/ has domains that train/ lacks: pen$"):
+        load_folders(tmp_path, "domain/class")
+
+
+@pytest.mark.parametrize(
+    ("removed", "message"),
+    [("test", r"holds train/ but no test/ or val/"), ("train", r"test/ but no train/")],
+)
+def test_a_split_that_is_alone_is_refused(
+    split: Path, removed: str, message: str
+) -> None:
+    shutil.rmtree(split / removed)
+    with pytest.raises(FileNotFoundError, match=message):
+        load_folders(split)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere is no folder: data\.path"):
+        load_folders(tmp_path / "nowhere")
+
+
+def test_a_folder_without_folders_is_answered_with_the_layout(tmp_path: Path) -> None:
+    save(tmp_path / "0.png", 1)
+    with pytest.raises(FileNotFoundError, match=r"must hold class/image; .*unlabelled"):
+        load_folders(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"must hold domain/class/image"):
+        load_folders(tmp_path, "domain/class")
+
+
+def test_the_layout_of_domains_is_not_taken_for_classes(tmp_path: Path) -> None:
+    _tree(tmp_path / "ink", 0, 5)
+    with pytest.raises(FileNotFoundError, match=r"no images in .*ink: .*domain/class"):
+        load_folders(tmp_path)
+
+
+def test_an_unknown_layout_is_refused(split: Path) -> None:
+    with pytest.raises(ValueError, match=r"layout='none' must be .*load_unlabelled"):
+        load_folders(split, "none")
+
+
+def test_a_class_of_one_image_cannot_be_divided(tmp_path: Path) -> None:
+    save(_tree(tmp_path, 0, 5) / "dog" / "only.png", 1)
+    with pytest.raises(ValueError, match=r"class of .*only\.png has no other image"):
+        load_folders(tmp_path)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.01, 1.0, 3.5])
+def test_an_impossible_part_is_refused(tmp_path: Path, fraction: float) -> None:
+    with pytest.raises(
+        ValueError, match=f"test_fraction={fraction} cannot be held out"
+    ):
+        load_folders(_tree(tmp_path, 0, 5), test_fraction=fraction)
+
+
+def test_damaged_images_are_named_or_left_out(split: Path) -> None:
+    bad = [split / "train" / "bee" / "1.png", split / "test" / "cat" / "0.png"]
+    for path in bad:
+        truncate(path)
+    with pytest.raises(OSError, match=r"bee/1\.png cannot be read"):
+        greys_and_labels(load_folders(split, check_duplicates=False).train)
+    data = load_folders(split, skip_damaged=True)
+    assert data.skipped == tuple(map(str, bad))
+    assert greys_and_labels(data.train) == [s for s in _expected(0, 4) if s[0] != 11]
+    assert greys_and_labels(data.test) == [s for s in _expected(100, 2) if s[0] != 120]
+
+
+def test_test_images_that_are_training_images_are_counted(split: Path) -> None:
+    for number in (0, 3):
+        shutil.copy(
+            split / f"train/bee/{number}.png", split / f"test/cat/2{number}.png"
+        )
+    with pytest.warns(
+        UserWarning, match=r"2 test images .*cat/20\.png equals .*bee/0\.png"
+    ):
+        assert load_folders(split).duplicates == 2
+    assert load_folders(split, check_duplicates=False).duplicates is None

@@ -182,3 +182,59 @@ def test_labels_of_files_are_checked_and_files_are_not_read() -> None:
         ImageData.from_images("there", FileImages(paths, [0, 1]), good)
     with pytest.raises(ValueError, match=r"^there \(test\): there is no image"):
         ImageData.from_images("there", good, FileImages([], []))
+
+
+def _probed(
+    train: list[int], probe: list[int], domains: dict[str, list[int]] | None = None
+) -> ImageData:
+    sets = {"train": train, "probe": probe, "test": [0, 1, 2]}
+    images = {
+        name: FileImages(
+            [f"{name}{n}" for n in range(len(y))], y, (domains or {}).get(name, [])
+        )
+        for name, y in sets.items()
+    }
+    return ImageData.from_images(
+        "here", images.pop("train"), images.pop("test"), **images
+    )
+
+
+def test_images_without_labels_are_accepted_with_a_probe() -> None:
+    data = _probed([-1, -1, -1, -1], [0, 1, 2, 1])
+    assert data.train.targets == [-1] * 4
+    assert data.probe_images is data.probe
+    assert data.probe_images.targets == [0, 1, 2, 1]
+    assert data.class_names == ("0", "1", "2")
+
+
+def test_some_training_images_may_have_labels() -> None:
+    assert _probed([-1, 2, -1, 0], [0, 1, 2]).class_names == ("0", "1", "2")
+
+
+def test_domains_of_labelled_images_do_not_matter_where_training_has_none() -> None:
+    domains = {"probe": [0, 1, 0], "test": [1, 0, 1]}
+    assert _probed([-1, -1], [0, 1, 2], domains).domain_names == ()
+
+
+@pytest.mark.parametrize(
+    ("train", "probe", "message"),
+    [
+        ([-1, 3], [0, 1, 2], r"training classes \[3\] are not among"),
+        ([-1, -2], [0, 1, 2], r"training classes \[-2\] are not among"),
+        ([-1, -1], [0, 1, -1], r"images without a label"),
+        ([-1, -1], [0, 1], r"classes \[2\] are not in both"),
+        ([-1, -1], [], r"\(probe\): there is no image"),
+        ([], [0, 1, 2], r"\(train\): there is no image"),
+    ],
+)
+def test_a_probe_that_does_not_fit_is_refused(
+    train: list[int], probe: list[int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^here.*{message}"):
+        _probed(train, probe)
+
+
+def test_classes_of_one_split_only_are_named_where_they_have_names() -> None:
+    train, test = _arrays([0, 1, 2]), _arrays([0, 1])
+    with pytest.raises(ValueError, match=r"\[2\] are not in both .* \(cat\)$"):
+        ImageData.from_arrays("here", train, test, ["ant", "bee", "cat"])

@@ -139,6 +139,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "flat images": ({"x": np.zeros((12, 60), np.uint8)}, "images must be uint8"),
     "float labels": ({"y": np.arange(12) % 3 / 1}, "labels must be integers"),
     "one-hot labels": ({"y": np.eye(12, 3, dtype=np.int64)}, "labels must be integers"),
+    "text labels": (
+        {"y": np.array(["ant", "bee", "cat"] * 4)},
+        r"labels must be integers .*got <U3 .*np\.unique",
+    ),
     "short labels": ({"y": np.arange(11) % 3}, "equally long"),
     "short split": ({"split": np.arange(11) // 9}, "equally long"),
     "short images": ({"x": np.zeros((11, 5, 4, 3), np.uint8)}, "equally long"),

@@ -1,0 +1,59 @@
+"""A data set of image files, put together."""
+
+from dataclasses import replace
+from typing import Any
+
+from avalanche_pnr.benchmarks.duplicates import count_duplicates, equal_files
+from avalanche_pnr.benchmarks.file_images import FileImages
+from avalanche_pnr.benchmarks.image_data import ImageData
+from avalanche_pnr.benchmarks.text_lists import listed
+
+
+def from_files(
+    source: str,
+    train: FileImages,
+    test: FileImages,
+    class_names: Any = None,
+    domain_names: Any = None,
+    *,
+    skip_damaged: bool,
+    check_duplicates: bool,
+) -> ImageData:
+    """Check the files and labels as far as asked, and put them together.
+
+    Args:
+        source: Where the files come from, for error messages.
+        train: Training images.
+        test: Test images.
+        class_names: Name of each class, by default its number.
+        domain_names: Name of each domain, by default its number.
+        skip_damaged: Whether to read every file now and leave out what is damaged;
+            otherwise a damaged file is an error when it is asked for.
+        check_duplicates: Whether to look for test files that are also among the
+            training files, with a warning if there are any.
+
+    Raises:
+        ValueError: As :meth:`ImageData.from_images`, or if skipping damaged files
+            leaves a class of a split without images.
+    """
+    skipped: list[str] = []
+    if skip_damaged:
+        train, damaged = _readable(f"{source} (train)", train)
+        test, damaged_test = _readable(f"{source} (test)", test)
+        skipped = damaged + damaged_test
+    data = ImageData.from_images(source, train, test, class_names, domain_names)
+    data = replace(data, skipped=tuple(skipped))
+    if not check_duplicates:
+        return data
+    pairs = equal_files(train.paths, test.paths)
+    return replace(data, duplicates=count_duplicates(source, pairs))
+
+
+def _readable(source: str, images: FileImages) -> tuple[FileImages, list[str]]:
+    kept, damaged = images.without_damaged()
+    if lost := set(images.targets) - set(kept.targets):
+        raise ValueError(
+            f"{source}: every image of {len(lost)} classes is damaged, among them "
+            f"{listed(damaged, 3)}: unpack them again"
+        )
+    return kept, damaged

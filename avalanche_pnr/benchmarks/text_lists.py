@@ -1,0 +1,36 @@
+"""Text files with one entry a line."""
+
+from collections.abc import Collection
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+
+def read_lines(file: Path | Traversable, comment: str | None = None) -> list[str]:
+    """Lines of a text file without the blank ones and the space around them.
+
+    Args:
+        file: The file, UTF-8. Bytes that are no text stay as marks, so that errors
+            show the line they are in.
+        comment: What begins a comment, which is left out.
+
+    Raises:
+        ValueError: If no line is left.
+    """
+    lines = file.read_bytes().decode(errors="replace").splitlines()
+    if comment is not None:
+        lines = [line.partition(comment)[0] for line in lines]
+    entries = [stripped for line in lines if (stripped := line.strip())]
+    if not entries:
+        raise ValueError(f"{file} is empty: restore it, it must have an entry a line")
+    return entries
+
+
+def listed(names: Collection[str], most: int = 10) -> str:
+    """Names as a part of a sentence, the first ones if there are many.
+
+    Args:
+        names: What to list.
+        most: How many are written out.
+    """
+    shown = ", ".join(sorted(names)[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,119 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import Dataset, Subset
+from torchvision.datasets import FakeData
+from torchvision.transforms import ToTensor
+
+from avalanche_pnr.benchmarks import DatasetImages, ImageData, class_incremental
+from tests.benchmarks.conftest import TRANSFORMS, ids_and_labels
+
+
+class Pictures(Dataset[Any]):
+    """Pictures of one grey value each, in three classes."""
+
+    def __init__(self, first: int, images: int, mode: str = "RGB") -> None:
+        self.first, self.images, self.mode = first, images, mode
+        self.reads = 0
+
+    def __len__(self) -> int:
+        return self.images
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        self.reads += 1
+        image = Image.new("RGB", (6, 6), (self.first + index,) * 3)
+        return image.convert(self.mode), index % 3
+
+
+class Labelled(Pictures):
+    """The same with its classes as an attribute."""
+
+    def __init__(self, name: str, labels: Any, images: int = 6) -> None:
+        super().__init__(0, images)
+        setattr(self, name, labels)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
+def test_images_come_back_as_rgb_with_their_labels(mode: str) -> None:
+    images = DatasetImages(Pictures(40, 6, mode))
+    assert len(images) == 6
+    assert images.targets == [0, 1, 2, 0, 1, 2]
+    assert images.domains == []
+    for index in range(6):
+        image, label = images[index]
+        assert image.mode == "RGB"
+        assert (np.asarray(image) == 40 + index).all()
+        assert label == index % 3
+
+
+@pytest.mark.parametrize("name", ["targets", "labels"])
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
+def test_labels_are_taken_where_data_sets_keep_them(name: str, kind: Any) -> None:
+    dataset = Labelled(name, kind([2, 1, 0, 0, 1, 2]))
+    images = DatasetImages(dataset)
+    assert images.targets == [2, 1, 0, 0, 1, 2]
+    assert {type(target) for target in images.targets} == {int}
+    assert dataset.reads == 1
+
+
+def test_data_sets_become_a_stream() -> None:
+    data = ImageData.from_datasets(
+        "mine", Pictures(0, 12), Pictures(100, 6), ["ant", "bee", "cat"]
+    )
+    assert data.class_names == ("ant", "bee", "cat")
+    benchmark = class_incremental(data, experiences=3, **TRANSFORMS)
+    for stream, first, images in (
+        (benchmark.train_stream, 0, 12),
+        (benchmark.test_stream, 100, 6),
+    ):
+        samples = [each for exp in stream for each in ids_and_labels(exp)]
+        assert sorted(samples) == [(first + n, n % 3) for n in range(images)]
+
+
+def test_subsets_and_data_sets_without_labels_are_read() -> None:
+    data = ImageData.from_datasets(
+        "mine", Subset(Pictures(0, 12), [4, 2, 9]), Pictures(100, 3)
+    )
+    assert data.train.targets == [1, 2, 0]
+    assert len(DatasetImages(FakeData(5, (3, 6, 6), 3)).targets) == 5
+
+
+def test_unlabelled_data_sets_need_a_probe() -> None:
+    unlabelled = Labelled("targets", [-1] * 6)
+    with pytest.raises(ValueError, match=r"^mine: images without a label .* as probe"):
+        ImageData.from_datasets("mine", unlabelled, Pictures(100, 3))
+    data = ImageData.from_datasets(
+        "mine", unlabelled, Pictures(100, 3), probe=Pictures(50, 6)
+    )
+    assert data.train.targets == [-1] * 6
+    assert data.probe_images.targets == [0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "got"),
+    [
+        (FakeData(3, (3, 6, 6), 3, transform=ToTensor()), r"\(Tensor, int\)"),
+        ([Image.new("RGB", (6, 6))] * 3, r"\(Image\)"),
+        ([(Image.new("RGB", (6, 6)), 0, 1)] * 3, r"\(Image, int, int\)"),
+    ],
+)
+def test_other_samples_are_refused(dataset: Any, got: str) -> None:
+    with pytest.raises(ValueError, match=rf"must be \(PIL image, class\), got {got}"):
+        ImageData.from_datasets("mine", dataset, Pictures(0, 3))
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [[0, 1]] * 6, list("abcabc"), [0.5] * 6])
+def test_labels_that_do_not_fit_are_refused(labels: Any) -> None:
+    with pytest.raises(ValueError, match=r"^mine \(train\): labels must be integers"):
+        ImageData.from_datasets("mine", Labelled("targets", labels), Pictures(0, 3))
+
+
+def test_duplicates_are_counted_on_request() -> None:
+    train, test = Pictures(0, 12), Pictures(9, 6)
+    assert ImageData.from_datasets("mine", train, test).duplicates is None
+    with pytest.warns(UserWarning, match=r"mine: 3 test images .*test image 0 equals "):
+        data = ImageData.from_datasets("mine", train, test, check_duplicates=True)
+    assert data.duplicates == 3
