@@ -1,11 +1,10 @@
 """Data-incremental streams with two views in training."""
 
 import numpy as np
-from avalanche.benchmarks import CLScenario, benchmark_from_datasets
-from avalanche.benchmarks.scenarios.supervised import with_classes_timeline
+from avalanche.benchmarks import CLScenario
 
 from avalanche_pnr.benchmarks.image_data import ImageData
-from avalanche_pnr.benchmarks.streams import as_datasets, check_experiences
+from avalanche_pnr.benchmarks.streams import check_experiences, make_benchmark
 from avalanche_pnr.transforms import TwoViews, ViewTransform
 
 
@@ -17,22 +16,29 @@ def data_incremental(
     eval_transform: ViewTransform,
     seed: int = 42,
 ) -> CLScenario:
-    """Cut images into experiences of new images, of any class.
+    """Cut images, labelled or not, into experiences of new images of any class.
 
     The training images are permuted by the seed and cut into equal parts; what is
     left over goes to the first. All test images are one single experience. The global
     random number generators stay untouched.
 
     Args:
-        data: Images and classes.
+        data: Images; those of training may be without labels (-1).
         experiences: Number of training experiences, T.
-        train_transform: Stacked views of a PIL image, (V, C, H, W).
+        train_transform: Stacked views of a PIL image, (2, C, H, W).
         eval_transform: The plain image as a tensor (C, H, W).
         seed: Of the order of the images.
 
     Returns:
-        An Avalanche benchmark with a ``train_stream`` of T experiences and a
-        ``test_stream`` of one, and the attribute ``class_names``.
+        An Avalanche benchmark with a ``train_stream`` of T experiences, a
+        ``test_stream`` of one, a ``probe_stream`` (the training images without
+        augmentation in T experiences, or ``data.probe`` in one: what probes are
+        fitted to), and the attributes
+
+        * ``class_names``: name of each class;
+        * ``domain_names``: empty;
+        * ``split``: ``{"train": [...], "test": [...]}``, for each experience the
+          indices of its images in ``data.train`` and ``data.test``, integer arrays.
 
     Raises:
         ValueError: If there are more experiences than training images, or a transform
@@ -42,14 +48,12 @@ def data_incremental(
     """
     images = len(data.train)
     check_experiences(experiences, images, "training images")
-    train, test = as_datasets(data, train_transform, eval_transform)
     order = np.random.default_rng(seed).permutation(images)
     size, rest = divmod(images, experiences)
-    parts = np.split(order, np.arange(size + rest, images, size))
-    benchmark = with_classes_timeline(
-        benchmark_from_datasets(
-            train=[train.subset(part.tolist()) for part in parts], test=[test]
-        )
+    return make_benchmark(
+        data,
+        np.split(order, np.arange(size + rest, images, size)),
+        [np.arange(len(data.test))],
+        train_transform=train_transform,
+        eval_transform=eval_transform,
     )
-    benchmark.class_names = data.class_names
-    return benchmark

@@ -1,12 +1,10 @@
 """Domain-incremental streams with two views in training."""
 
 import numpy as np
-from avalanche.benchmarks import CLScenario, benchmark_from_datasets
-from avalanche.benchmarks.scenarios.supervised import with_classes_timeline
-from avalanche.benchmarks.utils.classification_dataset import ClassificationDataset
+from avalanche.benchmarks import CLScenario
 
 from avalanche_pnr.benchmarks.image_data import ImageData
-from avalanche_pnr.benchmarks.streams import as_datasets
+from avalanche_pnr.benchmarks.streams import Parts, make_benchmark
 from avalanche_pnr.transforms import TwoViews, ViewTransform
 
 
@@ -18,13 +16,20 @@ def domain_incremental(
     The order is that of ``data.domain_names``: nothing is random here.
 
     Args:
-        data: Images, classes and domains.
-        train_transform: Stacked views of a PIL image, (V, C, H, W).
+        data: Images and domains; training images may be without labels (-1).
+        train_transform: Stacked views of a PIL image, (2, C, H, W).
         eval_transform: The plain image as a tensor (C, H, W).
 
     Returns:
-        An Avalanche benchmark with ``train_stream`` and ``test_stream``, and the
-        attributes ``class_names`` and ``domain_names``.
+        An Avalanche benchmark with one experience for each domain in ``train_stream``
+        and ``test_stream``, a ``probe_stream`` (the training images without
+        augmentation, cut in the same way, or ``data.probe`` in one experience: what
+        probes are fitted to), and the attributes
+
+        * ``class_names``: name of each class;
+        * ``domain_names``: name of each experience's domain;
+        * ``split``: ``{"train": [...], "test": [...]}``, for each experience the
+          indices of its images in ``data.train`` and ``data.test``, integer arrays.
 
     Raises:
         ValueError: If the data has no domains, or a transform does not return what it
@@ -32,26 +37,24 @@ def domain_incremental(
 
     Source: the protocol of Fini et al. 2022, arXiv 2112.04215, section 5.
     """
-    if not data.domain_names:
+    domains = len(data.domain_names)
+    if not domains:
         raise ValueError(
             "a domain-incremental stream needs data with domains: choose DomainNet, "
-            "add an array domain to the .npz file, or choose another stream"
+            "PACS, folders domain/class/, or a .npz file with an array domain, or use "
+            "data_incremental (stream=data), which cuts any images"
         )
-
-    def cut(
-        dataset: ClassificationDataset, domains: list[int]
-    ) -> list[ClassificationDataset]:
-        return [
-            dataset.subset(np.flatnonzero(np.equal(domains, domain)).tolist())
-            for domain in range(len(data.domain_names))
-        ]
-
-    train, test = as_datasets(data, train_transform, eval_transform)
-    benchmark = with_classes_timeline(
-        benchmark_from_datasets(
-            train=cut(train, data.train.domains), test=cut(test, data.test.domains)
-        )
+    benchmark = make_benchmark(
+        data,
+        _cut(data.train.domains, domains),
+        _cut(data.test.domains, domains),
+        train_transform=train_transform,
+        eval_transform=eval_transform,
     )
-    benchmark.class_names = data.class_names
     benchmark.domain_names = data.domain_names
     return benchmark
+
+
+def _cut(numbers: list[int], domains: int) -> Parts:
+    """Indices of the images of each domain, in their order."""
+    return [np.flatnonzero(np.equal(numbers, domain)) for domain in range(domains)]

@@ -1,8 +1,15 @@
 import pytest
-from avalanche.benchmarks import CLScenario
+from avalanche.benchmarks import CLScenario, class_incremental_benchmark
+from avalanche.benchmarks.utils.utils import as_classification_dataset
 
 from avalanche_pnr.benchmarks import ImageData, class_incremental
-from tests.benchmarks.conftest import CLASSES, TRANSFORMS, ids_and_labels
+from tests.benchmarks.conftest import (
+    CLASSES,
+    PLAIN,
+    TRANSFORMS,
+    VIEWS,
+    ids_and_labels,
+)
 
 
 def _stream(data: ImageData, experiences: int, seed: int = 0) -> CLScenario:
@@ -56,6 +63,26 @@ def test_an_impossible_number_of_experiences_is_refused(
     data: ImageData, experiences: int
 ) -> None:
     with pytest.raises(
-        ValueError, match=rf"^{experiences} experiences .* 10 classes.* 1 and 10"
+        ValueError,
+        match=rf"^{experiences} experiences .* 10 classes: choose experiences "
+        r"\(stream\.experiences\) between 1 and 10",
     ):
         _stream(data, experiences)
+
+
+def test_images_are_ordered_as_avalanche_orders_them(data: ImageData) -> None:
+    groups = {"train": (VIEWS, None), "eval": (PLAIN, None)}
+    ours = _stream(data, 4)
+    theirs = class_incremental_benchmark(
+        {
+            "train": as_classification_dataset(data.train, groups),
+            "test": as_classification_dataset(data.test, groups).eval(),
+        },
+        class_order=[c for part in ours.class_order for c in part],
+        num_classes_per_exp=[len(part) for part in ours.class_order],
+    )
+    for name in ("train", "test"):
+        for new, known in zip(ours.streams[name], theirs.streams[name], strict=True):
+            assert ids_and_labels(new) == ids_and_labels(known)
+            assert new.previous_classes == known.previous_classes
+            assert new.future_classes == known.future_classes

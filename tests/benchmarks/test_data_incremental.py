@@ -64,6 +64,9 @@ def test_one_seed_gives_one_permutation_whatever_the_cut(data: ImageData) -> Non
 def test_an_impossible_number_of_experiences_is_refused(
     data: ImageData, experiences: int
 ) -> None:
-    message = rf"^{experiences} experiences .* 60 training images.* 1 and 60"
+    message = (
+        rf"^{experiences} experiences .* 60 training images: choose experiences "
+        r"\(stream\.experiences\) between 1 and 60"
+    )
     with pytest.raises(ValueError, match=message):
         _stream(data, experiences)

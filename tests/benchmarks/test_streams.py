@@ -91,8 +91,63 @@ def test_train_group_gives_views_and_eval_group_images(benchmark: CLScenario) ->
         assert experience.dataset.eval()[0][0].shape == (3, SIZE, SIZE)
 
 
-def test_classes_keep_their_names(data: ImageData, benchmark: CLScenario) -> None:
+def test_the_probe_stream_is_the_train_stream_without_augmentation(
+    data: ImageData, stream: Stream
+) -> None:
+    benchmark = stream(data, train_transform=TwoViews(_black), eval_transform=PLAIN)
+    train, probe = benchmark.train_stream, benchmark.probe_stream
+    assert [ids_and_labels(each) for each in probe] == [
+        ids_and_labels(each) for each in train
+    ]
+    for number, experience in enumerate(probe):
+        image, label = experience.dataset[1]
+        assert (round(image[0, 0, 0].item() * 255), label) == ids_and_labels(
+            train[number]
+        )[1]
+        assert experience.current_experience == number
+        assert experience.origin_stream.name == "probe"
+
+
+def _black(image: Any) -> Tensor:
+    return PLAIN(image) * 0
+
+
+def test_the_split_indexes_the_images_of_each_experience(
+    data: ImageData, benchmark: CLScenario
+) -> None:
+    for name, images in (("train", data.train), ("test", data.test)):
+        parts = benchmark.split[name]
+        assert len(parts) == len(benchmark.streams[name])
+        for part, experience in zip(parts, benchmark.streams[name], strict=True):
+            assert part.dtype.kind == "i"
+            samples = [images[index] for index in part]
+            assert [(image.getpixel((0, 0))[0], y) for image, y in samples] == (
+                ids_and_labels(experience)
+            )
+
+
+def test_classes_and_domains_keep_their_names(
+    data: ImageData, stream: Stream, benchmark: CLScenario
+) -> None:
     assert benchmark.class_names == data.class_names
+    by_domain = stream is domain_incremental
+    assert benchmark.domain_names == (data.domain_names if by_domain else ())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_split_follows_from_the_seed_alone(data: ImageData, seed: int) -> None:
+    def split() -> list[list[list[int]]]:
+        random.seed()
+        torch.seed()
+        np.random.seed()  # noqa: NPY002
+        options = {"experiences": 3, "seed": seed, **TRANSFORMS}
+        return [
+            [part.tolist() for part in cut(data, **options).split[name]]
+            for cut in (class_incremental, data_incremental)
+            for name in ("train", "test")
+        ]
+
+    assert split() == split()
 
 
 def test_global_generators_stay_untouched(data: ImageData, stream: Stream) -> None:
@@ -156,12 +211,23 @@ def test_an_eval_transform_without_a_plain_image_is_refused(
         stream(data, train_transform=VIEWS, eval_transform=transform)
 
 
+def test_grey_evaluation_of_rgb_views_is_refused(
+    data: ImageData, stream: Stream
+) -> None:
+    grey = transforms.Compose([transforms.Grayscale(), PLAIN])
+    with pytest.raises(ValueError, match=r"3 channels, but eval_transform.*\(1, 6, 6"):
+        stream(data, train_transform=VIEWS, eval_transform=grey)
+
+
 @pytest.mark.parametrize("size", [(6, 8), (8, 6)])
 def test_images_smaller_than_the_crop_are_refused(
     data: ImageData, stream: Stream, size: tuple[int, int]
 ) -> None:
     crop = transforms.Compose([transforms.RandomResizedCrop(size), PLAIN])
-    message = f"6x6 px are smaller than the crop of {size[0]}x{size[1]} px"
+    message = (
+        f"6x6 px are smaller than the crop of {size[0]}x{size[1]} px: lower the input "
+        "size of the views .*data.image_size=6"
+    )
     with pytest.raises(ValueError, match=message):
         stream(data, train_transform=TwoViews(crop), eval_transform=PLAIN)
 
