@@ -111,7 +111,14 @@ def load_unlabelled(
 
     Raises:
         FileNotFoundError: If the folder is not there or holds no image.
+        TypeError: If ``labelled`` is something else.
     """
+    if not isinstance(labelled, ImageData):
+        raise TypeError(
+            f"labelled must be labelled images, as load_folders(path) gives, not "
+            f"{labelled!r} (on the command line: 'data.labelled={{_target_: "
+            "avalanche_pnr.load_folders, path: photos}')"
+        )
     path = _existing(Path(path))
     paths = images_below(path)
     if not paths:

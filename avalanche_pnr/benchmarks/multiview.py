@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.transforms import Compose
 from torchvision.transforms.functional import to_pil_image
 
+from avalanche_pnr.benchmarks.raw_images import raw_images
 from avalanche_pnr.benchmarks.streams import check_transformed
 from avalanche_pnr.random_state import preserve_random_state
 from avalanche_pnr.transforms import TwoViews
@@ -58,8 +59,7 @@ def with_multiview(benchmark: CLScenario, transform: TwoViews) -> CLScenario:
 def _with_views(experience: Any, transform: TwoViews) -> Any:
     """A copy of the experience with another train group."""
     train_transform = Compose([_as_rgb, transform])
-    raw = experience.dataset.train()
-    raw._flat_data = _without_views(raw._flat_data)
+    raw = raw_images(experience.dataset, "train")
     with preserve_random_state():
         views, plain = train_transform(raw[0][0]), raw.eval()[0][0]
     check_transformed(views, plain, "transform", "the benchmark's eval_transform")
@@ -67,23 +67,6 @@ def _with_views(experience: Any, transform: TwoViews) -> Any:
     viewed = copy(experience)
     viewed._dataset = type(raw)([raw], transform_groups=groups)
     return viewed
-
-
-def _without_views(data: Any) -> Any:
-    """The data set without what the train group, at any depth, does to its images.
-
-    Avalanche's ``replace_current_transform_group`` drops target transforms as well,
-    takes each layer's own current group, and is lost in subsets.
-    """
-    bare = data.with_transforms("train")
-    transform = bare._transform_groups["train"]
-    if transform is not None:
-        bare._transform_groups["train"] = (None, *transform.transforms[1:])
-    bare._datasets = [
-        _without_views(part) if hasattr(part, "with_transforms") else part
-        for part in bare._datasets
-    ]
-    return bare
 
 
 def _as_rgb(image: Any) -> Image.Image:

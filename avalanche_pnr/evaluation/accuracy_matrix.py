@@ -1,31 +1,57 @@
-"""The accuracy matrix a[t, k] and what follows from it.
+r"""What follows from the accuracy matrix a[t, k].
 
-Row t is the model after experience t, column k the test data of experience k; both
-count from 0 and the matrix is full: rows hold the accuracy on future experiences too.
+Row t is the model after experience t, column k the test data of experience k. The
+formulas count from 1 to T, the arrays from 0, and the matrix is full: rows hold the
+accuracy on future experiences too.
+
+A figure that is not defined is NaN, never 0. All but :func:`average_accuracy` need a
+square matrix, whose column k belongs to experience k: Data-IL has one test set for all,
+hence a single column, and an unfinished run lacks rows. What compares experiences
+needs two of them. Cells that a formula does not read may be NaN.
 """
-
-import json
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+"""Accuracies, shape (T, K)."""
+
+Row = NDArray[np.float64]
+"""Accuracies, one for each experience's test data, shape (K,)."""
 
 
 def average_accuracy(a: Matrix) -> float:
-    r"""Mean over experiences after the last one, 1/T sum_k a[T, k].
+    r"""Mean over the experiences in the end, A_T = 1/K sum_k a[T, k].
 
     Args:
         a: Accuracy matrix, shape (T, K).
+
+    Source: Lopez-Paz & Ranzato 2017, arXiv 1706.08840, section 2 (ACC).
     """
     return float(a[-1].mean())
 
 
+def average_incremental_accuracy(a: Matrix) -> float:
+    r"""Accuracy on what has been seen, 1/T sum_t 1/t sum_{k<=t} a[t, k].
+
+    Args:
+        a: Accuracy matrix, shape (T, T).
+
+    Returns:
+        The mean, or NaN where columns are not those of the experiences.
+
+    Source: Rebuffi et al. 2017 (iCaRL), arXiv 1611.07725, section 4; one classifier
+    over all classes is read here, theirs over the classes seen.
+    """
+    if not _is_square(a):
+        return float("nan")
+    return float(np.mean([row[: t + 1].mean() for t, row in enumerate(a)]))
+
+
 def forgetting(a: Matrix) -> float:
-    r"""Mean drop from the best, 1/(T-1) sum_{k<T} max_t (a[t, k] - a[T, k]).
+    r"""Mean drop from the best, F = 1/(T-1) sum_{k<T} max_t (a[t, k] - a[T, k]).
+
+    The best is that of all rows, so nothing below 0 comes out. Lower is better.
 
     Args:
         a: Accuracy matrix, shape (T, T).
@@ -34,63 +60,94 @@ def forgetting(a: Matrix) -> float:
         The mean, or NaN where it is not defined: with a single experience, and on
         streams such as Data-IL, whose one test set is no experience's own.
 
-    Source: Chaudhry et al. 2018, arXiv 1801.10112, section 3.2.
+    Source: Chaudhry et al. 2018, arXiv 1801.10112, section 3.2; there the best is
+    taken over t < T, and a drop may be negative.
     """
-    if a.shape[0] != a.shape[1]:
+    if not _compares(a):
         return float("nan")
-    last = len(a) - 1
-    drops = [a[:, k].max() - a[last, k] for k in range(last)]
-    return float(np.mean(drops)) if drops else float("nan")
+    return float((a.max(axis=0) - a[-1])[:-1].mean())
 
 
-def read_records(path: str | Path) -> list[dict[str, Any]]:
-    """Read a JSON-lines file.
-
-    Args:
-        path: The file.
-
-    Raises:
-        ValueError: If a line is not JSON; the message names file and line.
-    """
-    records = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}, line {number}: not JSON ({error})") from error
-    return records
+stability = forgetting
+"""The name S for the same figure, beside :func:`plasticity`; lower is better."""
 
 
-def accuracy_matrix(
-    records: Iterable[dict[str, Any]], metric: str, stream: str = "test"
-) -> Matrix:
-    """Collect a[t, k] from the records of a run.
-
-    Evaluations in the midst of training are left out.
+def backward_transfer(a: Matrix) -> float:
+    r"""Mean change since it was learnt, BWT = 1/(T-1) sum_{k<T} (a[T, k] - a[k, k]).
 
     Args:
-        records: Lines written by :class:`~avalanche_pnr.evaluation.JSONLinesLogger`.
-        metric: Name of a metric by experience, ``Linear_Acc_Exp`` for example.
-        stream: Name of the stream that was evaluated.
+        a: Accuracy matrix, shape (T, T).
 
     Returns:
-        Accuracies (T, K); NaN where the run has not evaluated.
+        The mean, below 0 where accuracy was lost, or NaN where it is not defined.
+
+    Source: Lopez-Paz & Ranzato 2017, arXiv 1706.08840, section 2 (BWT).
+    """
+    if not _compares(a):
+        return float("nan")
+    return float((a[-1] - a.diagonal())[:-1].mean())
+
+
+def forward_transfer(a: Matrix, random: Row) -> float:
+    r"""Gain before an experience, FWT = 1/(T-1) sum_{k>=2} (a[k-1, k] - r[k]).
+
+    Args:
+        a: Accuracy matrix, shape (T, T).
+        random: The untrained backbone's accuracies r, shape (T,).
+
+    Returns:
+        The mean, or NaN where it is not defined.
 
     Raises:
-        ValueError: If there is no such record.
+        ValueError: If ``random`` has not one value for each column.
+
+    Source: Lopez-Paz & Ranzato 2017, arXiv 1706.08840, section 2 (FWT).
     """
-    cells = {
-        (record["after"] - 1, record["experience"]): record["value"]
-        for record in records
-        if record.get("metric") == metric
-        and record.get("stream") == stream
-        and record["after"] > 0
-        and "epoch" not in record
-    }
-    if not cells:
-        raise ValueError(f"the records hold no {metric!r} of the {stream} stream")
-    shape = tuple(max(index) + 1 for index in zip(*cells, strict=True))
-    matrix = np.full(shape, np.nan)
-    for index, value in cells.items():
-        matrix[index] = value
-    return matrix
+    _check_row(random, a, "random")
+    if not _compares(a):
+        return float("nan")
+    return float((a.diagonal(offset=1) - random[1:]).mean())
+
+
+def plasticity(a: Matrix, single: Row) -> float:
+    r"""How well what comes later is served, against models trained on it alone.
+
+    P = 1/(T-1) sum_{j=1}^{T-1} 1/(T-j) sum_{i>j} (a[j, i] - FT[i]): the accuracy on
+    experience i after experience j minus that of a model trained on experience i
+    alone. Higher is better.
+
+    Args:
+        a: Accuracy matrix, shape (T, T).
+        single: FT, the accuracy on each experience's test data of the model trained
+            on that experience alone, shape (T,). The first is not used.
+
+    Returns:
+        The mean, or NaN where it is not defined.
+
+    Raises:
+        ValueError: If ``single`` has not one value for each column.
+
+    Source: after Cha, Cho & Moon 2024, arXiv 2306.05101, whose exact form is
+    unconfirmed: state this formula beside the number.
+    """
+    _check_row(single, a, "single")
+    if not _compares(a):
+        return float("nan")
+    gains = a - single
+    return float(np.mean([gains[j, j + 1 :].mean() for j in range(len(a) - 1)]))
+
+
+def _is_square(a: Matrix) -> bool:
+    return len(a) == len(a.T)
+
+
+def _compares(a: Matrix) -> bool:
+    return _is_square(a) and len(a) > 1
+
+
+def _check_row(row: Row, a: Matrix, name: str) -> None:
+    if np.shape(row) != a.shape[1:]:
+        raise ValueError(
+            f"{name} has shape {np.shape(row)}, but the matrix has {a.shape[1]} "
+            "columns: give one accuracy for each experience's test data"
+        )

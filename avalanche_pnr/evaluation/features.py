@@ -51,18 +51,46 @@ def extract_features(
         ValueError: If samples have no label or the label -1.
     """
     features, labels = [], []
-    loader = DataLoader(
-        dataset,
-        batch_size,
-        num_workers=num_workers,
-        collate_fn=getattr(dataset, "collate_fn", None),
-    )
-    with preserve_random_state(), evaluation_mode(model):
-        for batch in loader:
-            images, y = _labelled(batch)
+    with _reading(model, dataset, batch_size, num_workers) as batches:
+        for batch in batches:
+            images, y = labelled(batch)
             features.append(model(images.to(device)))
             labels.append(y.to(device))
     return torch.cat(features), torch.cat(labels)
+
+
+@torch.no_grad()
+def extract_unlabelled(
+    model: nn.Module,
+    dataset: Dataset[Any],
+    *,
+    batch_size: int = 256,
+    device: str | torch.device = "cpu",
+    num_workers: int = 0,
+) -> Tensor:
+    """Features alone, in the data set's order; samples need no label.
+
+    Nothing of the model changes, nor do the random number generators.
+
+    Args:
+        model: Maps images (N, C, H, W) to features (N, F).
+        dataset: Samples ``image`` or ``(image, ...)``, where an image (C, H, W) may be
+            V stacked views of it, (V, C, H, W).
+        batch_size: Samples in a forward pass.
+        device: Where the model is.
+        num_workers: Processes that load images.
+
+    Returns:
+        Features (N, F), of stacked views (N, V, F), on the device.
+    """
+    features = []
+    with _reading(model, dataset, batch_size, num_workers) as batches:
+        for batch in batches:
+            x = (batch if isinstance(batch, Tensor) else batch[0]).to(device)
+            # Given stacked views, a method would return projections.
+            images = x.flatten(end_dim=-4)
+            features.append(model(images).unflatten(0, x.shape[:-3]))
+    return torch.cat(features)
 
 
 def extract_stream(
@@ -81,10 +109,29 @@ def extract_stream(
     ]
 
 
-def _labelled(batch: Any) -> tuple[Tensor, Tensor]:
+def labelled(batch: Any) -> tuple[Tensor, Tensor]:
+    """Images and labels of a batch.
+
+    Raises:
+        ValueError: If samples have no label or the label -1.
+    """
     if isinstance(batch, Tensor) or len(batch) < 2 or (batch[1] < 0).any():
         raise ValueError(
             "a probe needs labels, and the data has samples without (or with label "
             "-1): give it labelled data as train_data and evaluate on labelled data"
         )
     return batch[0], batch[1]
+
+
+@contextmanager
+def _reading(
+    model: nn.Module, dataset: Dataset[Any], batch_size: int, num_workers: int
+) -> Iterator[Iterable[Any]]:
+    """Batches of a data set, while model and generators are kept from changing."""
+    with preserve_random_state(), evaluation_mode(model):
+        yield DataLoader(
+            dataset,
+            batch_size,
+            num_workers=num_workers,
+            collate_fn=getattr(dataset, "collate_fn", None),
+        )

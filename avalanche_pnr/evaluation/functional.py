@@ -7,35 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr.evaluation.features import extract_stream
-from avalanche_pnr.evaluation.probes import Probe, Readout, check_names
-
-
-def fit_probes(
-    model: nn.Module,
-    train_data: Iterable[Any],
-    probes: Sequence[Probe],
-    **kwargs: Any,
-) -> dict[str, Readout]:
-    """Fit probes to the frozen features of all training data.
-
-    Args:
-        model: Maps images (N, C, H, W) to features (N, F).
-        train_data: Experiences with the labelled training data of all classes.
-        probes: What is fitted.
-        **kwargs: Arguments of :func:`extract_features`.
-
-    Returns:
-        For each probe's name, its readout.
-
-    Raises:
-        ValueError: If there is no experience or no probe, or two have the same name.
-    """
-    check_names(probes)
-    parts = extract_stream(model, train_data, **kwargs)
-    if not parts:
-        raise ValueError("train_data holds no experience: probes need labelled data")
-    features, labels = (torch.cat(each) for each in zip(*parts, strict=True))
-    return {probe.name: probe.fit(features, labels) for probe in probes}
+from avalanche_pnr.evaluation.probes import Probe, ProbeData
+from avalanche_pnr.evaluation.probes.base import check_names
 
 
 def probe_accuracy(
@@ -56,8 +29,13 @@ def probe_accuracy(
 
     Returns:
         For each probe's name, one accuracy in 0..1 for each test experience.
+
+    Raises:
+        ValueError: If there is no experience or no probe, or two have the same name.
     """
-    readouts = fit_probes(model, train_data, probes, **kwargs)
+    check_names(probes)
+    data = ProbeData(model, train_data, **kwargs)
+    readouts = {probe.name: probe.fit_to(data) for probe in probes}
     test = extract_stream(model, test_data, **kwargs)
     return {
         name: [accuracy(readout(x), y) for x, y in test]
@@ -65,6 +43,48 @@ def probe_accuracy(
     }
 
 
-def accuracy(scores: Tensor, labels: Tensor) -> float:
-    """Fraction of rows whose highest score (N, C) is that of the label (N,)."""
-    return (scores.argmax(dim=1) == labels).double().mean().item()
+def accuracy(
+    scores: Tensor,
+    labels: Tensor,
+    *,
+    k: int = 1,
+    classes: Iterable[int] | None = None,
+) -> float:
+    """Fraction of rows whose label has one of the k highest scores.
+
+    Of equal scores that of the lower class counts as the higher, as with ``argmax``; a
+    score of minus infinity or NaN is never among the highest.
+
+    Args:
+        scores: Scores (N, C).
+        labels: Labels (N,) in 0..C-1.
+        k: How many of the highest scores may be that of the label.
+        classes: The only ones that compete (task-aware accuracy), those of the labels
+            among them; by default all.
+
+    Raises:
+        ValueError: If a label has no score.
+    """
+    check_known(labels, scores.shape[1])
+    numbers = torch.arange(scores.shape[1], device=scores.device)
+    own = scores.gather(1, labels[:, None])  # (N, 1)
+    ahead = (scores > own) | ((scores == own) & (numbers < labels[:, None]))
+    if classes is not None:
+        competing = torch.tensor(sorted(classes), device=scores.device)
+        ahead &= torch.isin(numbers, competing)
+    hits = (ahead.sum(dim=1) < k) & (own[:, 0] > float("-inf"))
+    return hits.double().mean().item()
+
+
+def check_known(labels: Tensor, classes: int) -> None:
+    """Refuse labels that a probe has not been fitted to.
+
+    Raises:
+        ValueError: If a label is not below the number of classes.
+    """
+    highest = int(labels.max())
+    if highest >= classes:
+        raise ValueError(
+            f"class {highest} is evaluated but not in train_data, whose classes "
+            f"end at {classes - 1}: give the probe labelled data of every class"
+        )

@@ -1,6 +1,8 @@
 """Every number of a run, one JSON object a line."""
 
 import json
+import re
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ class JSONLinesLogger(BaseLogger):
     A line of training holds ``metric, value, iteration, after, epoch``; one of
     evaluation ``metric, value, iteration, after, stream`` and, where it belongs to
     one, ``experience``. ``after`` counts the experiences trained before; an evaluation
-    in the midst of training has an ``epoch`` too.
+    in the midst of training has an ``epoch`` too. A value that is not defined is NaN,
+    as Python's ``json`` writes it; what is no number, a picture say, has no line.
 
     Args:
         path: The file; its folder must exist.
@@ -50,13 +53,8 @@ class JSONLinesLogger(BaseLogger):
         self, strategy: Any, metrics: list[MetricValue], **kwargs: Any
     ) -> None:
         """Write the metrics of an experience."""
-        experience = strategy.experience
-        self._write_evaluation(
-            strategy,
-            metrics,
-            stream=experience.origin_stream.name,
-            experience=experience.current_experience,
-        )
+        stream = strategy.experience.origin_stream.name
+        self._write_evaluation(strategy, metrics, stream=stream)
 
     def after_eval(
         self, strategy: Any, metrics: list[MetricValue], **kwargs: Any
@@ -79,9 +77,16 @@ class JSONLinesLogger(BaseLogger):
                 "iteration": value.x_plot,
                 "after": strategy.clock.train_exp_counter + self._uncounted,
                 **where,
+                **_experience(value.name),
             }
             for value in metrics
-            if isinstance(value.value, float | int)
+            if isinstance(value.value, Real)
         ]
         with self.path.open("a") as file:
             file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def _experience(name: str) -> dict[str, int]:
+    """The experience that a metric's full name ends with, if it does."""
+    match = re.search(r"/Exp(\d+)$", name)
+    return {"experience": int(match[1])} if match else {}

@@ -1,79 +1,118 @@
 """Probes as a part of Avalanche's evaluation."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
-import torch
 from avalanche.core import SupervisedPlugin
-from avalanche.evaluation.metrics.accuracy import ExperienceAccuracy, StreamAccuracy
-from torch import Tensor, nn
+from torch import Tensor
 
-from avalanche_pnr.evaluation.functional import fit_probes
+from avalanche_pnr.evaluation.functional import check_known
+from avalanche_pnr.evaluation.metrics import PluginValues, ProbeAccuracy
 from avalanche_pnr.evaluation.probes import (
     KNNProbe,
     LinearProbe,
     Probe,
+    ProbeData,
     Readout,
-    check_names,
 )
+from avalanche_pnr.evaluation.probes.base import check_names
+from avalanche_pnr.evaluation.probes.data import check_experiences, count_classes
+from avalanche_pnr.evaluation.state import backbone_state
+
+READINGS: dict[str, dict[str, Any]] = {
+    "Acc": {},
+    "Top5_Acc": {"k": 5},
+    "TaskAware_Acc": {"task_aware": True},
+}
+"""How a probe's scores are read, by the name of the metric."""
+OVER: tuple[Literal["experience", "stream"], ...] = ("experience", "stream")
 
 
 class ProbePlugin(SupervisedPlugin):
     """Judge frozen features whenever the strategy evaluates.
 
     One classifier over all classes is fitted to all of ``train_data`` and read for
-    each experience without masking. The first probe's scores become the strategy's
-    output in evaluation, so every metric and logger of Avalanche applies to them;
-    those of the others are published by :func:`probe_metrics`.
+    each experience without masking (task-aware accuracy beside it: among the classes
+    of the experience). The first probe's scores become the strategy's output in
+    evaluation, so every metric and logger of Avalanche applies to them; those of all
+    are published by :func:`~avalanche_pnr.ssl_metrics`.
 
     The training features are extracted once for each state of the model, whatever
     number of streams is evaluated.
 
     Args:
-        train_data: Experiences with labels, for example ``benchmark.train_stream``;
+        train_data: Experiences with labels, for example ``benchmark.probe_stream``;
             images are taken under the eval transforms.
         probes: What judges; by default a linear probe and k-NN.
 
+    Attributes:
+        scores: Scores (N, C) of the present batch, by the name of the probe.
+        values: What fitting found out, the learning rate of a linear probe for
+            example, by the name of its metric.
+
     Raises:
-        ValueError: If there is no probe, or two have the same name.
+        ValueError: If there is no experience or no probe, or two have the same name.
     """
 
     def __init__(
         self, train_data: Iterable[Any], probes: Sequence[Probe] | None = None
     ) -> None:
         super().__init__()
-        self.train_data = list(train_data)
+        self.train_data = check_experiences(train_data)
         if probes is None:
             probes = [LinearProbe(), KNNProbe()]
         self.probes = list(probes)
         check_names(self.probes)
         self.scores: dict[str, Tensor] = {}
+        self.values: dict[str, float] = {}
         self._readouts: dict[str, Readout] = {}
         self._fitted_to = b""
 
-    def before_eval(self, strategy: Any, **kwargs: Any) -> None:
+    def metrics(self) -> list[Any]:
+        """Accuracies of every probe by experience and by stream, and ``values``.
+
+        Named ``Linear_Acc_Exp``, ``Knn_Top5_Acc_Stream``, ``Linear_Lr_Stream`` etc.
+        What no classifier could miss, as top-5 accuracy of five classes, is left out.
+        """
+        classes = count_classes(each.dataset for each in self.train_data)
+        accuracies = [
+            ProbeAccuracy(
+                self, probe.name, f"{probe.name.capitalize()}_{name}", over, **reading
+            )
+            for probe in self.probes
+            for name, reading in READINGS.items()
+            for over in OVER
+            if reading.get("k", 1) < classes
+        ]
+        return [*accuracies, PluginValues(self)]
+
+    def before_training_exp(
+        self, strategy: Any, num_workers: int = 0, **kwargs: Any
+    ) -> None:
+        """Make ready for probes that are trained beside the network."""
+        self._data = self._behind(strategy, num_workers)
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """Let probes that are trained beside the network take their step."""
+        for probe in self.probes:
+            probe.step(self._data)
+        self._fitted_to = b""
+
+    def before_eval(self, strategy: Any, num_workers: int = 0, **kwargs: Any) -> None:
         """Fit the probes, unless they are fitted to this state of the model.
 
         Raises:
             TypeError: If the strategy is not a ``SelfSupervised`` one.
         """
-        if not hasattr(strategy, "readout"):
-            raise TypeError(
-                "ProbePlugin judges frozen features, which "
-                f"{type(strategy).__name__} does not give: use it with "
-                "avalanche_pnr.SelfSupervised"
-            )
-        state = _checksum(strategy.model.backbone)
+        state = backbone_state(strategy, self)
         if state != self._fitted_to:
-            self._readouts = fit_probes(
-                strategy.model,
-                self.train_data,
-                self.probes,
-                batch_size=strategy.eval_mb_size,
-                device=strategy.device,
-                num_workers=kwargs.get("num_workers", 0),
-            )
+            data = self._behind(strategy, num_workers)
+            self._readouts = {probe.name: probe.fit_to(data) for probe in self.probes}
+            self.values = {
+                f"{name.capitalize()}_{detail}_Stream": value
+                for name, readout in self._readouts.items()
+                for detail, value in readout.details.items()
+            }
             self._fitted_to = state
         strategy.readout = self._readouts[self.probes[0].name]
 
@@ -95,64 +134,18 @@ class ProbePlugin(SupervisedPlugin):
         Raises:
             ValueError: If a label is above those of ``train_data``.
         """
-        highest, classes = int(strategy.mb_y.max()), strategy.mb_output.shape[1]
-        if highest >= classes:
-            raise ValueError(
-                f"class {highest} is evaluated but not in train_data, whose classes "
-                f"end at {classes - 1}: give the probe labelled data of every class"
-            )
+        check_known(strategy.mb_y, strategy.mb_output.shape[1])
         self.scores = {
             probe.name: self._readouts[probe.name](strategy.mb_features)
             for probe in self.probes
         }
 
-
-def probe_metrics(plugin: ProbePlugin) -> list[Any]:
-    """Accuracy by experience and by stream of each of a plugin's probes.
-
-    For an ``EvaluationPlugin``; named ``Linear_Acc_Exp``, ``Knn_Acc_Stream`` etc.
-
-    Args:
-        plugin: The plugin whose scores are judged.
-    """
-    return [
-        metric
-        for probe in plugin.probes
-        for metric in (
-            _ProbeExperienceAccuracy(plugin, probe.name),
-            _ProbeStreamAccuracy(plugin, probe.name),
+    def _behind(self, strategy: Any, num_workers: int) -> ProbeData:
+        """The labelled images, behind the strategy's network."""
+        return ProbeData(
+            strategy.model,
+            self.train_data,
+            batch_size=strategy.eval_mb_size,
+            device=strategy.device,
+            num_workers=num_workers,
         )
-    ]
-
-
-class _ProbeScores:
-    """Reads a probe's scores where Avalanche's accuracy reads the output."""
-
-    suffix: str
-    _metric: Any
-
-    def __init__(self, plugin: ProbePlugin, probe: str) -> None:
-        super().__init__()
-        self._plugin, self._probe = plugin, probe
-
-    def update(self, strategy: Any) -> None:
-        self._metric.update(self._plugin.scores[self._probe], strategy.mb_y)
-
-    def __str__(self) -> str:
-        return f"{self._probe.capitalize()}_Acc_{self.suffix}"
-
-
-class _ProbeExperienceAccuracy(_ProbeScores, ExperienceAccuracy):
-    suffix = "Exp"
-
-
-class _ProbeStreamAccuracy(_ProbeScores, StreamAccuracy):
-    suffix = "Stream"
-
-
-def _checksum(model: nn.Module) -> bytes:
-    """Digest of every parameter and buffer: whoever changes one, by whatever means."""
-    digest = hashlib.blake2b()
-    for tensor in model.state_dict().values():
-        digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy())
-    return digest.digest()

@@ -74,10 +74,18 @@ class SelfSupervisedProblem:
         return task_id
 
     def forward(self) -> Tensor:
-        """The model's output (N, V, E) in training, class scores in evaluation."""
+        """The model's output (N, V, E) in training, class scores in evaluation.
+
+        Without labels and probes these are the features themselves.
+
+        Raises:
+            RuntimeError: If there are labels in evaluation and no probe.
+        """
         output: Tensor = self.model(self.mb_x)
         if self.is_training:
             return output
+        if self.readout is None and (self.mb_y < 0).all():
+            return output  # of use to plugins that judge without labels
         if self.readout is None:
             raise RuntimeError(
                 "nothing judges the features: add ProbePlugin(train_data=...) to the "
@@ -89,7 +97,7 @@ class SelfSupervisedProblem:
     def criterion(self) -> Tensor:
         """SSL loss of the batch, or PNR's L1; cross-entropy of the probe in eval."""
         if not self.is_training:
-            return cross_entropy(self.mb_output, self.mb_y)
+            return cross_entropy(self.mb_output, self.mb_y, ignore_index=-1)
         if self.pseudo_negatives is None:
             loss = self._criterion(self.mb_output, self.mb_y)
         else:

@@ -6,8 +6,6 @@ from typing import Any
 import torch
 from avalanche.benchmarks.utils.data_loader import collate_from_data_or_kwargs
 from avalanche.core import BasePlugin, SupervisedPlugin
-from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
-from avalanche.logging import InteractiveLogger
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates.base_sgd import BaseSGDTemplate
 from avalanche.training.templates.observation_type import BatchObservation
@@ -18,21 +16,13 @@ from torch.utils.data import DataLoader
 
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.training.evaluator import default_evaluator
 from avalanche_pnr.training.finite import (
     RunningStatistics,
     check_gradients,
     check_loss,
 )
 from avalanche_pnr.training.problem import MethodLoss, SelfSupervisedProblem
-
-
-def default_evaluator() -> EvaluationPlugin:
-    """Training loss, and the probe's accuracy by experience and stream, printed."""
-    return EvaluationPlugin(
-        loss_metrics(epoch=True),
-        accuracy_metrics(experience=True, stream=True),
-        loggers=[InteractiveLogger()],
-    )
 
 
 class SelfSupervised(

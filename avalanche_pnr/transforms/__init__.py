@@ -1,6 +1,16 @@
 """From images to stacked views."""
 
-from avalanche_pnr.transforms.photographs import photograph_views, plain_view
+from avalanche_pnr.transforms.photographs import (
+    cropped_view,
+    photograph_views,
+    plain_view,
+)
 from avalanche_pnr.transforms.two_views import TwoViews, ViewTransform
 
-__all__ = ["TwoViews", "ViewTransform", "photograph_views", "plain_view"]
+__all__ = [
+    "TwoViews",
+    "ViewTransform",
+    "cropped_view",
+    "photograph_views",
+    "plain_view",
+]

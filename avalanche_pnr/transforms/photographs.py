@@ -44,6 +44,29 @@ def plain_view(
     return Compose(steps)
 
 
+def cropped_view(
+    size: int, *, mean: Sequence[float], std: Sequence[float], flip: float = 0.5
+) -> Compose:
+    """A random crop, sometimes mirrored: what the published probe is trained on.
+
+    Args:
+        size: Height and width of the crop, pixels.
+        mean: Mean of each channel, for normalisation.
+        std: Standard deviation of each channel.
+        flip: How often the crop is mirrored.
+
+    Source: the recipes of Cha et al. 2024, arXiv 2306.05101, those of CaSSLe.
+    """
+    return Compose(
+        [
+            RandomResizedCrop(size),
+            RandomHorizontalFlip(flip),
+            ToTensor(),
+            Normalize(mean, std),
+        ]
+    )
+
+
 def photograph_views(
     size: int,
     *,

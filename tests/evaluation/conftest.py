@@ -9,8 +9,16 @@ from avalanche.training.plugins import EvaluationPlugin
 from torch import nn
 from torchvision import transforms
 
-from avalanche_pnr import SelfSupervised, SimCLR, TwoViews, class_incremental
+from avalanche_pnr import (
+    KNNProbe,
+    LinearProbe,
+    SelfSupervised,
+    SimCLR,
+    TwoViews,
+    class_incremental,
+)
 from avalanche_pnr.benchmarks import ImageData
+from avalanche_pnr.evaluation import FeatureProbe, probe_accuracy
 from tests.conftest import tiny_backbone
 
 CLASSES, SIZE = 6, 8
@@ -36,28 +44,35 @@ def _images(each: int, seed: int) -> tuple[Any, Any]:
     return x.clip(0, 255).astype(np.uint8), y
 
 
+VIEW = transforms.Compose(
+    [
+        transforms.RandomResizedCrop(SIZE, scale=(0.5, 1.0)),
+        transforms.RandomHorizontalFlip(),
+        transforms.ToTensor(),
+    ]
+)
+TRANSFORMS: dict[str, Any] = {
+    "train_transform": TwoViews(VIEW),
+    "eval_transform": transforms.ToTensor(),
+}
+
+
 @pytest.fixture(scope="session")
-def benchmark() -> CLScenario:
-    """Three experiences of two classes: 8 training and 5 test images a class."""
-    view = transforms.Compose(
-        [
-            transforms.RandomResizedCrop(SIZE, scale=(0.5, 1.0)),
-            transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(),
-        ]
-    )
-    return class_incremental(
-        ImageData.from_arrays("noise", _images(8, seed=1), _images(5, seed=2)),
-        experiences=3,
-        train_transform=TwoViews(view),
-        eval_transform=transforms.ToTensor(),
-    )
+def image_data() -> ImageData:
+    """Six classes: 8 training and 5 test images of each."""
+    return ImageData.from_arrays("noise", _images(8, seed=1), _images(5, seed=2))
+
+
+@pytest.fixture(scope="session")
+def benchmark(image_data: ImageData) -> CLScenario:
+    """Three experiences of two classes."""
+    return class_incremental(image_data, experiences=3, **TRANSFORMS)
 
 
 MakeStrategy = Callable[..., SelfSupervised]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_strategy() -> MakeStrategy:
     """A strategy of SimCLR on the tiny backbone; torch is seeded by the way."""
 
@@ -81,3 +96,23 @@ def make_strategy() -> MakeStrategy:
         )
 
     return make
+
+
+def quick_probes() -> list[FeatureProbe]:
+    return [LinearProbe([0.1], epochs=10), KNNProbe(k=5)]
+
+
+def standalone(
+    strategy: SelfSupervised, benchmark: CLScenario, stream: Any
+) -> dict[str, list[float]]:
+    """Accuracies of the quick probes by experience, without Avalanche's evaluation."""
+    return probe_accuracy(
+        strategy.model, benchmark.train_stream, stream, quick_probes()
+    )
+
+
+def by_experience(metrics: dict[str, Any], metric: str, stream: str) -> list[float]:
+    """Values of a metric, ``"Linear_Acc"`` say, for each experience of a stream."""
+    prefix = f"{metric}_Exp/eval_phase/{stream}_stream/"
+    values = {name: value for name, value in metrics.items() if name.startswith(prefix)}
+    return [values[name] for name in sorted(values)]

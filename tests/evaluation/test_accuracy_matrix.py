@@ -1,116 +1,167 @@
-import json
 import math
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from avalanche_pnr.evaluation import (
-    accuracy_matrix,
     average_accuracy,
+    average_incremental_accuracy,
+    backward_transfer,
     forgetting,
-    read_records,
+    forward_transfer,
+    plasticity,
+    stability,
 )
 
+# Rows: after experience 1, 2, 3, 4; columns: test data of experience 1, 2, 3, 4.
 WORKED = np.array(
     [
-        [0.90, 0.99, 0.10],
-        [0.60, 0.80, 0.30],
-        [0.50, 0.70, 0.95],
+        [0.90, 0.20, 0.10, 0.30],
+        [0.60, 0.80, 0.30, 0.20],
+        [0.70, 0.90, 0.75, 0.40],
+        [0.50, 0.70, 0.65, 0.95],
     ]
 )
+RANDOM = np.array([0.15, 0.10, 0.05, 0.25])
+SINGLE = np.array([0.95, 0.85, 0.80, 0.90])
+
+Figure = Callable[..., float]
+FIGURES: list[tuple[Figure, list[Any]]] = [
+    (average_accuracy, []),
+    (average_incremental_accuracy, []),
+    (forgetting, []),
+    (backward_transfer, []),
+    (forward_transfer, [RANDOM]),
+    (plasticity, [SINGLE]),
+]
+COMPARING = FIGURES[2:]
 
 
-def _record(after: int, experience: int, value: float, **more: Any) -> dict[str, Any]:
-    where = {"metric": "Linear_Acc_Exp", "stream": "test"}
-    return {
-        **where,
-        "after": after,
-        "experience": experience,
-        "value": value,
-        **more,
-    }
+def test_the_worked_example_by_hand() -> None:
+    assert average_accuracy(WORKED) == pytest.approx(
+        (0.50 + 0.70 + 0.65 + 0.95) / 4  # the last row: 2.80 / 4
+    )
+    assert average_accuracy(WORKED) == pytest.approx(0.70)
+
+    seen = [0.90, (0.60 + 0.80) / 2, (0.70 + 0.90 + 0.75) / 3, 2.80 / 4]
+    assert average_incremental_accuracy(WORKED) == pytest.approx(sum(seen) / 4)
+
+    # Best of the column minus its end: 0.90 - 0.50, 0.90 - 0.70, 0.75 - 0.65.
+    assert forgetting(WORKED) == pytest.approx((0.40 + 0.20 + 0.10) / 3)
+
+    # End of the column minus its diagonal: 0.50 - 0.90, 0.70 - 0.80, 0.65 - 0.75.
+    assert backward_transfer(WORKED) == pytest.approx((-0.40 - 0.10 - 0.10) / 3)
+
+    # Above the diagonal minus random: 0.20 - 0.10, 0.30 - 0.05, 0.40 - 0.25.
+    assert forward_transfer(WORKED, RANDOM) == pytest.approx((0.10 + 0.25 + 0.15) / 3)
+
+    # After 1, on 2, 3, 4: 0.20 - 0.85, 0.10 - 0.80, 0.30 - 0.90.
+    # After 2, on 3, 4: 0.30 - 0.80, 0.20 - 0.90. After 3, on 4: 0.40 - 0.90.
+    gains = [(-0.65 - 0.70 - 0.60) / 3, (-0.50 - 0.70) / 2, -0.50]
+    assert plasticity(WORKED, SINGLE) == pytest.approx(sum(gains) / 3)
 
 
-def _records(matrix: Any) -> list[dict[str, Any]]:
-    return [
-        _record(t + 1, k, value)
-        for t, row in enumerate(matrix)
-        for k, value in enumerate(row)
-    ]
+def test_stability_is_forgetting_under_another_name() -> None:
+    assert stability is forgetting
 
 
-def test_average_accuracy_is_the_mean_of_the_last_row() -> None:
-    assert average_accuracy(WORKED) == pytest.approx((0.50 + 0.70 + 0.95) / 3)
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_the_figures_are_those_of_loops_over_the_formulas(size: int) -> None:
+    rng = np.random.default_rng(size)
+    a, random, single = rng.random((size, size)), rng.random(size), rng.random(size)
+    last, sums = size - 1, {"f": 0.0, "b": 0.0, "fwd": 0.0, "p": 0.0, "inc": 0.0}
+    for k in range(last):
+        sums["f"] += max(a[t, k] - a[last, k] for t in range(size))
+        sums["b"] += a[last, k] - a[k, k]
+        sums["fwd"] += a[k, k + 1] - random[k + 1]
+        later = [a[k, i] - single[i] for i in range(k + 1, size)]
+        sums["p"] += sum(later) / len(later)
+    for t in range(size):
+        sums["inc"] += sum(a[t, k] for k in range(t + 1)) / (t + 1)
+    assert forgetting(a) == pytest.approx(sums["f"] / last)
+    assert backward_transfer(a) == pytest.approx(sums["b"] / last)
+    assert forward_transfer(a, random) == pytest.approx(sums["fwd"] / last)
+    assert plasticity(a, single) == pytest.approx(sums["p"] / last)
+    assert average_incremental_accuracy(a) == pytest.approx(sums["inc"] / size)
 
 
-def test_forgetting_is_the_mean_drop_from_the_best() -> None:
-    # Experience 0: 0.9 to 0.5. Experience 1: 0.99, from before it was trained on, to
-    # 0.7: the maximum runs over every t. The last experience does not count.
-    assert forgetting(WORKED) == pytest.approx((0.4 + 0.29) / 2)
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_where_nothing_changes_nothing_is_lost_or_gained(value: float) -> None:
+    a, row = np.full((4, 4), value), np.full(4, value)
+    assert forgetting(a) == backward_transfer(a) == 0
+    assert forward_transfer(a, row) == plasticity(a, row) == 0
+    assert average_accuracy(a) == average_incremental_accuracy(a) == value
 
 
-def test_the_best_may_be_between_first_and_last() -> None:
-    matrix = np.array([[0.5, 0.0, 0.0], [0.8, 0.6, 0.0], [0.7, 0.6, 0.9]])
-    assert forgetting(matrix) == pytest.approx((0.1 + 0.0) / 2)
+def test_forgetting_is_the_loss_since_learning_if_that_was_the_best() -> None:
+    a = np.array([[0.9, 0.1, 0.1], [0.7, 0.8, 0.1], [0.6, 0.5, 0.7]])
+    assert forgetting(a) == pytest.approx(-backward_transfer(a))
 
 
-def test_forgetting_of_a_single_experience_is_not_defined() -> None:
-    matrix = np.array([[0.7]])
-    assert math.isnan(forgetting(matrix))
-    assert average_accuracy(matrix) == 0.7
+def test_the_best_may_be_from_before_the_experience() -> None:
+    a = np.array([[0.9, 0.99, 0.1], [0.6, 0.8, 0.3], [0.5, 0.7, 0.95]])
+    assert forgetting(a) == pytest.approx(((0.9 - 0.5) + (0.99 - 0.7)) / 2)
 
 
-def test_records_become_a_matrix_in_any_order() -> None:
-    records = _records(WORKED)[::-1]
-    assert np.array_equal(accuracy_matrix(records, "Linear_Acc_Exp"), WORKED)
+def test_what_ends_at_its_best_has_forgotten_nothing() -> None:
+    a = np.array([[0.5, 0.0, 0.0], [0.6, 0.6, 0.0], [0.8, 0.7, 0.9]])
+    assert forgetting(a) == 0
+    assert backward_transfer(a) == pytest.approx((0.3 + 0.1) / 2)
 
 
-def test_only_the_metric_asked_for_counts() -> None:
-    others = [_record(1, 0, 0.1, metric="Knn_Acc_Exp"), {"torch": "2", "run": "env"}]
-    others.append({"metric": "Loss_Epoch", "value": 3.0, "after": 0, "epoch": 0})
-    others.append({"metric": "Linear_Acc_Stream", "value": 0.1, "after": 3})
-    matrix = accuracy_matrix(others + _records(WORKED) + others, "Linear_Acc_Exp")
-    assert np.array_equal(matrix, WORKED)
+def test_the_future_counts_for_what_lies_ahead_only() -> None:
+    blind = np.where(np.triu(np.ones((4, 4)), k=1), np.nan, WORKED)
+    assert average_incremental_accuracy(blind) == average_incremental_accuracy(WORKED)
+    assert backward_transfer(blind) == backward_transfer(WORKED)
+    assert math.isnan(forgetting(blind))
+    assert math.isnan(forward_transfer(blind, RANDOM))
+    assert math.isnan(plasticity(blind, SINGLE))
 
 
-def test_evaluation_before_training_is_no_row() -> None:
-    records = [_record(0, k, 0.3) for k in range(3)] + _records(WORKED)
-    assert np.array_equal(accuracy_matrix(records, "Linear_Acc_Exp"), WORKED)
+def test_what_was_not_trained_alone_but_is_not_needed_may_be_nan() -> None:
+    later_only = np.array([np.nan, *SINGLE[1:]])
+    assert plasticity(WORKED, later_only) == plasticity(WORKED, SINGLE)
+    assert math.isnan(plasticity(WORKED, np.array([*SINGLE[:3], np.nan])))
 
 
-def test_only_test_data_make_columns() -> None:
-    records = _records(WORKED)
-    training = [_record(t, k, 1.0, stream="train") for t in (1, 2, 3) for k in range(3)]
-    matrix = accuracy_matrix(records + training, "Linear_Acc_Exp")
-    assert np.array_equal(matrix, WORKED)
+@pytest.mark.parametrize(("figure", "row"), FIGURES)
+def test_a_missing_value_makes_the_figure_undefined(
+    figure: Figure, row: list[Any]
+) -> None:
+    assert math.isnan(figure(np.full((3, 3), np.nan), *(r[:3] for r in row)))
 
 
-def test_what_was_not_evaluated_is_nan() -> None:
-    records = [_record(1, 0, 0.9), _record(2, 0, 0.6), _record(2, 1, 0.8)]
-    matrix = accuracy_matrix(records, "Linear_Acc_Exp")
-    expected = [[0.9, np.nan], [0.6, 0.8]]
-    assert np.array_equal(matrix, expected, equal_nan=True)
+@pytest.mark.parametrize(("figure", "row"), FIGURES[1:])
+@pytest.mark.parametrize("shape", [(3, 1), (3, 4)], ids=["one test set", "unfinished"])
+def test_without_a_test_set_for_each_experience_nothing_is_defined(
+    figure: Figure, row: list[Any], shape: tuple[int, int]
+) -> None:
+    assert math.isnan(figure(np.full(shape, 0.5), *(r[: shape[1]] for r in row)))
 
 
-@pytest.mark.parametrize("records", [[], _records(WORKED), [_record(0, 0, 0.5)]])
-def test_a_metric_without_values_is_named(records: list[dict[str, Any]]) -> None:
-    metric = "Knn_Acc_Exp" if len(records) > 1 else "Linear_Acc_Exp"
-    with pytest.raises(ValueError, match=f"hold no '{metric}'"):
-        accuracy_matrix(records, metric)
+@pytest.mark.parametrize(("figure", "row"), COMPARING)
+def test_a_single_experience_has_nothing_to_compare_with(
+    figure: Figure, row: list[Any]
+) -> None:
+    assert math.isnan(figure(np.array([[0.7]]), *(r[:1] for r in row)))
 
 
-def test_records_are_read_back(tmp_path: Path) -> None:
-    path = tmp_path / "results.jsonl"
-    records = _records(WORKED)
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    assert read_records(path) == read_records(str(path)) == records
+def test_a_single_experience_has_an_accuracy() -> None:
+    a = np.array([[0.7]])
+    assert average_accuracy(a) == average_incremental_accuracy(a) == 0.7
 
 
-@pytest.mark.parametrize("damaged", ['{"metric": "Lin', "{'metric': 1}", ""])
-def test_a_damaged_line_is_named_with_its_file(tmp_path: Path, damaged: str) -> None:
-    path = tmp_path / "results.jsonl"
-    path.write_text('{"after": 1}\n{"after": 2}\n' + damaged + '\n{"after": 3}\n')
-    with pytest.raises(ValueError, match=r"results\.jsonl, line 3: not JSON"):
-        read_records(path)
+def test_one_test_set_for_all_has_an_accuracy_in_the_end() -> None:
+    assert average_accuracy(np.array([[0.5], [0.4], [0.6]])) == 0.6
+
+
+@pytest.mark.parametrize(
+    ("figure", "name"), [(forward_transfer, "random"), (plasticity, "single")]
+)
+def test_a_row_that_does_not_fit_the_columns_is_refused(
+    figure: Figure, name: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"{name} has shape \(3,\).* 4 columns"):
+        figure(WORKED, RANDOM[:3])

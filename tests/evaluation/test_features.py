@@ -9,7 +9,11 @@ from avalanche.benchmarks import CLScenario
 from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset, default_collate
 
-from avalanche_pnr.evaluation import extract_features, extract_stream
+from avalanche_pnr.evaluation import (
+    extract_features,
+    extract_stream,
+    extract_unlabelled,
+)
 
 
 class Noisy(Dataset[tuple[Tensor, int]]):
@@ -184,3 +188,34 @@ def test_a_stream_is_taken_by_experience_under_the_eval_transform(
         images, expected_labels = _plain(experience)
         torch.testing.assert_close(features, backbone(images).detach())
         assert torch.equal(labels, expected_labels)
+
+
+def test_features_alone_are_those_with_labels(
+    backbone: nn.Sequential, labelled: TensorDataset
+) -> None:
+    expected, _ = extract_features(backbone, labelled, batch_size=4)
+    assert torch.equal(extract_unlabelled(backbone, labelled, batch_size=4), expected)
+
+
+@pytest.mark.parametrize("as_tuple", [True, False])
+def test_features_alone_need_no_labels(backbone: nn.Sequential, as_tuple: bool) -> None:
+    features = extract_unlabelled(backbone, Unlabelled(as_tuple), batch_size=3)
+    assert features.shape == (4, 8)
+    assert not features.requires_grad
+
+
+def test_each_of_stacked_views_has_its_features(backbone: nn.Sequential) -> None:
+    views = torch.rand(10, 2, 3, 8, 8)
+    features = extract_unlabelled(backbone, TensorDataset(views), batch_size=4)
+    for v in range(2):
+        expected = backbone.eval()(views[:, v]).detach()
+        torch.testing.assert_close(features[:, v], expected)
+
+
+def test_features_alone_change_nothing_either(mixed: nn.Sequential) -> None:
+    modes, state, generator = _modes(mixed), _state(mixed), torch.get_rng_state()
+    extract_unlabelled(mixed, Noisy())
+    assert _modes(mixed) == modes
+    assert torch.equal(torch.get_rng_state(), generator)
+    for name, value in mixed.state_dict().items():
+        assert torch.equal(value, state[name]), name

@@ -1,0 +1,89 @@
+"""Data sets that the network has never seen."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from avalanche.core import SupervisedPlugin
+
+from avalanche_pnr.evaluation.functional import accuracy
+from avalanche_pnr.evaluation.metrics import PluginValues
+from avalanche_pnr.evaluation.probes import LinearProbe, Probe, ProbeData
+from avalanche_pnr.evaluation.probes.base import check_names
+from avalanche_pnr.evaluation.probes.data import check_experiences
+from avalanche_pnr.evaluation.state import backbone_state
+
+
+class DownstreamPlugin(SupervisedPlugin):
+    """Judge frozen features on another data set, whenever the strategy evaluates.
+
+    The probes are fitted to the data set's own training images and read on its own
+    test images, all classes together. This is done once for each state of the model.
+
+    Args:
+        name: Of the data set; what stands behind its numbers.
+        train_data: Experiences with its labelled training images.
+        test_data: Experiences with its labelled test images.
+        probes: What judges; by default a linear probe.
+
+    Attributes:
+        values: Accuracy by the name of its metric, ``Linear_Acc_Downstream_<name>``,
+            and what fitting found out, ``Linear_Lr_Downstream_<name>`` for example.
+
+    Raises:
+        ValueError: If either has no experience, there is no probe, or two have the
+            same name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        train_data: Iterable[Any],
+        test_data: Iterable[Any],
+        probes: Sequence[Probe] | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.train_data = check_experiences(train_data)
+        self.test_data = check_experiences(test_data, of="test_data")
+        self.probes = [LinearProbe()] if probes is None else list(probes)
+        check_names(self.probes)
+        self.values: dict[str, float] = {}
+        self._fitted_to = b""
+
+    def metrics(self) -> list[Any]:
+        """The values, ``Linear_Acc_Downstream_<name>`` and so on."""
+        return [PluginValues(self)]
+
+    def before_eval(self, strategy: Any, num_workers: int = 0, **kwargs: Any) -> None:
+        """Judge, unless this state of the model has been judged.
+
+        Raises:
+            TypeError: If the strategy is not a ``SelfSupervised`` one.
+            ValueError: If a label of ``test_data`` is above those of ``train_data``.
+        """
+        state = backbone_state(strategy, self)
+        if state == self._fitted_to:
+            return
+        train, test = (
+            ProbeData(
+                strategy.model,
+                experiences,
+                batch_size=strategy.eval_mb_size,
+                device=strategy.device,
+                num_workers=num_workers,
+            )
+            for experiences in (self.train_data, self.test_data)
+        )
+        self.values = {
+            f"{probe.name.capitalize()}_{name}_Downstream_{self.name}": value
+            for probe in self.probes
+            for name, value in _judge(probe, train, test).items()
+        }
+        self._fitted_to = state
+
+
+def _judge(probe: Probe, train: ProbeData, test: ProbeData) -> dict[str, float]:
+    """Accuracy of a probe and what fitting it found out."""
+    readout = probe.fit_to(train)
+    features, labels = test.features
+    return {"Acc": accuracy(readout(features), labels), **readout.details}

@@ -1,0 +1,139 @@
+"""What the evaluation plugins find, as metrics for Avalanche's loggers."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from avalanche.evaluation import GenericPluginMetric, PluginMetric
+from avalanche.evaluation.metric_results import MetricValue
+from avalanche.evaluation.metric_utils import get_metric_name
+from avalanche.evaluation.metrics import Mean
+from torch import Tensor
+
+from avalanche_pnr.evaluation.functional import accuracy
+
+
+class HasMetrics(Protocol):
+    """A plugin whose findings can be published."""
+
+    def metrics(self) -> list[Any]:
+        """Metrics for an ``EvaluationPlugin``."""
+
+
+class HasScores(Protocol):
+    """What ProbeAccuracy reads: scores (N, C) of the batch by each probe's name."""
+
+    scores: Mapping[str, Tensor]
+
+
+class HasValues(Protocol):
+    """What PluginValues reads: values by name, or by name and what they belong to."""
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Values by name."""
+
+
+def ssl_metrics(*plugins: HasMetrics) -> list[Any]:
+    """Everything that plugins such as ``ProbePlugin`` find.
+
+    For an ``EvaluationPlugin``: ``EvaluationPlugin(ssl_metrics(probes), ...)``. Every
+    logger takes them but Avalanche's ``CSVLogger``, whose columns are fixed: it writes
+    ``accuracy_metrics`` and ``loss_metrics``, which are those of the first probe.
+
+    Args:
+        *plugins: Plugins of the same strategy that have metrics: ``ProbePlugin``,
+            ``DownstreamPlugin``, ``RepresentationPlugin``.
+    """
+    return [metric for plugin in plugins for metric in plugin.metrics()]
+
+
+class ProbeAccuracy(GenericPluginMetric[float, Mean]):
+    """Accuracy of a probe over an experience or a stream.
+
+    Args:
+        plugin: Holds the scores of the present batch.
+        probe: Name of the probe.
+        name: What the metric is called, before ``_Exp`` or ``_Stream``.
+        over: ``"experience"`` or ``"stream"``.
+        k: How many of the highest scores may be that of the label.
+        task_aware: Whether only the classes of the present experience compete. The
+            accuracy is NaN if its data set has no ``targets`` that name them.
+    """
+
+    def __init__(
+        self,
+        plugin: HasScores,
+        probe: str,
+        name: str,
+        over: Literal["experience", "stream"],
+        k: int = 1,
+        task_aware: bool = False,
+    ) -> None:
+        super().__init__(Mean(), reset_at=over, emit_at=over, mode="eval")
+        self._plugin, self._probe = plugin, probe
+        self._name = f"{name}_{'Exp' if over == 'experience' else 'Stream'}"
+        self._k, self._task_aware = k, task_aware
+
+    def update(self, strategy: Any) -> None:
+        """Take in a batch."""
+        self._metric.update(self._accuracy(strategy), len(strategy.mb_y))
+
+    def _accuracy(self, strategy: Any) -> float:
+        scores, labels = self._plugin.scores[self._probe], strategy.mb_y
+        if not self._task_aware:
+            return accuracy(scores, labels, k=self._k)
+        dataset = strategy.experience.dataset
+        if not hasattr(dataset, "targets"):
+            return float("nan")
+        classes = (int(label) for label in dataset.targets.uniques)
+        return accuracy(scores, labels, k=self._k, classes=classes)
+
+    def _package_result(self, strategy: Any) -> list[MetricValue]:
+        # Over a stream a task label would be that of its last experience.
+        by_experience = self._emit_at == "experience"
+        name = get_metric_name(
+            self, strategy, add_experience=by_experience, add_task=by_experience
+        )
+        step = strategy.clock.train_iterations
+        return [MetricValue(self, name, self.result(), step)]
+
+    def __str__(self) -> str:
+        return self._name
+
+
+class PluginValues(PluginMetric[Mapping[str, float]]):
+    """What a plugin has found by the time the evaluation of a stream ends.
+
+    A key ``"Name"`` or ``"Name/Tail"`` of its ``values`` is published as
+    ``Name/eval_phase/<stream>_stream[/Tail]``.
+
+    Args:
+        plugin: Holds the values.
+    """
+
+    def __init__(self, plugin: HasValues) -> None:
+        super().__init__()
+        self._plugin = plugin
+
+    def result(self) -> Mapping[str, float]:
+        """The plugin's values."""
+        return self._plugin.values
+
+    def reset(self) -> None:
+        """Nothing is accumulated."""
+
+    def after_eval(self, strategy: Any) -> list[MetricValue]:
+        """Publish the values."""
+        step = strategy.clock.train_iterations
+        return [
+            MetricValue(self, _full_name(name, strategy), value, step)
+            for name, value in self.result().items()
+        ]
+
+    def __str__(self) -> str:
+        return type(self._plugin).__name__
+
+
+def _full_name(name: str, strategy: Any) -> str:
+    head, slash, tail = name.partition("/")
+    return f"{get_metric_name(head, strategy, add_task=False)}{slash}{tail}"

@@ -1,0 +1,129 @@
+"""What every probe is, and the linear classifier that most of them end as."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from avalanche_pnr.evaluation.probes.data import ProbeData
+
+
+class Readout(Protocol):
+    """A fitted probe: from features (N, F) to class scores (N, C)."""
+
+    @property
+    def details(self) -> Mapping[str, float]:
+        """What fitting it found out by itself, a learning rate for example."""
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Scores (N, C) of features (N, F)."""
+
+
+class Probe(ABC):
+    """Fits a classifier over all classes to a frozen network.
+
+    Attributes:
+        name: What stands beside its numbers.
+        judges_untrained: Whether it can judge a network that is not trained.
+    """
+
+    name: str
+    judges_untrained: bool = True
+
+    @abstractmethod
+    def fit_to(self, data: ProbeData) -> Readout:
+        """Fit to labelled images and the network they pass through."""
+
+    def step(self, data: ProbeData) -> None:  # noqa: B027  (most have nothing to do)
+        """Go along with a training step of the network, after its update."""
+
+
+class FeatureProbe(Probe):
+    """A probe that needs nothing but features of undistorted images.
+
+    They are extracted once for all probes of this kind.
+    """
+
+    @abstractmethod
+    def fit(self, features: Tensor, labels: Tensor) -> Readout:
+        """Fit to features (N, F) and labels (N,) in 0..C-1."""
+
+    def fit_to(self, data: ProbeData) -> Readout:
+        """Fit to the cached features."""
+        return self.fit(*data.features)
+
+
+@dataclass(frozen=True)
+class LinearReadout:
+    """A linear classifier of standardised features.
+
+    Attributes:
+        mean: Subtracted from features, (F,).
+        scale: Then multiplied with them, (F,).
+        weight: Of the classifier, (C, F).
+        bias: Of the classifier, (C,).
+        details: What fitting found out.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    weight: Tensor
+    bias: Tensor
+    details: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_plain_features(cls, weight: Tensor, bias: Tensor) -> "LinearReadout":
+        """A classifier of features as they are: weight (C, F), bias (C,)."""
+        dim = weight.shape[1]
+        return cls(weight.new_zeros(dim), weight.new_ones(dim), weight, bias)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Logits (N, C) of features (N, F)."""
+        x = (features.to(self.mean.dtype) - self.mean) * self.scale
+        return linear(x, self.weight, self.bias).to(features.dtype)
+
+
+def standardisation(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and inverse standard deviation (F,) of features (N, F)."""
+    mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
+    # Collapsed dimensions hold rounding noise, which must not be blown up.
+    varies = deviation > 1e-5 * (1 + mean.abs())
+    return mean, torch.where(varies, 1 / deviation, torch.zeros_like(deviation))
+
+
+def zero_head(features: Tensor, classes: int) -> tuple[nn.Parameter, nn.Parameter]:
+    """Weight (C, F) and bias (C,) to be trained on features (N, F), all zero.
+
+    Unlike ``nn.Linear`` this draws no random numbers, which training would miss.
+    """
+    weight = features.new_zeros(classes, features.shape[1])
+    return nn.Parameter(weight), nn.Parameter(features.new_zeros(classes))
+
+
+def check_converged(probe: Probe, weight: Tensor, bias: Tensor) -> None:
+    """Refuse a classifier that SGD has made infinite.
+
+    Raises:
+        FloatingPointError: If a weight or a bias is not finite.
+    """
+    if not (weight.isfinite().all() and bias.isfinite().all()):
+        raise FloatingPointError(
+            f"{probe} diverged on these features: lower its learning rate"
+        )
+
+
+def check_names(probes: Sequence[Probe]) -> None:
+    """Refuse probes that could not be told apart.
+
+    Raises:
+        ValueError: If there is none, or two have the same name.
+    """
+    if not probes:
+        raise ValueError("probes is empty: give one at least, LinearProbe() say")
+    names = [probe.name for probe in probes]
+    if len(set(names)) < len(names):
+        raise ValueError(f"probes need different names, got {', '.join(names)}")

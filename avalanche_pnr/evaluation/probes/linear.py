@@ -1,0 +1,161 @@
+"""The linear probe of the field: SGD on cached features, several rates at once."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+from torch.nn.functional import cross_entropy, linear
+from torch.optim.lr_scheduler import MultiStepLR
+
+from avalanche_pnr.evaluation.probes.base import (
+    FeatureProbe,
+    LinearReadout,
+    check_converged,
+    standardisation,
+    zero_head,
+)
+
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+
+
+class LinearProbe(FeatureProbe):
+    """Linear classifier of standardised features, trained by SGD from W = 0.
+
+    One classifier for each learning rate is trained on nine tenths of the images, all
+    at once; the one that is best on the tenth held out (the first of several; never one
+    that diverged) chooses the rate with which the probe is then trained on all images.
+    Test data plays no part. The tenth has as many images as there are classes at least.
+
+    The readout's ``details`` are the rate, ``"Lr"``, and, where it was chosen, its
+    accuracy on the tenth, ``"HeldOutAcc"``.
+
+    Args:
+        lrs: Learning rates to choose from; a single one is taken as it is.
+        epochs: Passes over the features.
+        milestones: Epochs after which the learning rate falls to a tenth.
+        batch_size: Features in a batch.
+        momentum: Of SGD.
+        seed: Of the images held out and the order of the batches.
+        name: What stands beside its numbers.
+
+    Raises:
+        ValueError: If there is no learning rate, one is not above 0, or epochs or
+            batch_size are below 1.
+    """
+
+    def __init__(
+        self,
+        lrs: Sequence[float] = RATES,
+        *,
+        epochs: int = 100,
+        milestones: Sequence[int] = (60, 80),
+        batch_size: int = 256,
+        momentum: float = 0.9,
+        seed: int = 0,
+        name: str = "linear",
+    ) -> None:
+        if not (lrs and min(lrs) > 0 and epochs >= 1 and batch_size >= 1):
+            raise ValueError(
+                "LinearProbe needs lrs > 0, epochs >= 1 and batch_size >= 1, got "
+                f"lrs={list(lrs)}, epochs={epochs}, batch_size={batch_size}"
+            )
+        self.lrs = list(lrs)
+        self.epochs = epochs
+        self.milestones = list(milestones)
+        self.batch_size = batch_size
+        self.momentum = momentum
+        self.seed = seed
+        self.name = name
+
+    def __str__(self) -> str:
+        rates = ", ".join(f"{lr:g}" for lr in self.lrs)
+        chosen = " chosen on a tenth held out" if len(self.lrs) > 1 else ""
+        return (
+            f"{self.name} (SGD on cached features, {self.epochs} epochs, momentum "
+            f"{self.momentum:g}, learning rate {rates}{chosen})"
+        )
+
+    def fit(self, features: Tensor, labels: Tensor) -> LinearReadout:
+        """Fit to features (N, F) and labels (N,) in 0..C-1.
+
+        Raises:
+            FloatingPointError: If training diverges with every learning rate.
+            ValueError: If there are several learning rates and too few images to hold
+                some of each class out.
+        """
+        mean, scale = standardisation(features)
+        x = (features - mean) * scale
+        details = {"Lr": self.lrs[0]}
+        if len(self.lrs) > 1:
+            details = self._choose(x, labels)
+        every = torch.arange(len(x), device=x.device)
+        weight, bias = self._train(x, labels, every, [details["Lr"]])
+        check_converged(self, weight, bias)
+        return LinearReadout(mean, scale, weight[0], bias[0], details)
+
+    def _choose(self, x: Tensor, labels: Tensor) -> dict[str, float]:
+        """The learning rate that is best on images held out, and how good it is."""
+        kept, held_out = (rows.to(x.device) for rows in self._hold_out(labels))
+        weight, bias = self._train(x, labels, kept, self.lrs)
+        finite = weight.isfinite().all(dim=(1, 2)) & bias.isfinite().all(dim=1)
+        if not finite.any():
+            check_converged(self, weight, bias)
+        scores = torch.einsum("nf,lcf->lnc", x[held_out], weight) + bias[:, None]
+        hits = (scores.argmax(dim=2) == labels[held_out]).double().mean(dim=1)
+        accuracies = torch.where(finite, hits, -torch.ones_like(hits))
+        best = int(accuracies.argmax())
+        return {"Lr": self.lrs[best], "HeldOutAcc": float(accuracies[best])}
+
+    def _hold_out(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Indices of nine tenths of each class, and of the rest."""
+        y = labels.cpu().numpy()
+        # A tenth of few images is less than one of each class, which is too few.
+        held_out = max(math.ceil(len(y) / 10), len(np.unique(y)))
+        try:
+            rows = train_test_split(
+                np.arange(len(y)),
+                test_size=held_out,
+                stratify=y,
+                random_state=self.seed,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"{self} cannot hold out {held_out} of {len(y)} images "
+                f"({error}): give it a single learning rate, or use ConvexProbe"
+            ) from error
+        return torch.from_numpy(rows[0]), torch.from_numpy(rows[1])
+
+    @torch.enable_grad()
+    def _train(
+        self, x: Tensor, labels: Tensor, kept: Tensor, lrs: list[float]
+    ) -> tuple[Tensor, Tensor]:
+        """Weights (L, C, F) and biases (L, C) of a classifier for each rate.
+
+        They are trained on the rows of x (N, F) and labels (N,) that are kept.
+        """
+        classes = int(labels.max()) + 1
+        heads = [zero_head(x, classes) for _ in lrs]
+        groups = [
+            {"params": head, "lr": lr} for head, lr in zip(heads, lrs, strict=True)
+        ]
+        optimizer = torch.optim.SGD(groups, momentum=self.momentum)
+        schedule = MultiStepLR(optimizer, self.milestones)
+        generator = torch.Generator().manual_seed(self.seed)
+        for _ in range(self.epochs):
+            order = torch.randperm(len(kept), generator=generator).to(x.device)
+            for rows in torch.split(kept[order], self.batch_size):
+                weights, biases = (torch.cat(each) for each in zip(*heads, strict=True))
+                scores = linear(x[rows], weights, biases)  # (N, L * C)
+                scores = scores.reshape(len(rows) * len(lrs), classes)
+                targets = labels[rows].repeat_interleave(len(lrs))
+                # The mean is over N * L: each rate sees the mean over its N.
+                loss = cross_entropy(scores, targets) * len(lrs)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+            schedule.step()
+        weight, bias = (torch.stack(each).detach() for each in zip(*heads, strict=True))
+        return weight, bias

@@ -1,0 +1,160 @@
+"""Forgetting and collapse as a part of Avalanche's evaluation, without labels."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import torch
+from avalanche.benchmarks.utils import AvalancheDataset
+from avalanche.core import SupervisedPlugin
+from avalanche.training.determinism.rng_manager import RNGManager
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from avalanche_pnr.evaluation.features import extract_unlabelled
+from avalanche_pnr.evaluation.metrics import PluginValues
+from avalanche_pnr.evaluation.representation import (
+    alignment,
+    effective_rank,
+    linear_cka,
+    uniformity,
+)
+from avalanche_pnr.evaluation.state import checksum
+from avalanche_pnr.random_state import preserve_random_state
+
+Extract = Callable[[Dataset[Any]], Tensor]
+"""From a data set to its features, (N, F) or, of views, (N, V, F)."""
+
+
+class RepresentationPlugin(SupervisedPlugin):
+    """Watch the backbone's features of some fixed images of each experience.
+
+    Whenever the strategy evaluates, whatever it evaluates on, ``values`` holds
+
+    * ``CKA_Exp/Exp000`` and so on, for each experience trained so far: how similar the
+      features of its images are to those when it ended. 1 where it has just ended;
+      the lower, the further its representation has moved; NaN if it has collapsed to
+      a point;
+    * ``Alignment_Stream``: how far the two views of an image are apart, over the
+      images of all experiences, those to come included;
+    * ``Uniformity_Stream`` and ``EffectiveRank_Stream`` of the same images: both are 0
+      where all features have collapsed to a point; spread features have a uniformity
+      far below 0 and an effective rank of many dimensions.
+
+    Images and views are the same each time. The values are computed once for each
+    state of the model; the model, its modes and the random number generators stay as
+    they are. On online streams an experience ends with its last part.
+
+    Args:
+        stream: Experiences to watch, with or without labels, ``benchmark.train_stream``
+            for example. Images are taken under the eval transforms, views under the
+            train transforms.
+        images: Images of each experience at most, drawn once.
+        seed: Of the draw and of the views.
+
+    Attributes:
+        values: What the last evaluation found, by the name of its metric.
+
+    Raises:
+        ValueError: If there is no experience, or images is below 2.
+    """
+
+    def __init__(
+        self, stream: Iterable[Any], *, images: int = 1000, seed: int = 0
+    ) -> None:
+        super().__init__()
+        if images < 2:
+            raise ValueError(f"features are compared in pairs: images={images} < 2")
+        generator = torch.Generator().manual_seed(seed)
+        self._images: dict[int, AvalancheDataset[Any]] = {
+            experience.current_experience: _draw(experience.dataset, images, generator)
+            for experience in stream
+        }
+        if not self._images:
+            raise ValueError("stream holds no experience: there is nothing to watch")
+        self.seed = seed
+        self.values: dict[str, float] = {}
+        self._kept: dict[int, Tensor] = {}
+        self._measured = b""
+
+    def metrics(self) -> list[Any]:
+        """Metrics for an ``EvaluationPlugin`` that publish the values."""
+        return [PluginValues(self)]
+
+    def before_training(self, strategy: Any, **kwargs: Any) -> None:
+        """Refuse a strategy without features before it trains.
+
+        Raises:
+            TypeError: If the strategy is not a ``SelfSupervised`` one.
+        """
+        _check_strategy(strategy)
+
+    def after_training_exp(
+        self, strategy: Any, num_workers: int = 0, **kwargs: Any
+    ) -> None:
+        """Keep the features of an experience that has ended."""
+        part = strategy.experience
+        experience = getattr(part, "origin_experience", None) or part
+        index = experience.current_experience
+        if strategy.part + 1 == strategy.parts and index in self._images:
+            extract = _extractor(strategy, num_workers)
+            self._kept[index] = extract(self._images[index].eval()).cpu()
+            self._measured = b""
+
+    def before_eval(self, strategy: Any, num_workers: int = 0, **kwargs: Any) -> None:
+        """Measure, unless this state of the model has been measured.
+
+        Raises:
+            TypeError: If the strategy is not a ``SelfSupervised`` one.
+            ValueError: If features are not finite.
+        """
+        _check_strategy(strategy)
+        state = checksum(strategy.model.backbone)
+        if state != self._measured:
+            self.values = self._measure(_extractor(strategy, num_workers))
+            self._measured = state
+
+    def _measure(self, extract: Extract) -> dict[str, float]:
+        now = {k: extract(images.eval()) for k, images in self._images.items()}
+        features = torch.cat(list(now.values()))
+        views = self._views(extract)
+        return {
+            **{
+                f"CKA_Exp/Exp{k:03d}": linear_cka(then.to(now[k].device), now[k])
+                for k, then in self._kept.items()
+            },
+            "Alignment_Stream": alignment(views[:, 0], views[:, 1]),
+            "Uniformity_Stream": uniformity(features),
+            "EffectiveRank_Stream": effective_rank(features),
+        }
+
+    def _views(self, extract: Extract) -> Tensor:
+        with preserve_random_state():
+            RNGManager.set_random_seeds(self.seed)
+            return torch.cat([extract(x.train()) for x in self._images.values()])
+
+
+def _draw(
+    dataset: AvalancheDataset[Any], images: int, generator: torch.Generator
+) -> AvalancheDataset[Any]:
+    order = torch.randperm(len(dataset), generator=generator)
+    return dataset.subset(order[:images].tolist())
+
+
+def _check_strategy(strategy: Any) -> None:
+    if not hasattr(strategy, "parts"):
+        raise TypeError(
+            "RepresentationPlugin watches a backbone's features, which "
+            f"{type(strategy).__name__} does not give: use it with "
+            "avalanche_pnr.SelfSupervised"
+        )
+
+
+def _extractor(strategy: Any, num_workers: int) -> Extract:
+    return partial(
+        extract_unlabelled,
+        strategy.model,
+        batch_size=strategy.eval_mb_size,
+        device=strategy.device,
+        num_workers=num_workers,
+    )

@@ -1,0 +1,38 @@
+"""Whether a strategy's network has changed."""
+
+import hashlib
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def backbone_state(strategy: Any, plugin: Any) -> bytes:
+    """Digest of the backbone that a plugin judges.
+
+    Args:
+        strategy: The strategy.
+        plugin: Who asks, for the error message.
+
+    Raises:
+        TypeError: If the strategy is not a ``SelfSupervised`` one.
+    """
+    if not hasattr(strategy, "readout"):
+        raise TypeError(
+            f"{type(plugin).__name__} judges frozen features, which "
+            f"{type(strategy).__name__} does not give: use it with "
+            "avalanche_pnr.SelfSupervised"
+        )
+    return checksum(strategy.model.backbone)
+
+
+def checksum(module: nn.Module) -> bytes:
+    """Digest of every parameter and buffer: whoever changes one, by whatever means.
+
+    Args:
+        module: The network.
+    """
+    digest = hashlib.blake2b()
+    for tensor in module.state_dict().values():
+        digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy())
+    return digest.digest()

@@ -1,0 +1,42 @@
+"""What a strategy prints unless it is told otherwise."""
+
+from typing import Any, Literal
+
+from avalanche.evaluation import GenericPluginMetric
+from avalanche.evaluation.metrics import Mean, loss_metrics
+from avalanche.logging import InteractiveLogger
+from avalanche.training.plugins import EvaluationPlugin
+
+from avalanche_pnr.evaluation.functional import accuracy
+
+
+class LabelledAccuracy(GenericPluginMetric[float, Mean]):
+    """Avalanche's top-1 accuracy, but NaN and not 0 where there are no labels.
+
+    Args:
+        over: ``"experience"`` or ``"stream"``.
+    """
+
+    def __init__(self, over: Literal["experience", "stream"]) -> None:
+        super().__init__(Mean(), reset_at=over, emit_at=over, mode="eval")
+        self._name = f"Top1_Acc_{'Exp' if over == 'experience' else 'Stream'}"
+
+    def update(self, strategy: Any) -> None:
+        """Take in a batch."""
+        labels = strategy.mb_y
+        known = (labels >= 0).all()
+        value = accuracy(strategy.mb_output, labels) if known else float("nan")
+        self._metric.update(value, len(labels))
+
+    def __str__(self) -> str:
+        return self._name
+
+
+def default_evaluator() -> EvaluationPlugin:
+    """Training loss, and the probe's accuracy by experience and stream, printed."""
+    return EvaluationPlugin(
+        loss_metrics(epoch=True),
+        LabelledAccuracy("experience"),
+        LabelledAccuracy("stream"),
+        loggers=[InteractiveLogger()],
+    )
