@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import hydra
 import torch
@@ -12,6 +13,7 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from experiments.names import JOINT, SINGLE
 from experiments.overrides import CONF, check_choice, check_overrides, swept_names
 
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
@@ -28,6 +30,7 @@ NUMBERS = {
     "seed": 0,
     "workers": 0,
     "stream.experiences": 1,
+    "representation_images": 2,
 }
 """Settings that are whole numbers, and the least each may be."""
 
@@ -79,13 +82,56 @@ def check_config(config: DictConfig) -> None:
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}, not {value}")
     check_device(config.device)
-    names = config.regularizers
+    check_regularizers(config)
+    check_evaluation(config)
+
+
+def check_regularizers(config: DictConfig) -> None:
+    """Refuse what is no list of regularizers, or not that of the mode.
+
+    Raises:
+        ValueError: With what to write instead.
+    """
+    names, mode = config.regularizers, HydraConfig.get().runtime.choices["mode"]
     if not OmegaConf.is_list(names) or not names or len(set(names)) < len(names):
         raise ValueError(
             f"regularizers={names}: write a list of different names, [finetune,pnr] say"
         )
     for name in names:
         check_choice("regularizer", name, map(str, config.plugins))
+    if mode in (JOINT, SINGLE) and list(names) != [mode]:
+        raise ValueError(
+            f"mode={mode} is without regularizers: leave one of the two out, or write "
+            f"regularizers=[{','.join(dict.fromkeys([*names, mode]))}] without mode="
+        )
+
+
+def check_evaluation(config: DictConfig) -> None:
+    """Refuse settings of the evaluation that are no lists of valid values.
+
+    Raises:
+        ValueError: With what to write instead.
+    """
+    parts = config.semi_supervised
+    if not OmegaConf.is_list(parts) or not all(map(is_fraction, parts)):
+        raise ValueError(
+            f"semi_supervised={parts}: write a list of fractions above 0 and at most "
+            "1, [0.01,0.1] say"
+        )
+    if not OmegaConf.is_list(config.loggers):
+        raise ValueError(f"loggers={config.loggers}: write a list, [tensorboard] say")
+    for name in config.loggers:
+        check_choice("logger", name, map(str, config.logger))
+    if not (config.downstream is None or OmegaConf.is_dict(config.downstream)):
+        raise ValueError(
+            f"downstream={config.downstream}: write names and what loads them, "
+            "'downstream={digits: {_target_: avalanche_pnr.load_digits}}' say"
+        )
+
+
+def is_fraction(value: Any) -> bool:
+    """Whether something is a number above 0 and at most 1."""
+    return isinstance(value, int | float) and 0 < value <= 1
 
 
 def check_device(device: str) -> None:
@@ -103,6 +149,19 @@ def check_device(device: str) -> None:
         ) from error
 
 
+EXPECTED = (InstantiationException, ValueError, OSError, FloatingPointError)
+"""Errors that tell what is wrong with the data or the settings."""
+
+
+def sentence(error: BaseException) -> str:
+    """What an error says, without the frames that its way here has put around it."""
+    if isinstance(error, InstantiationException) and error.__cause__:
+        error = error.__cause__
+    text = str(error).strip() or repr(error)
+    # From a data loader's process there comes a traceback, the message at its end.
+    return text.splitlines()[-1] if text.startswith("Caught ") else text
+
+
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run(config: DictConfig) -> None:
     """Check, train, report."""
@@ -115,14 +174,12 @@ def run(config: DictConfig) -> None:
         command = list(HydraConfig.get().overrides.task)
         comparison = Comparison(config, command, out)
         create(out)
-    except InstantiationException as error:
-        sys.exit(f"error: {error.__cause__ or error}")
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    except EXPECTED as error:
+        sys.exit(f"error: {sentence(error)}")
     try:
         comparison.run()
-    except FloatingPointError as error:
-        stop = f"error: {error}"
+    except EXPECTED as error:
+        stop = f"error: {sentence(error)}"
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             print(stop, file=sys.stderr)  # the other jobs go on
             return

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 CONF = Path(__file__).parent / "conf"
 RECIPE, PARTS = "recipe", "published"
-FIXED_BY_RECIPE = ("method", "optimizer", "stream", "probe")
+FIXED_BY_RECIPE = ("method", "optimizer", "stream")
 
 
 def check_overrides(overrides: list[str]) -> None:
@@ -48,13 +48,13 @@ def check_overrides(overrides: list[str]) -> None:
         key = override.key_or_group
         if key in names or key in groups or key.startswith("hydra"):
             continue
-        group = key.partition(".")[0]
-        if options := [
-            option
-            for option in groups.get(group, [])
-            if key in _names({**chosen, group: [option]})
-        ]:
-            raise ValueError(f"{key} needs {group}={' or '.join(options)}")
+        for group in filter(key.startswith, groups):
+            if options := [
+                option
+                for option in groups[group]
+                if key in _names({**chosen, group: [option]})
+            ]:
+                raise ValueError(f"{key} needs {group}={' or '.join(options)}")
         raise ValueError(
             f"there is no setting {key!r}{suggest(key, sorted({*names, *groups}))}"
         )

@@ -12,19 +12,18 @@ class ProgressPlugin(SupervisedPlugin):
     Args:
         bar: The bar, shared by all strategies of a command.
         name: What is being trained.
-        experiences: Length of the stream.
     """
 
-    def __init__(self, bar: "tqdm[Any]", name: str, experiences: int) -> None:
+    def __init__(self, bar: "tqdm[Any]", name: str) -> None:
         super().__init__()
         self.bar = bar
         self.name = name
-        self.experiences = experiences
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Say which experience is being trained."""
-        experience = strategy.experience.current_experience + 1
-        self.bar.set_description(f"{self.name} {experience}/{self.experiences}")
+        number = strategy.experience.current_experience + 1
+        length = len(strategy.experience.origin_stream)
+        self.bar.set_description(f"{self.name} {number}/{length}")
 
     def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
         """Advance."""

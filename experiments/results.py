@@ -1,22 +1,21 @@
 """What runs wrote, read back: every table and figure starts here."""
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
 
-from avalanche_pnr.evaluation import (
-    accuracy_matrix,
-    average_accuracy,
-    forgetting,
-    read_records,
-)
+from avalanche_pnr.evaluation import accuracy_matrix, read_records
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
-from experiments.run import CONFIG, REFERENCES, RESULTS
+from experiments.names import CONFIG, JOINT, REFERENCES, RESULTS
 
-LINEAR, KNN = "Linear_Acc_Exp", "Knn_Acc_Exp"
+_ACCURACY = re.compile(r"(\w+)_Acc_Exp")
+_OTHER_READINGS = ("_TaskAware", "_Top5")
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,23 @@ class Run:
         return [*self.config["references"], *self.config["regularizers"]]
 
     @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return int(self.config["seed"])
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The configuration by the names that a command line has for its values.
+
+        Paths into the run's own folder are left out.
+        """
+        out = self.config["out"]
+        return {k: v for k, v in _flatten(self.config) if out not in str(v)}
+
+    @property
     def command(self) -> list[str]:
         """Arguments of the command line."""
-        return list(self.of("command")[0]["overrides"])
+        return [each for line in self.of("command") for each in line["overrides"]]
 
     @property
     def experiences(self) -> int:
@@ -47,16 +60,72 @@ class Run:
         """Experiences that were judged on."""
         return int(self.of("stream")[0]["test"])
 
+    @cached_property
+    def probes(self) -> dict[str, str]:
+        """Name and description of each probe, the main one first.
+
+        Older runs describe none: there the names are those of the metrics.
+        """
+        for line in self.of("probes"):
+            return dict(zip(line["names"], line["descriptions"], strict=True))
+        heads = [m[1] for _, name in self._lines if (m := _ACCURACY.fullmatch(name))]
+        return {
+            head.lower(): "" for head in heads if not head.endswith(_OTHER_READINGS)
+        }
+
+    @property
+    def probe(self) -> str:
+        """The main probe, of which all figures over the stream are."""
+        return next(iter(self.probes))
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of all metrics, in the order they first come."""
+        return list(dict.fromkeys(metric for _, metric in self._lines))
+
     def of(self, name: str) -> list[dict[str, Any]]:
         """Lines of one regularizer or reference."""
         return [record for record in self.records if record["run"] == name]
 
+    def evaluations(self, name: str) -> int:
+        """How often a regularizer or reference is judged."""
+        return 1 if name in (*REFERENCES, JOINT) else self.experiences
+
     def matrix(self, name: str, metric: str) -> Matrix:
-        """a[t, k] of a regularizer; of a reference, its one row (1, K)."""
-        records = self.of(name)
-        if name in REFERENCES:
-            records = [{**record, "after": 1} for record in records]
-        return accuracy_matrix(records, metric)
+        """a[t, k] of a regularizer; of references and joint training, one row (1, K).
+
+        Raises:
+            ValueError: If the run holds no such metric.
+        """
+        return accuracy_matrix(self._lines.get((name, metric), ()), metric)
+
+    def series(self, name: str, metric: str) -> dict[int, float]:
+        """A metric of the whole stream, by the experiences trained before."""
+        lines = self._lines.get((name, metric), ())
+        return {record["after"]: record["value"] for record in lines}
+
+    def cells(self, name: str, metric: str) -> int:
+        """How many values of the matrix the run holds."""
+        lines = self._lines.get((name, metric), ())
+        return sum(record["stream"] == "test" for record in lines)
+
+    def holds(self, name: str, metric: str) -> bool:
+        """Whether something was judged by a metric, to its last value."""
+        return (name, metric) in self._lines and bool(
+            np.isfinite(self.matrix(name, metric)).all()
+        )
+
+    @cached_property
+    def _lines(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        """Evaluations after training, by name and metric; untrained networks' as 1."""
+        lines: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for record in self.records:
+            if "stream" not in record or "epoch" in record:
+                continue
+            if record["run"] in REFERENCES:
+                record = {**record, "after": 1}
+            lines.setdefault((record["run"], record["metric"]), []).append(record)
+        return lines
 
 
 def read_run(folder: Path) -> Run:
@@ -81,17 +150,30 @@ def check_complete(run: Run) -> None:
     """Refuse a run that was cut off.
 
     Raises:
-        ValueError: If an accuracy is missing; the message names folder and part.
+        ValueError: If an accuracy of the main probe is missing; the message names
+            folder and part.
     """
+    again = "remove it, or run its command again with another out="
+    if not run.of("stream") or not run.probes:
+        raise ValueError(
+            f"{run.folder} is incomplete: it stops before the first evaluation; {again}"
+        )
+    metric = f"{run.probe.capitalize()}_Acc_Exp"
     for name in run.names:
-        rows = 1 if name in REFERENCES else run.experiences
-        cells = [each for each in run.of(name) if each.get("metric") == KNN]
-        if len(cells) < rows * run.test_experiences:
+        rows, cells = run.evaluations(name), run.cells(name, metric)
+        if cells < rows * run.test_experiences:
             raise ValueError(
                 f"{run.folder} is incomplete: it stops at {name!r} after "
-                f"{len(cells) // run.test_experiences} of {rows} evaluations; remove "
-                "it, or run its command again with another out="
+                f"{cells // run.test_experiences} of {rows} evaluations; {again}"
             )
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def find_runs(folders: list[Path]) -> list[Run]:
@@ -107,41 +189,3 @@ def find_runs(folders: list[Path]) -> list[Run]:
             raise FileNotFoundError(f"{folder} holds no run: {CONFIG} is missing")
         paths |= dict.fromkeys(found)
     return [read_run(path) for path in paths]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: values of each seed."""
-
-    name: str
-    average: list[float]
-    knn: list[float]
-    forgetting: list[float]
-
-
-def table(runs: list[Run]) -> list[Row]:
-    """References first, then the regularizers in the order of the configuration."""
-    rows = []
-    for name in runs[0].names:
-        linear = [run.matrix(name, LINEAR) for run in runs]
-        knn = [run.matrix(name, KNN) for run in runs]
-        drops = [] if name in REFERENCES else [forgetting(a) for a in linear]
-        rows.append(
-            Row(
-                name,
-                [average_accuracy(a) for a in linear],
-                [average_accuracy(a) for a in knn],
-                drops,
-            )
-        )
-    return rows
-
-
-def mean_deviation(values: list[float]) -> str:
-    """Percent, with the sample standard deviation where there are several values."""
-    if not values or not np.isfinite(values).all():
-        return "n/a"
-    mean = f"{100 * np.mean(values):.1f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {100 * np.std(values, ddof=1):.1f}"

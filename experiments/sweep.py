@@ -2,31 +2,51 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from experiments.overrides import check_choice
 from experiments.results import Run
+from experiments.trials import Trial, in_order, match
 
-IGNORED = {"seed", "out", "device", "workers"}
+IGNORED = {"seed", "out", "device", "workers", "loggers", "logger", "training"}
 """Settings that runs of one table may differ in."""
+TRAINED = {"mode", "regularizers", "references"}
+MEASURED = {"downstream", "semi_supervised", "representation_images"}
+"""Settings that make rows and columns of a table, not a table of their own."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in the seed only.
+    """Runs that differ in the seed and in what was trained only.
 
     Attributes:
         label: What their command lines say and those of other groups do not; empty
             if there is no other group.
-        runs: One for each seed.
+        runs: One or several for each seed.
     """
 
     label: str
     runs: list[Run]
 
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """What was judged with each seed."""
+        return match(self.runs)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Everything that was judged, in the order of the table's rows."""
+        return in_order(name for run in self.runs for name in run.names)
+
+    @property
+    def probe(self) -> str:
+        """The main probe."""
+        return self.runs[0].probe
+
 
 def group_runs(runs: list[Run], by: Sequence[str] = ()) -> list[Group]:
-    """Put runs together that differ in the seed only, in the order they come.
+    """Put runs together that only differ in the seed and in what was trained.
 
     Args:
         runs: Runs of one or of several settings.
@@ -41,32 +61,34 @@ def group_runs(runs: list[Run], by: Sequence[str] = ()) -> list[Group]:
     for name in by:
         check_choice("swept setting", name, names)
     swept = [n for n in names if len({_value(run, n) for run in runs}) > 1]
-    # What was trained makes the rows of a table, not a table of its own.
-    swept = list(by) or [name for name in swept if name != "regularizers"] or swept
+    swept = list(by) or [n for n in swept if _group(n) not in TRAINED | MEASURED]
     groups: dict[str, list[Run]] = {}
     for run in runs:
         label = ", ".join(f"{_short(name)}={_value(run, name)}" for name in swept)
         groups.setdefault(label, []).append(run)
     for members in groups.values():
         _check_alike(members)
+    if len(groups) == 1:
+        return [Group("", runs)]
     return [Group(label, members) for label, members in groups.items()]
 
 
 def _given(run: Run) -> dict[str, str]:
     """Settings of a run's command line."""
     pairs = (override.lstrip("+").split("=", 1) for override in run.command)
-    return {name: value for name, value in pairs if name not in IGNORED}
+    return {name: value for name, value in pairs if _group(name) not in IGNORED}
 
 
 def _value(run: Run, name: str) -> str:
     """What the configuration says of a setting, or the command line of a group."""
-    value: Any = run.config
-    for part in name.split("."):
-        value = value.get(part, {}) if isinstance(value, dict) else {}
-    if not isinstance(value, dict):
-        return str(value)
-    default = str(value.get("_target_", "default")).rpartition(".")[2]
-    return _given(run).get(name, default)
+    if name in run.settings:
+        return str(run.settings[name])
+    default = str(run.settings.get(f"{name}._target_", "default"))
+    return _given(run).get(name, default.rpartition(".")[2])
+
+
+def _group(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _short(name: str) -> str:
@@ -89,7 +111,11 @@ def _check_alike(runs: list[Run]) -> None:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    settings = {key: each for key, each in run.config.items() if key not in IGNORED}
-    # Most streams are seeded by the run's seed.
-    settings["stream"] = {**settings["stream"], "seed": None}
-    return settings
+    """What must be the same in runs of one table."""
+    free = IGNORED | TRAINED | MEASURED
+    return {
+        name: value
+        for name, value in run.settings.items()
+        # Most streams are seeded by the run's seed.
+        if _group(name) not in free and name != "stream.seed"
+    }

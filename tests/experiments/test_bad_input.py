@@ -17,7 +17,7 @@ from experiments.report import write_report
         ("path=x", "no setting 'path'"),
         ("experiences=5", "did you mean stream.experiences"),
         ("method=moco", "no method=moco; did you mean mocov2plus"),
-        ("probe=sdg", "no probe=sdg; did you mean sgd"),
+        ("probe=lineer", "no probe=lineer; did you mean linear"),
         ("data=cifar1000", "did you mean cifar100 or cifar10"),
         ("xyzzy=1", "no setting 'xyzzy'; there are backbone, "),
         ("out=a=b", "'out=a=b' is not understood"),

@@ -16,7 +16,7 @@ from avalanche_pnr import (
 )
 from avalanche_pnr.evaluation import probe_accuracy
 from experiments.overrides import CONF
-from experiments.run import make_benchmark, make_method
+from experiments.parts import make_benchmark, make_method
 
 IMAGES = Path(__file__).parents[3] / "shared" / "data" / "cifar100_mini.npz"
 
@@ -33,7 +33,8 @@ def test_features_beat_the_random_backbone(
     choices = ["data=npz", f"data.path={IMAGES}", f"method={method}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", [*choices, "stream.experiences=3"])
-    benchmark, model = make_benchmark(config), make_method(config)
+    benchmark = make_benchmark(config, instantiate(config.data.source))
+    model = make_method(config)
     streams = benchmark.train_stream, benchmark.test_stream
 
     def linear_accuracy() -> float:

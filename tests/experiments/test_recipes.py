@@ -161,8 +161,11 @@ def test_stream_and_probe(data: str, method: str) -> None:
     assert callable(get_object(config.data.source["_target_"]))
     if data == "imagenet100_data":
         assert config.stream.seed == 42
-    if data != "cifar100":
-        probe = config.probes.linear
+    probe = config.probes.main
+    if data == "cifar100":
+        assert probe["_target_"] == "avalanche_pnr.LinearProbe"
+    else:
+        assert probe["_target_"] == "avalanche_pnr.PublishedProbe"
         assert probe.lr == number("probe_lr", method)
         assert (probe.epochs, probe.batch_size, probe.momentum) == (100, 256, 0)
         assert probe.milestones == [60, 80]
@@ -183,6 +186,12 @@ def test_recipes_are_buildable(data: str, method: str) -> None:
     instantiate(config.schedule).check(optimizer)
 
 
+def test_the_judge_of_a_recipe_may_be_another() -> None:
+    check_overrides(["+recipe=domainnet/byol", "probe=convex"])
+    probes = composed("domainnet/byol", "data.path=x", "probe=convex").probes
+    assert next(iter(instantiate(probes).values())).name == "convex"
+
+
 @pytest.mark.parametrize(
     ("overrides", "answer"),
     [
@@ -192,7 +201,6 @@ def test_recipes_are_buildable(data: str, method: str) -> None:
         ),
         (["+recipe=cifar100/byol", "optimizer=sgd"], "is for optimizer=lars"),
         (["+recipe=cifar100/byol", "stream=data"], "is for stream=class"),
-        (["+recipe=domainnet/byol", "probe=convex"], "is for probe=sgd"),
         (
             ["+recipe=cifar100/byol,cifar100/simclr", "method=byol"],
             "is for method=simclr, not for byol",

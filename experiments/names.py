@@ -1,0 +1,13 @@
+"""Names that runs write and reports read."""
+
+CONFIG = "config.yaml"
+"""The whole configuration of a run."""
+RESULTS = "results.jsonl"
+"""Every number of a run, one JSON object a line."""
+FEATURES = "features_{name}.npz"
+"""Features of test images in the end, of each network."""
+
+RAW, RANDOM = REFERENCES = ("raw pixels", "random backbone")
+"""What is judged without being trained."""
+JOINT, SINGLE = "joint", "single"
+"""Trained for comparison: on all data at once, on each experience alone."""

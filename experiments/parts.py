@@ -1,0 +1,115 @@
+"""What a configuration describes, made and checked."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from avalanche.benchmarks import CLScenario
+from avalanche.training.determinism.rng_manager import RNGManager
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from avalanche_pnr import DownstreamPlugin, RepresentationPlugin, SemiSupervisedProbe
+from avalanche_pnr.benchmarks import ImageData, data_incremental
+from avalanche_pnr.evaluation import Probe
+from avalanche_pnr.methods import SelfSupervisedMethod
+from experiments.names import REFERENCES
+from experiments.overrides import check_choice
+
+
+def make_benchmark(config: DictConfig, data: ImageData) -> CLScenario:
+    """The stream of experiences."""
+    return instantiate(config.stream, data, **_transforms(config))
+
+
+def make_method(config: DictConfig) -> SelfSupervisedMethod:
+    """The method with its backbone, initialised by the seed."""
+    RNGManager.set_random_seeds(config.seed)
+    size = config.data.image_size
+    backbone = instantiate(config.backbone)
+    method: SelfSupervisedMethod = instantiate(
+        config.method, backbone, image_shape=(3, size, size)
+    )
+    return method.to(memory_format=torch.channels_last)
+
+
+def make_probes(config: DictConfig) -> list[Probe]:
+    """The probes, the main one first."""
+    probes = list(instantiate(config.probes).values())
+    return probes + [SemiSupervisedProbe(part) for part in config.semi_supervised]
+
+
+def make_downstream(config: DictConfig) -> dict[str, CLScenario]:
+    """Data sets besides that of the stream, each as one experience.
+
+    Raises:
+        ValueError: If something else is given.
+    """
+    return {
+        str(name): data_incremental(
+            _data_set(str(name), source), experiences=1, **_transforms(config)
+        )
+        for name, source in (config.downstream or {}).items()
+    }
+
+
+def make_watchers(
+    config: DictConfig, benchmark: CLScenario, downstream: dict[str, CLScenario]
+) -> list[Any]:
+    """Plugins that judge a strategy's network besides its probes."""
+    return [
+        RepresentationPlugin(
+            benchmark.train_stream, images=config.representation_images
+        ),
+        *(
+            DownstreamPlugin(name, other.probe_stream, other.test_stream)
+            for name, other in downstream.items()
+        ),
+    ]
+
+
+def check_references(names: Sequence[str], probes: Sequence[Probe]) -> None:
+    """Refuse references that do not exist or that a probe cannot judge.
+
+    Raises:
+        ValueError: With the valid names, or the probe.
+    """
+    for name in names:
+        check_choice("reference", name, REFERENCES)
+    for probe in probes:
+        if names and not probe.judges_untrained:
+            raise ValueError(
+                f"{probe} cannot judge networks that are not trained: set references=[]"
+            )
+
+
+def check_sizes(experiences: Sequence[Any], batch_size: int) -> None:
+    """Refuse experiences that are smaller than a batch.
+
+    Raises:
+        ValueError: With the size of the smallest.
+    """
+    smallest = min(len(each.dataset) for each in experiences)
+    if smallest < batch_size:
+        raise ValueError(
+            f"the smallest experience has {smallest} images, less than one batch of "
+            f"{batch_size}: lower batch_size, or make fewer experiences"
+        )
+
+
+def _data_set(name: str, source: Any) -> ImageData:
+    data = instantiate(source) if OmegaConf.is_dict(source) else source
+    if not isinstance(data, ImageData):
+        raise ValueError(
+            f"downstream: {name} is {source}, which is no data set: write "
+            f"'downstream={{{name}: {{_target_: avalanche_pnr.load_digits}}}}', with "
+            "any loader of avalanche_pnr and its arguments"
+        )
+    return data
+
+
+def _transforms(config: DictConfig) -> dict[str, Any]:
+    return {
+        "train_transform": instantiate(config.data.views),
+        "eval_transform": instantiate(config.data.plain_view),
+    }

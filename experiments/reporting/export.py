@@ -1,0 +1,117 @@
+"""Tables for other programs: CSV and LaTeX."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from math import isfinite
+
+from experiments.reporting.rows import Row
+from experiments.reporting.summaries import Summary
+from experiments.reporting.table import Column, Table
+from experiments.reporting.tables import difference
+
+CSV_COLUMNS = (
+    "setting",
+    "name",
+    "measure",
+    "probe",
+    "mean",
+    "deviation",
+    "n",
+    "seeds",
+    "difference_to_finetune",
+    "low_95",
+    "high_95",
+)
+
+
+def csv_table(rows: Sequence[Row]) -> str:
+    """One line for each row and measure, in percent; what is not defined is empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in rows:
+        for measure, values in row.values.items():
+            total, gain = Summary.of(values.values()), difference(rows, row, measure)
+            gains = (gain.mean, gain.low, gain.high) if gain else ("", "", "")
+            seeds = " ".join(map(str, values))
+            what = (row.setting, row.name, measure.title, measure.probe)
+            numbers = (_number(total.mean), _number(total.deviation), total.n, seeds)
+            writer.writerow((*what, *numbers, *gains))
+    return buffer.getvalue()
+
+
+def latex(tables: Sequence[Table], comments: Sequence[str] = ()) -> str:
+    r"""The tables for ``\usepackage{booktabs}``, with comments in front.
+
+    Args:
+        tables: Each becomes a ``tabular``.
+        comments: What should not get lost on the way: the protocol.
+    """
+    head = [line for text in comments for line in text.splitlines()]
+    return "\n".join([f"% {line}" for line in head] + [_tabular(t) for t in tables])
+
+
+def _tabular(table: Table) -> str:
+    numbers = range(len(table.lines))
+    parts = [
+        [_line(table.lines[i]) for i in part]
+        for _, part in groupby(numbers, lambda i: table.learners[i])
+    ]
+    body = "\n\\midrule\n".join("\n".join(part) for part in parts)
+    notes = [f"% {title}: {meaning}" for title, meaning in table.notes.items()]
+    return "\n".join(
+        [
+            "",
+            f"% {table.caption}",
+            *notes,
+            rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+            r"\toprule",
+            _probes(table.columns),
+            _line(["", *(column.title for column in table.columns)]),
+            r"\midrule",
+            body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def _probes(columns: Sequence[Column]) -> str:
+    """The probe of the numbers, above its columns."""
+    spans = [(probe, len(list(part))) for probe, part in probe_spans(columns)]
+    cells = [rf"\multicolumn{{{n}}}{{c}}{{{escaped(probe)}}}" for probe, n in spans]
+    return " & ".join(["", *cells]) + r" \\"
+
+
+def probe_spans(columns: Sequence[Column]) -> "groupby[str, Column]":
+    """Neighbouring columns of one probe."""
+    return groupby(columns, lambda column: column.probe)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " & ".join(map(escaped, cells)) + r" \\"
+
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    # At the start of a line, a bracket would be read as an option of the last \\.
+    "[": "{[}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def escaped(text: str) -> str:
+    """Text as LaTeX shows it, with minus signs where hyphens stand before digits."""
+    safe = "".join(_SPECIAL.get(character, character) for character in text)
+    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", safe)
+
+
+def _number(value: float) -> float | str:
+    return value if isfinite(value) else ""

@@ -1,0 +1,63 @@
+"""The pictures of a report."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from matplotlib.figure import Figure
+
+from experiments.reporting.figures import (
+    curves,
+    drift,
+    feature_space,
+    matrices,
+    representation,
+    settings,
+    trade_off,
+)
+from experiments.reporting.rows import Row
+from experiments.sweep import Group
+
+Draw = Callable[[Group], Figure | None]
+
+PICTURES: MappingProxyType[str, tuple[Draw, str]] = MappingProxyType(
+    {
+        "accuracy_matrices": (matrices.draw, matrices.CAPTION),
+        "curves": (curves.draw, curves.CAPTION),
+        "stability_plasticity": (trade_off.draw, trade_off.CAPTION),
+        "features": (feature_space.draw, feature_space.CAPTION),
+        "cka": (drift.draw, drift.CAPTION),
+        "representation": (representation.draw, representation.CAPTION),
+    }
+)
+"""Of runs that differ in the seed only; None where the runs lack what it shows."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the report.
+
+    Attributes:
+        name: Of its file.
+        figure: What is drawn.
+        caption: What it shows.
+    """
+
+    name: str
+    figure: Figure
+    caption: str
+
+
+def pictures(groups: Sequence[Group], rows: Sequence[Row]) -> list[Picture]:
+    """Pictures of one setting, or one that compares the settings of a sweep."""
+    if len(groups) > 1:
+        probe = " or ".join(dict.fromkeys(group.probe for group in groups))
+        caption = settings.CAPTION.format(probe=probe)
+        return [Picture("sweep", settings.draw(groups, rows, probe), caption)]
+    (group,) = groups
+    facts = {"probe": group.probe, "seed": group.trials[0].seed}
+    return [
+        Picture(name, figure, caption.format(**facts))
+        for name, (draw, caption) in PICTURES.items()
+        if (figure := draw(group)) is not None
+    ]

@@ -1,0 +1,129 @@
+"""How things look in every picture."""
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.names import JOINT, RANDOM, RAW, SINGLE
+from experiments.trials import Trial, is_learner
+
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+COLOURS = (
+    "#666666",
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+)
+MARKERS = "osD^v<>P"
+LEVELS: dict[str, dict[str, Any]] = {
+    RAW: {"linestyle": (0, (1, 2)), "color": "#999999"},
+    RANDOM: {"linestyle": (0, (1, 1)), "color": "#333333"},
+    SINGLE: {"linestyle": (0, (5, 2)), "color": "#333333"},
+    JOINT: {"linestyle": "-", "color": "#333333"},
+}
+"""References, as lines across a picture."""
+MARKS = {RAW: "x", RANDOM: "|", SINGLE: "<", JOINT: ">"}
+"""References, as points of a setting."""
+CHARACTERS = 13
+"""Of the usual size, in an inch."""
+
+Series = Callable[[Trial, str], dict[int, float]]
+"""A figure after each experience, by their number; empty where it was not measured."""
+
+
+def style(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour and marker of each learner among some names."""
+    learners = filter(is_learner, names)
+    return {
+        name: {
+            "color": COLOURS[index % len(COLOURS)],
+            "marker": MARKERS[index % len(MARKERS)],
+        }
+        for index, name in enumerate(learners)
+    }
+
+
+def draw_series(
+    axes: Any, trials: Sequence[Trial], names: Sequence[str], series: Series
+) -> bool:
+    """Draw a curve for each learner, a level for each reference.
+
+    Curves are means over the trials, with a band of one sample deviation.
+
+    Returns:
+        Whether there was a curve.
+    """
+    looks, curves = style(names), 0
+    for name in names:
+        lines = [line for trial in trials if (line := series(trial, name))]
+        if lines and name in looks:
+            _curve(axes, lines, looks[name], name)
+            curves += 1
+        elif lines:
+            level = np.mean([value for line in lines for value in line.values()])
+            axes.axhline(level, lw=1.2, label=name, zorder=1, **LEVELS[name])
+    tidy(axes)
+    return curves > 0
+
+
+def tidy(axes: Any) -> None:
+    """A light grid, and no frame above and to the right."""
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def steps(axes: Any, count: int) -> None:
+    """Ticks of experiences, not so many that they touch."""
+    every = -(-count // 10)
+    axes.set_xticks(range(1, count + 1, every))
+    axes.set_xlim(1 - 0.04 * count, count + 0.04 * count)
+
+
+def legend(figure: Figure, panels: Iterable[Any]) -> None:
+    """One legend below all panels, in as many columns as its names allow."""
+    entries: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        entries = {**dict(zip(labels, handles, strict=True)), **entries}
+    longest = max(map(len, entries)) + 6
+    columns = int(figure.get_figwidth() * CHARACTERS / longest)
+    figure.legend(
+        entries.values(),
+        entries,
+        loc="outside lower center",
+        ncols=min(max(columns, 1), len(entries)),
+        fontsize="small",
+        frameon=False,
+    )
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Text in lines of at most a width, broken at spaces and after underscores."""
+    lines = textwrap.fill(text.replace("_", "_ "), max(int(inches * CHARACTERS), 8))
+    return lines.replace("_ ", "_")
+
+
+def _curve(
+    axes: Any, lines: list[dict[int, float]], look: dict[str, Any], name: str
+) -> None:
+    at = sorted(set.intersection(*map(set, lines)))
+    values = np.array([[line[step] for step in at] for line in lines])
+    mean = values.mean(axis=0)
+    axes.plot(at, mean, label=name, linewidth=1.6, markersize=4.5, **look)
+    if len(lines) > 1:
+        deviation = values.std(axis=0, ddof=1)
+        axes.fill_between(
+            at,
+            mean - deviation,
+            mean + deviation,
+            color=look["color"],
+            alpha=0.15,
+            linewidth=0,
+        )

@@ -1,0 +1,136 @@
+"""What is told of a regularizer: accuracies, and what follows from their matrix."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from avalanche_pnr.evaluation import (
+    average_incremental_accuracy,
+    backward_transfer,
+    forgetting,
+    forward_transfer,
+    plasticity,
+)
+from avalanche_pnr.evaluation.accuracy_matrix import Matrix
+from experiments.names import RANDOM, SINGLE
+from experiments.results import Run
+from experiments.trials import Trial, is_learner
+
+AVERAGE, TASK_AWARE, TOP5 = "average accuracy", "task-aware", "top-5"
+INCREMENTAL, FORGETTING = "average incremental accuracy", "forgetting"
+BACKWARD, FORWARD = "backward transfer", "forward transfer"
+PLASTICITY = "plasticity"
+DOWNSTREAM = "downstream "
+
+READINGS = {AVERAGE: "Acc", TASK_AWARE: "TaskAware_Acc", TOP5: "Top5_Acc"}
+"""How the scores of a probe are read, and the metric that holds it."""
+
+DEFINITIONS = {
+    INCREMENTAL: "mean over t of the mean accuracy on experiences 1..t, after "
+    "experience t",
+    FORGETTING: "also stability S, lower is better: mean over k < T of "
+    "max_t (a[t, k] - a[T, k])",
+    BACKWARD: "mean over k < T of a[T, k] - a[k, k]",
+    FORWARD: "mean over k ≥ 2 of a[k-1, k] - r[k], with r of the random backbone",
+    PLASTICITY: "P, higher is better: P = 1/(T-1) Σ_{j=1..T-1} 1/(T-j) Σ_{i>j} "
+    "(a[j, i] - FT[i]), with FT[i] the accuracy on experience i of a model trained on "
+    "it alone",
+}
+"""Formulas; a[t, k] is the accuracy on experience k of the model after experience t."""
+
+Compute = Callable[[Trial, str], float | None]
+"""The figure of a regularizer in a trial; NaN if undefined, None if not measured."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of a regularizer or reference.
+
+    Attributes:
+        title: What it is called.
+        probe: The probe it is of.
+        of: Computes it.
+    """
+
+    title: str
+    probe: str
+    of: Compute = field(compare=False, repr=False)
+
+
+def measures(runs: Iterable[Run]) -> list[Measure]:
+    """Every figure that can be computed from some runs, each once."""
+    return list(dict.fromkeys(each for run in runs for each in _measures(run)))
+
+
+def accuracy(probe: str, reading: str = AVERAGE) -> Measure:
+    """Mean accuracy in the end over the test data of all experiences."""
+    metric = f"{probe.capitalize()}_{READINGS[reading]}_Exp"
+
+    def of(trial: Trial, name: str) -> float | None:
+        final = trial.final(name, metric)
+        return None if final is None else float(final.mean())
+
+    return Measure(reading, probe, of)
+
+
+def over_stream(probe: str) -> list[Measure]:
+    """What compares experiences; defined for what learns one after the other."""
+    metric = f"{probe.capitalize()}_Acc_Exp"
+
+    def from_matrix(title: str, figure: Callable[[Matrix], float]) -> Measure:
+        return Measure(title, probe, _of_learners(metric, lambda _, a: figure(a)))
+
+    def forward(trial: Trial, a: Matrix) -> float | None:
+        random = trial.final(RANDOM, metric)
+        return None if random is None else forward_transfer(a, random)
+
+    def plastic(trial: Trial, a: Matrix) -> float | None:
+        single = trial.matrix(SINGLE, metric)
+        return None if single is None else plasticity(a, single.diagonal())
+
+    return [
+        from_matrix(INCREMENTAL, average_incremental_accuracy),
+        from_matrix(FORGETTING, forgetting),
+        from_matrix(BACKWARD, backward_transfer),
+        Measure(FORWARD, probe, _of_learners(metric, forward)),
+        Measure(PLASTICITY, probe, _of_learners(metric, plastic)),
+    ]
+
+
+def downstream(probe: str, data: str) -> Measure:
+    """Accuracy on a data set never seen; of single models, their mean."""
+    metric = f"{probe.capitalize()}_Acc_Downstream_{data}"
+
+    def of(trial: Trial, name: str) -> float | None:
+        series = trial.series(name, metric)
+        if not series:
+            return None
+        if name == SINGLE:
+            return sum(series.values()) / len(series)
+        return series[max(series)]
+
+    return Measure(f"{DOWNSTREAM}{data}", probe, of)
+
+
+def _measures(run: Run) -> list[Measure]:
+    return [
+        *(accuracy(probe, reading) for probe in run.probes for reading in READINGS),
+        *over_stream(run.probe),
+        *(downstream(probe, data) for probe, data in _downstream(run)),
+    ]
+
+
+def _downstream(run: Run) -> list[tuple[str, str]]:
+    """Probes and names of the data sets never seen."""
+    matches = (re.fullmatch(r"(\w+?)_Acc_Downstream_(.+)", m) for m in run.metrics)
+    return [(m[1].lower(), m[2]) for m in matches if m]
+
+
+def _of_learners(
+    metric: str, figure: Callable[[Trial, Matrix], float | None]
+) -> Compute:
+    def of(trial: Trial, name: str) -> float | None:
+        a = trial.matrix(name, metric) if is_learner(name) else None
+        return None if a is None else figure(trial, a)
+
+    return of

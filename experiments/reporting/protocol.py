@@ -1,0 +1,168 @@
+"""What has to be said with every number: data, split, seeds, probes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from experiments.results import Run
+from experiments.sweep import Group
+
+STREAMS = {
+    "class_incremental": "Class-IL",
+    "data_incremental": "Data-IL",
+    "domain_incremental": "Domain-IL",
+}
+DETAILS = {
+    "Lr": "learning rate",
+    "HeldOutAcc": "accuracy on held-out training data",
+    "GradientRatio": "gradient norm at the end / at the start",
+}
+"""What the fit of a probe tells of itself."""
+NOT_DETAILS = {"Acc", "TaskAware_Acc", "Top5_Acc"}
+
+
+def title(runs: Sequence[Run]) -> str:
+    """Method, data, length of the stream and seeds, in one line."""
+    return (
+        f"{each(runs, lambda run: _target(run, 'method'))} on "
+        f"{each(runs, lambda run: run.config['data']['name'])}, "
+        f"{_experiences(runs)}, {_seeds(runs)}"
+    )
+
+
+def facts(runs: Sequence[Run]) -> dict[str, str]:
+    """The protocol, by heading."""
+    found = {
+        "Data": each(runs, _data),
+        "Class list": each(runs, lambda run: run.config["data"].get("classes") or ""),
+        "Stream": each(runs, _stream),
+        "Images": "; ".join(images(runs)),
+        "Training": each(runs, _training),
+        "Numbers": f"{_seeds(runs)}; mean and sample standard deviation where there "
+        "are several. All accuracies are of test data, from one classifier over all "
+        "classes, without masking; only the task-aware ones let just the classes of "
+        "the experience compete.",
+    }
+    return {heading: text for heading, text in found.items() if text}
+
+
+def images(runs: Sequence[Run]) -> list[str]:
+    """How many images were left out and how many are in training and test data."""
+    counts = [line for run in runs for line in run.of("stream")]
+    return [
+        f"{sentence}: {', '.join(map(str, dict.fromkeys(found)))}"
+        for key, sentence in (
+            ("skipped", "damaged images left out"),
+            ("duplicates", "test images that are training images too"),
+        )
+        if (found := [line[key] for line in counts if line.get(key) is not None])
+    ]
+
+
+def warnings(groups: Sequence[Group]) -> list[str]:
+    """What a reader of the numbers must not overlook."""
+    runs = [run for group in groups for run in group.runs]
+    trials = [trial for group in groups for trial in group.trials]
+    lines = [line for run in runs for line in run.of("stream")]
+    touched = any(line.get(key) for line in lines for key in ("skipped", "duplicates"))
+    lists = each(runs, lambda run: run.config["data"].get("classes") or "")
+    return [
+        *([f"class list: {lists}"] if lists else []),
+        *(images(runs) if touched else []),
+        *(sentence for trial in trials for sentence in trial.repeated),
+    ]
+
+
+def probes(runs: Sequence[Run]) -> dict[str, str]:
+    """Name and description of each probe."""
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for name, description in run.probes.items():
+            found.setdefault(name, {})[description] = None
+    return {name: " or ".join(texts) for name, texts in found.items()}
+
+
+def fits(groups: Sequence[Group]) -> list[tuple[str, str, str, str]]:
+    """What fitting found: network, probe, detail and value after the last experience.
+
+    Over several seeds it is the range of the values.
+    """
+    return [
+        (label, probe, DETAILS.get(detail, detail), _range(values))
+        for group in groups
+        for name in group.names
+        for metric, (probe, detail) in _details(group.runs).items()
+        if (values := _last(group, name, metric))
+        for label in [f"{group.label}: {name}" if group.label else name]
+    ]
+
+
+def each(runs: Iterable[Run], what: Callable[[Run], Any]) -> str:
+    """The value of a setting, or the values that a sweep went through."""
+    return ", ".join(dict.fromkeys(str(what(run)) for run in runs))
+
+
+def _seeds(runs: Sequence[Run]) -> str:
+    seeds = sorted({run.seed for run in runs})
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def _experiences(runs: Sequence[Run]) -> str:
+    lengths = each(runs, lambda run: run.experiences)
+    return f"{lengths} experience{'s' * (lengths != '1')}"
+
+
+def _target(run: Run, part: str) -> str:
+    return str(run.config[part]["_target_"]).rpartition(".")[2]
+
+
+def _data(run: Run) -> str:
+    data = run.config["data"]
+    path = f" from {data['path']}" if data.get("path") else ""
+    return f"{data['name']}{path}, {data['image_size']} px"
+
+
+def _stream(run: Run) -> str:
+    target = _target(run, "stream")
+    options = {k: v for k, v in run.config["stream"].items() if not k.startswith("_")}
+    if options.get("seed") == run.seed:
+        options["seed"] = "the run's"
+    split = ", ".join(f"{name}={value}" for name, value in options.items())
+    return (
+        f"{STREAMS.get(target, target)}, {target}({split}), {run.experiences} "
+        f"experiences trained on, {run.test_experiences} tested on"
+    )
+
+
+def _training(run: Run) -> str:
+    return (
+        f"{_target(run, 'method')}, backbone {_target(run, 'backbone')}, "
+        f"{_target(run, 'optimizer')}, {run.config['epochs']} epochs an experience, "
+        f"batches of {run.config['batch_size']}"
+    )
+
+
+def _details(runs: Sequence[Run]) -> dict[str, tuple[str, str]]:
+    """Metrics of fits, with the probe and the detail that each is of."""
+    found = {}
+    for run in runs:
+        for metric in run.metrics:
+            heads = [p for p in run.probes if metric.startswith(f"{p.capitalize()}_")]
+            if not heads or not metric.endswith("_Stream"):
+                continue
+            # The name of one probe may be the start of another's.
+            probe = max(heads, key=len)
+            detail = metric[len(probe) + 1 :].removesuffix("_Stream")
+            if detail not in NOT_DETAILS:
+                found[metric] = (probe, detail)
+    return found
+
+
+def _last(group: Group, name: str, metric: str) -> list[float]:
+    """A metric after the last experience, of each seed that has it."""
+    each = [trial.series(name, metric) for trial in group.trials]
+    return [series[max(series)] for series in each if series]
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = f"{min(values):.4g}", f"{max(values):.4g}"
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,149 @@
+"""What all trainings of a run share: how a strategy is made, trained and judged."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from avalanche.benchmarks import CLScenario
+from avalanche.evaluation.metrics import loss_metrics
+from avalanche.training.determinism.rng_manager import RNGManager
+from avalanche.training.plugins import EvaluationPlugin
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from tqdm import tqdm
+
+from avalanche_pnr import ProbePlugin, SelfSupervised, ssl_metrics
+from avalanche_pnr.evaluation import JSONLinesLogger, Probe
+from avalanche_pnr.methods import SelfSupervisedMethod
+from experiments.names import FEATURES, RESULTS
+from experiments.parts import make_downstream, make_probes, make_watchers
+from experiments.progress import ProgressPlugin
+from experiments.sample import save_features
+
+LAST_FINITE_STATE = "last_finite_state.pt"
+EVAL_BATCH_SIZE = 512
+
+
+class Trainer:
+    """Makes, trains and judges strategies on one stream.
+
+    Args:
+        config: Composed configuration.
+        benchmark: The stream of experiences.
+        out: Folder of the run.
+        epochs: Passes over an experience that the run makes in all.
+    """
+
+    def __init__(
+        self, config: DictConfig, benchmark: CLScenario, out: Path, epochs: int
+    ) -> None:
+        self.config = config
+        self.benchmark = benchmark
+        self.out = out
+        self.downstream = make_downstream(config)
+        self.bar = tqdm(total=epochs, unit="epoch", delay=1, leave=False)
+
+    def strategy(
+        self,
+        name: str,
+        model: SelfSupervisedMethod,
+        probes: Sequence[Probe],
+        plugins: Sequence[Any] = (),
+    ) -> SelfSupervised:
+        """A strategy whose numbers are written under a name."""
+        config = self.config
+        probe = ProbePlugin(self.benchmark.probe_stream, probes)
+        watchers = make_watchers(config, self.benchmark, self.downstream)
+        schedule = instantiate(config.schedule)
+        optimizer = instantiate(config.optimizer)(model.parameters())
+        schedule.check(optimizer)
+        progress = ProgressPlugin(self.bar, name)
+        return SelfSupervised(
+            model=model,
+            optimizer=optimizer,
+            train_mb_size=config.batch_size,
+            train_epochs=config.epochs,
+            eval_mb_size=EVAL_BATCH_SIZE,
+            device=config.device,
+            plugins=[*plugins, probe, *watchers, schedule, progress],
+            evaluator=EvaluationPlugin(
+                loss_metrics(epoch=True),
+                ssl_metrics(probe, *watchers),
+                loggers=[JSONLinesLogger(self.out / RESULTS, run=name)],
+            ),
+        )
+
+    def listen(self, name: str, strategy: SelfSupervised) -> SelfSupervised:
+        """Let those of Avalanche's loggers listen that the configuration names.
+
+        They write as soon as they are made.
+        """
+        values = {"out": str(self.out), "training": name}
+        config = OmegaConf.merge(self.config, values)
+        loggers = [instantiate(config.logger[each]) for each in config.loggers]
+        strategy.evaluator.loggers += loggers
+        return strategy
+
+    def train(self, strategy: SelfSupervised, experience: Any) -> None:
+        """Train on an experience, with random numbers of its own.
+
+        Raises:
+            FloatingPointError: If the loss is not finite; the message names the file
+                with the last finite state.
+        """
+        seed = np.random.SeedSequence([self.config.seed, experience.current_experience])
+        RNGManager.set_random_seeds(int(seed.generate_state(1)[0]))
+        try:
+            strategy.train(experience, num_workers=self.config.workers)
+        except FloatingPointError as error:
+            state = self.out / LAST_FINITE_STATE
+            torch.save(strategy.model.state_dict(), state)
+            raise FloatingPointError(f"{error} (its state: {state})") from error
+
+    def judge(self, name: str, strategy: SelfSupervised) -> None:
+        """Evaluate on all test data, and say how good the features are."""
+        self.bar.set_description(f"judging {name}")
+        stream = self.benchmark.test_stream
+        metrics = strategy.eval(stream, num_workers=self.config.workers)
+        accuracies = ", ".join(
+            f"{probe.name} {value:.3f}"
+            for probe in make_probes(self.config)
+            for key, value in metrics.items()
+            if key.startswith(f"{probe.name.capitalize()}_Acc_Stream/")
+        )
+        after = strategy.clock.train_exp_counter
+        when = f"after experience {after}" if after else "untrained"
+        self.bar.write(f"{name}: {when}, test data: {accuracies}")
+
+    def keep_features(self, name: str, strategy: SelfSupervised) -> None:
+        """Save features of some test images, for the report's pictures."""
+        path = self.out / FEATURES.format(name=name)
+        stream = self.benchmark.test_stream
+        save_features(path, strategy.model, stream, **self._extraction())
+
+    def write(self, **record: Any) -> None:
+        """Add a line to the results."""
+        with (self.out / RESULTS).open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def _extraction(self) -> dict[str, Any]:
+        """How features are extracted."""
+        return {
+            "batch_size": EVAL_BATCH_SIZE,
+            "device": self.config.device,
+            "num_workers": self.config.workers,
+        }
+
+
+def adopt(strategy: SelfSupervised, experience: Any) -> None:
+    """Let a strategy treat its model as already trained on an experience.
+
+    Zero epochs of training: all hooks of the boundary happen (past model, replay
+    buffers, counters), and no step.
+    """
+    epochs, strategy.train_epochs = strategy.train_epochs, 0
+    strategy.train(experience)
+    strategy.train_epochs = epochs

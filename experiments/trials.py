@@ -1,0 +1,88 @@
+"""Runs of the same seed as one: what belongs together in a row of a table."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avalanche_pnr.evaluation.accuracy_matrix import Matrix
+from experiments.names import JOINT, REFERENCES, SINGLE
+from experiments.results import Run
+
+Row = NDArray[np.float64]
+"""Accuracies on the test data of each experience, shape (K,)."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All that was judged with one seed, in one run or in several.
+
+    Attributes:
+        seed: The seed.
+        runs: The run that holds each regularizer or reference, by its name.
+        repeated: Sentences on what is in several runs, of which the first counts.
+    """
+
+    seed: int
+    runs: dict[str, Run]
+    repeated: list[str]
+
+    def matrix(self, name: str, metric: str) -> Matrix | None:
+        """a[t, k], or None where it was not measured."""
+        run = self.runs.get(name)
+        if run is None or not run.holds(name, metric):
+            return None
+        return run.matrix(name, metric)
+
+    def final(self, name: str, metric: str) -> Row | None:
+        """Accuracies in the end; of single-experience training FT_k = s[k, k].
+
+        Where a stream has one test set for all, each single model's on that one.
+        """
+        a = self.matrix(name, metric)
+        if a is None:
+            return None
+        own = a[:, 0] if a.shape[1] == 1 else a.diagonal()
+        row: Row = own if name == SINGLE else a[-1]
+        return row
+
+    def series(self, name: str, metric: str) -> dict[int, float]:
+        """A metric of the whole stream after each experience; may be empty."""
+        return self.runs[name].series(name, metric) if name in self.runs else {}
+
+
+def match(runs: Iterable[Run]) -> list[Trial]:
+    """Put runs of the same seed together, in the order of the seeds."""
+    trials: dict[int, Trial] = {}
+    for run in sorted(runs, key=lambda run: run.seed):
+        trial = trials.setdefault(run.seed, Trial(run.seed, {}, []))
+        for name in run.names:
+            first = trial.runs.setdefault(name, run)
+            if first is not run and is_trained(name):
+                trial.repeated.append(
+                    f"{name} with seed {run.seed} is in {first.folder} and "
+                    f"{run.folder}: the first counts"
+                )
+    return list(trials.values())
+
+
+def is_trained(name: str) -> bool:
+    """Whether something is more than an untrained reference."""
+    return name not in REFERENCES
+
+
+def is_learner(name: str) -> bool:
+    """Whether something was trained on one experience after the other."""
+    return name not in (*REFERENCES, JOINT, SINGLE)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """From lower references over learners to the upper reference, each name once."""
+    lower, upper = [*REFERENCES, SINGLE], [JOINT]
+    unique = list(dict.fromkeys(names))
+    return [
+        *(name for name in lower if name in unique),
+        *(name for name in unique if is_learner(name)),
+        *(name for name in upper if name in unique),
+    ]
