@@ -14,7 +14,14 @@ import pytest
 from experiments.results import read_run
 
 ROOT = Path(__file__).parents[2]
-RUN = ["epochs=1", "method.hidden_dim=16", "backbone.width=16", "stream.experiences=3"]
+RUN = [
+    "epochs=1",
+    "method.hidden_dim=16",
+    "backbone.width=16",
+    "stream.experiences=3",
+    "representation_images=20",
+]
+QUICK_PROBE = "probes.main.epochs=5"
 
 
 def experiments(*arguments: str, module: str = "") -> subprocess.CompletedProcess[str]:
@@ -36,7 +43,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ablation of the pseudo-negatives, two seeds of two values."""
     out = tmp_path_factory.mktemp("sweep") / "all"
     ablation = "method.pseudo_negatives=both,neither"
-    done = experiments("--multirun", *RUN, ablation, *SWEEP, f"out={out}")
+    done = experiments("--multirun", *RUN, QUICK_PROBE, ablation, *SWEEP, f"out={out}")
     assert done.returncode == 0, done.stderr
     return out
 
@@ -44,7 +51,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "all"
-    done = experiments("--multirun", *RUN, f"out={out}", "seed=0,1")
+    done = experiments("--multirun", *RUN, QUICK_PROBE, f"out={out}", "seed=0,1")
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^random backbone +\d", done.stdout, re.M)) == 2
     return out

@@ -17,6 +17,8 @@ SMALL = [
     "backbone.width=16",
     "predictor_hidden_dim=16",
     "references=[random backbone]",
+    "probes.main.epochs=5",
+    "representation_images=20",
 ]
 METHODS = sorted(file.stem for file in (CONF / "method").glob("*.yaml"))
 
