@@ -36,18 +36,23 @@ def make_method(config: DictConfig) -> SelfSupervisedMethod:
 def make_probes(config: DictConfig) -> list[Probe]:
     """The probes, the main one first."""
     probes = list(instantiate(config.probes).values())
-    return probes + [SemiSupervisedProbe(part) for part in config.semi_supervised]
+    return probes + [
+        SemiSupervisedProbe(part, seed=config.seed) for part in config.semi_supervised
+    ]
 
 
 def make_downstream(config: DictConfig) -> dict[str, CLScenario]:
     """Data sets besides that of the stream, each as one experience.
 
+    Their images are resized to those of the stream.
+
     Raises:
         ValueError: If something else is given.
     """
+    transforms = _transforms(config, config.data.image_size)
     return {
         str(name): data_incremental(
-            _data_set(str(name), source), experiences=1, **_transforms(config)
+            _data_set(str(name), source), experiences=1, **transforms
         )
         for name, source in (config.downstream or {}).items()
     }
@@ -66,6 +71,16 @@ def make_watchers(
             for name, other in downstream.items()
         ),
     ]
+
+
+def check_probes(probes: Sequence[Probe], data: ImageData) -> None:
+    """Refuse probes that the data is too small for.
+
+    Raises:
+        ValueError: With the number of images.
+    """
+    for probe in probes:
+        probe.check_images(len(data.probe_images))
 
 
 def check_references(names: Sequence[str], probes: Sequence[Probe]) -> None:
@@ -108,8 +123,10 @@ def _data_set(name: str, source: Any) -> ImageData:
     return data
 
 
-def _transforms(config: DictConfig) -> dict[str, Any]:
+def _transforms(config: DictConfig, size: int | None = None) -> dict[str, Any]:
+    """Transforms of a stream; images are resized where a size is given."""
+    resized = {} if size is None else {"resize": size, "crop": size}
     return {
         "train_transform": instantiate(config.data.views),
-        "eval_transform": instantiate(config.data.plain_view),
+        "eval_transform": instantiate({**resized, **config.data.plain_view}),
     }

@@ -18,6 +18,7 @@ from avalanche_pnr.methods import SelfSupervisedMethod
 from experiments.environment import environment
 from experiments.names import CONFIG, JOINT, RAW, SINGLE
 from experiments.parts import (
+    check_probes,
     check_references,
     check_sizes,
     make_benchmark,
@@ -55,6 +56,7 @@ class Comparison:
         self.probes = make_probes(config)
         check_references(config.references, self.probes)
         self.data = instantiate(config.data.source)
+        check_probes(self.probes, self.data)
         self.benchmark = make_benchmark(config, self.data)
         check_sizes(self.benchmark.train_stream, config.batch_size)
         for name in config.regularizers:
@@ -104,8 +106,7 @@ class Comparison:
         self._continued(name)
         for index, experience in enumerate(self.benchmark.train_stream[1:], start=1):
             strategy = self._fresh(name, f"{name} {index + 1}")
-            for earlier in self.benchmark.train_stream[:index]:
-                adopt(strategy, earlier)  # counts them; nothing is trained
+            strategy.clock.train_exp_counter = index  # where its row belongs
             self.trainer.train(strategy, experience)
             self.trainer.judge(name, strategy)
 

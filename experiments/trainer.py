@@ -43,6 +43,7 @@ class Trainer:
         self.config = config
         self.benchmark = benchmark
         self.out = out
+        self.probes = make_probes(config)
         self.downstream = make_downstream(config)
         self.bar = tqdm(total=epochs, unit="epoch", delay=1, leave=False)
 
@@ -110,7 +111,7 @@ class Trainer:
         metrics = strategy.eval(stream, num_workers=self.config.workers)
         accuracies = ", ".join(
             f"{probe.name} {value:.3f}"
-            for probe in make_probes(self.config)
+            for probe in self.probes
             for key, value in metrics.items()
             if key.startswith(f"{probe.name.capitalize()}_Acc_Stream/")
         )

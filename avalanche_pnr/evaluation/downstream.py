@@ -30,8 +30,8 @@ class DownstreamPlugin(SupervisedPlugin):
             and what fitting found out, ``Linear_Lr_Downstream_<name>`` for example.
 
     Raises:
-        ValueError: If either has no experience, there is no probe, or two have the
-            same name.
+        ValueError: If either has no experience, there is no probe, two have the same
+            name, or the name of the data holds a "/".
     """
 
     def __init__(
@@ -42,6 +42,8 @@ class DownstreamPlugin(SupervisedPlugin):
         probes: Sequence[Probe] | None = None,
     ) -> None:
         super().__init__()
+        if "/" in name:
+            raise ValueError(f"the name {name!r} must do without '/', as metrics do")
         self.name = name
         self.train_data = check_experiences(train_data)
         self.test_data = check_experiences(test_data, of="test_data")

@@ -15,9 +15,10 @@ class JSONLinesLogger(BaseLogger):
 
     A line of training holds ``metric, value, iteration, after, epoch``; one of
     evaluation ``metric, value, iteration, after, stream`` and, where it belongs to
-    one, ``experience``. ``after`` counts the experiences trained before; an evaluation
-    in the midst of training has an ``epoch`` too. A value that is not defined is NaN,
-    as Python's ``json`` writes it; what is no number, a picture say, has no line.
+    one, ``experience``. ``after`` counts the experiences trained before, whole ones on
+    online streams; an evaluation in the midst of one has an ``epoch`` too. A value
+    that is not defined is NaN, as Python's ``json`` writes it; what is no number, a
+    picture say, has no line.
 
     Args:
         path: The file; its folder must exist.
@@ -30,14 +31,20 @@ class JSONLinesLogger(BaseLogger):
         self.context = context
         self._training = False
         self._uncounted = 0
+        self._parts = 0
 
     def before_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
         """From here on, evaluations are in the midst of training."""
         self._training, self._uncounted = True, 0
 
     def after_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
-        """From here on, they count for this experience, which the clock does later."""
-        self._training, self._uncounted = False, 1
+        """From here on, they count for this experience, which the clock does later.
+
+        On online streams it ends with its last part; the clock counts every part.
+        """
+        ended = getattr(strategy, "part", 0) + 1 == getattr(strategy, "parts", 1)
+        self._training, self._uncounted = not ended, 1
+        self._parts += not ended
 
     def after_training(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
         """The clock has counted."""
@@ -69,13 +76,14 @@ class JSONLinesLogger(BaseLogger):
         self._write(strategy, metrics, **where)
 
     def _write(self, strategy: Any, metrics: list[MetricValue], **where: Any) -> None:
+        after = strategy.clock.train_exp_counter + self._uncounted - self._parts
         lines = [
             {
                 **self.context,
                 "metric": value.name.split("/")[0],
                 "value": float(value.value),
                 "iteration": value.x_plot,
-                "after": strategy.clock.train_exp_counter + self._uncounted,
+                "after": after,
                 **where,
                 **_experience(value.name),
             }

@@ -63,6 +63,9 @@ class ProbePlugin(SupervisedPlugin):
             probes = [LinearProbe(), KNNProbe()]
         self.probes = list(probes)
         check_names(self.probes)
+        images = sum(len(each.dataset) for each in self.train_data)
+        for probe in self.probes:
+            probe.check_images(images)
         self.scores: dict[str, Tensor] = {}
         self.values: dict[str, float] = {}
         self._readouts: dict[str, Readout] = {}
@@ -135,9 +138,13 @@ class ProbePlugin(SupervisedPlugin):
             ValueError: If a label is above those of ``train_data``.
         """
         check_known(strategy.mb_y, strategy.mb_output.shape[1])
+        first, *others = self.probes
         self.scores = {
-            probe.name: self._readouts[probe.name](strategy.mb_features)
-            for probe in self.probes
+            first.name: strategy.mb_output,
+            **{
+                probe.name: self._readouts[probe.name](strategy.mb_features)
+                for probe in others
+            },
         }
 
     def _behind(self, strategy: Any, num_workers: int) -> ProbeData:

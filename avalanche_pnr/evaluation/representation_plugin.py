@@ -66,9 +66,10 @@ class RepresentationPlugin(SupervisedPlugin):
         if images < 2:
             raise ValueError(f"features are compared in pairs: images={images} < 2")
         generator = torch.Generator().manual_seed(seed)
+        experiences = {each.current_experience: each for each in stream}
+        self._origins = {k: each.origin_stream for k, each in experiences.items()}
         self._images: dict[int, AvalancheDataset[Any]] = {
-            experience.current_experience: _draw(experience.dataset, images, generator)
-            for experience in stream
+            k: _draw(each.dataset, images, generator) for k, each in experiences.items()
         }
         if not self._images:
             raise ValueError("stream holds no experience: there is nothing to watch")
@@ -96,7 +97,8 @@ class RepresentationPlugin(SupervisedPlugin):
         part = strategy.experience
         experience = getattr(part, "origin_experience", None) or part
         index = experience.current_experience
-        if strategy.part + 1 == strategy.parts and index in self._images:
+        watched = self._origins.get(index) is experience.origin_stream
+        if strategy.part + 1 == strategy.parts and watched:
             extract = _extractor(strategy, num_workers)
             self._kept[index] = extract(self._images[index].eval()).cpu()
             self._measured = b""

@@ -149,3 +149,8 @@ def test_another_strategy_is_refused(benchmark: CLScenario, other: CLScenario) -
     )
     with pytest.raises(TypeError, match=r"DownstreamPlugin judges .* Naive does not"):
         strategy.eval(benchmark.test_stream)
+
+
+def test_a_name_that_metrics_would_cut_is_refused(other: CLScenario) -> None:
+    with pytest.raises(ValueError, match="'a/b' must do without"):
+        DownstreamPlugin("a/b", other.train_stream, other.test_stream)

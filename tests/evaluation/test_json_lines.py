@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from avalanche.benchmarks import CLScenario
+from avalanche.benchmarks import CLScenario, split_online_stream
 from avalanche.evaluation import PluginMetric
 from avalanche.evaluation.metric_results import MetricValue
 from avalanche.evaluation.metrics import loss_metrics
@@ -199,3 +199,24 @@ def test_numbers_of_any_kind_are_written_and_nothing_else(
     undefined = values.pop("Undefined")
     assert math.isnan(undefined)
     assert values == {"Single": 0.5, "Count": 3.0}
+
+
+@pytest.mark.parametrize("size", [8, 16])
+def test_on_online_streams_rows_of_the_matrix_are_whole_experiences(
+    benchmark: CLScenario, logged: Logged, size: int
+) -> None:
+    strategy, path = logged()
+    parts = split_online_stream(
+        benchmark.train_stream, experience_size=size, access_task_boundaries=True
+    )
+    last_rows = []
+    for part in parts:
+        strategy.train(part)
+        ended = strategy.part == 0
+        strategy.eval(benchmark.test_stream)
+        if ended:
+            expected = standalone(strategy, benchmark, benchmark.test_stream)
+            last_rows.append(expected["linear"])
+    matrix = accuracy_matrix(read_records(path), "Linear_Acc_Exp")
+    np.testing.assert_allclose(matrix, last_rows)
+    assert matrix.shape == (3, 3)

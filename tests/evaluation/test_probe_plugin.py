@@ -273,3 +273,15 @@ def test_what_is_evaluated_plays_no_part_in_fitting(
         strategy.eval(stream)
         found.append((plugin.values, strategy.readout(x).tolist()))
     assert found[0] == found[1]
+
+
+def test_more_neighbours_than_images_are_refused_before_training(
+    benchmark: CLScenario,
+) -> None:
+    with pytest.raises(ValueError, match=r"49 nearest neighbours .* among 48 features"):
+        ProbePlugin(benchmark.train_stream, [KNNProbe(k=49)])
+
+
+def test_names_that_differ_in_case_alone_are_refused(benchmark: CLScenario) -> None:
+    with pytest.raises(ValueError, match="different names, got knn, KNN"):
+        ProbePlugin(benchmark.train_stream, [KNNProbe(k=1), KNNProbe(k=1, name="KNN")])

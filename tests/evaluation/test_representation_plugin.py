@@ -13,6 +13,7 @@ from avalanche.benchmarks import (
     benchmark_from_datasets,
     split_online_stream,
 )
+from avalanche.benchmarks.utils import concat_datasets
 from avalanche.benchmarks.utils.utils import as_classification_dataset
 from avalanche.training import Naive
 from torch import Tensor, nn
@@ -391,3 +392,18 @@ def test_a_single_image_or_no_experience_is_refused(benchmark: CLScenario) -> No
         RepresentationPlugin(benchmark.train_stream, images=1)
     with pytest.raises(ValueError, match="holds no experience"):
         RepresentationPlugin([])
+
+
+def test_an_experience_of_another_stream_is_not_taken_for_one_that_is_watched(
+    benchmark: CLScenario, make_strategy: MakeStrategy
+) -> None:
+    everything = concat_datasets([each.dataset for each in benchmark.train_stream])
+    joint = benchmark_from_datasets(train=[everything])
+    plugin = RepresentationPlugin(benchmark.train_stream, images=5)
+    strategy = make_strategy([plugin, ProbePlugin(benchmark.train_stream)])
+    strategy.train(joint.train_stream[0])
+    strategy.eval(benchmark.test_stream)
+    assert not [name for name in plugin.values if name.startswith("CKA")]
+    strategy.train(benchmark.train_stream[1])
+    strategy.eval(benchmark.test_stream)
+    assert plugin.values["CKA_Exp/Exp001"] == pytest.approx(1)

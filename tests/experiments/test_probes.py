@@ -11,7 +11,13 @@ from hydra.utils import instantiate
 from avalanche_pnr import OnlineProbe
 from experiments.__main__ import main
 from experiments.overrides import check_overrides
-from experiments.parts import make_method, make_probes
+from experiments.parts import (
+    make_benchmark,
+    make_downstream,
+    make_method,
+    make_probes,
+    make_watchers,
+)
 from experiments.report import write_report
 from experiments.results import Run, read_run
 from experiments.run import Comparison
@@ -214,3 +220,24 @@ def test_settings_can_be_looked_up(
     text = capsys.readouterr().out
     assert "representation_images: 200" in text
     assert "_target_: avalanche_pnr.LinearProbe" in text
+
+
+def test_data_never_seen_are_fitted_to_their_own_training_images(
+    data: list[str],
+) -> None:
+    config = composed(*data, f"downstream={{digits: {DIGITS}}}")
+    stream = make_benchmark(config, instantiate(config.data.source))
+    _, plugin = make_watchers(config, stream, make_downstream(config))
+    lengths = [
+        sum(len(each.dataset) for each in part)
+        for part in (plugin.train_data, plugin.test_data)
+    ]
+    assert lengths == [1347, 450]
+    image, *_ = plugin.test_data[0].dataset.eval()[0]
+    assert image.shape == (3, 6, 6)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_few_labels_are_drawn_by_the_seed_of_the_run(seed: int) -> None:
+    probes = make_probes(composed("semi_supervised=[0.1]", f"seed={seed}"))
+    assert probes[-1].seed == seed

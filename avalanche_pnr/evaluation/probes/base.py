@@ -38,6 +38,9 @@ class Probe(ABC):
     def fit_to(self, data: ProbeData) -> Readout:
         """Fit to labelled images and the network they pass through."""
 
+    def check_images(self, images: int) -> None:  # noqa: B027
+        """Refuse data of so few images that fitting would fail."""
+
     def step(self, data: ProbeData) -> None:  # noqa: B027  (most have nothing to do)
         """Go along with a training step of the network, after its update."""
 
@@ -125,5 +128,5 @@ def check_names(probes: Sequence[Probe]) -> None:
     if not probes:
         raise ValueError("probes is empty: give one at least, LinearProbe() say")
     names = [probe.name for probe in probes]
-    if len(set(names)) < len(names):
+    if len({name.capitalize() for name in names}) < len(names):
         raise ValueError(f"probes need different names, got {', '.join(names)}")

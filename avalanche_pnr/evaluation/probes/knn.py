@@ -55,17 +55,25 @@ class KNNProbe(FeatureProbe):
     def __str__(self) -> str:
         return f"{self.name} (k = {self.k}, temperature {self.temperature:g})"
 
+    def check_images(self, images: int) -> None:
+        """Refuse a bank that is smaller than k.
+
+        Raises:
+            ValueError: With k and the size of the bank.
+        """
+        if images < self.k:
+            raise ValueError(
+                f"{self.k} nearest neighbours cannot be found among {images} features: "
+                "lower k or give more training data"
+            )
+
     def fit(self, features: Tensor, labels: Tensor) -> "KNNReadout":
         """Keep features (N, F) and labels (N,) as the bank.
 
         Raises:
             ValueError: If the bank has less than k features.
         """
-        if len(features) < self.k:
-            raise ValueError(
-                f"{self.k} nearest neighbours cannot be found among {len(features)} "
-                "features: lower k or give more training data"
-            )
+        self.check_images(len(features))
         return KNNReadout(
             features,
             labels,
