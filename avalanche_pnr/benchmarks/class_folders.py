@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from avalanche_pnr.benchmarks.file_images import FileImages
 from avalanche_pnr.benchmarks.folder_files import folders_in, images_of_folders
+from avalanche_pnr.benchmarks.text_lists import listed
 
 
 class ClassFolder(NamedTuple):
@@ -22,16 +23,25 @@ class ClassFolder(NamedTuple):
     path: Path
 
 
-def find_class_folders(domains: Mapping[str, Path]) -> list[ClassFolder]:
+def find_class_folders(domains: Mapping[str, Path], expected: str) -> list[ClassFolder]:
     """The folders in folders of domains, each a class; sorted within each domain.
 
     Args:
         domains: Folder of each domain.
+        expected: What should be there, and how to get it, for error messages.
+
+    Raises:
+        FileNotFoundError: If there is no folder in that of a domain.
     """
+    folders = {domain: folders_in(path) for domain, path in domains.items()}
+    if empty := [str(domains[each]) for each, found in folders.items() if not found]:
+        raise FileNotFoundError(
+            f"there are no folders of classes in {listed(empty)}: {expected}"
+        )
     return [
         ClassFolder(domain, name, folder)
-        for domain, path in domains.items()
-        for name, folder in folders_in(path).items()
+        for domain, found in folders.items()
+        for name, folder in found.items()
     ]
 
 
@@ -47,6 +57,8 @@ def read_class_folders(
     expected: str,
 ) -> FileImages:
     """Images of the folders; classes and domains are numbered by their lists.
+
+    Images beside the folders, or in folders inside them, are warned of and left out.
 
     Args:
         folders: The folders.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from avalanche_pnr.benchmarks.file_data import from_files
+from avalanche_pnr.benchmarks.file_data import check_listed, from_files
 from avalanche_pnr.benchmarks.image_data import ImageData
 from avalanche_pnr.benchmarks.image_lists import folder_class_names, read_image_lists
 
@@ -24,7 +24,8 @@ def load_domainnet(
             with a warning if there are any; off as it looks at 590,000 files.
 
     Raises:
-        FileNotFoundError: If the folder or a list of a domain is not there.
+        FileNotFoundError: If the folder or a list of a domain, or a listed file, is
+            not there.
         ValueError: If a list is empty or damaged, or the classes do not fit.
 
     Source: Peng et al. 2019, arXiv 1812.01754; the order of the domains is that of
@@ -45,6 +46,8 @@ def load_domainnet(
         read_image_lists(path, {each: path / f"{each}_{split}.txt" for each in DOMAINS})
         for split in ("train", "test")
     )
+    if not skip_damaged:
+        check_listed(f"DomainNet in {path}", train, test)
     return from_files(
         f"DomainNet in {path}",
         train,

@@ -1,9 +1,9 @@
 """Images that are both in the training and in the test data."""
 
 import hashlib
+import os
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from avalanche_pnr.benchmarks.images import Images
 from avalanche_pnr.benchmarks.progress import progress
@@ -12,18 +12,26 @@ Pair = tuple[str, str]
 """Names of a test image and of the training image that equals it."""
 
 
-def equal_pixels(train: Images, test: Images) -> list[Pair]:
+def equal_pixels(
+    train: Images, test: Images, probe: Images | None = None
+) -> list[Pair]:
     """Test images with the pixels of a training image; every image is read.
 
     Args:
         train: Training images.
         test: Test images.
+        probe: Other images that probes are fitted to, which count as training images.
     """
-    numbers = {pixels: number for number, pixels in enumerate(_pixels(train))}
+    splits = {"training": train} | ({} if probe is None else {"probe": probe})
+    names = {
+        pixels: f"{split} image {number}"
+        for split, images in splits.items()
+        for number, pixels in enumerate(_pixels(images))
+    }
     return [
-        (f"test image {number}", f"training image {numbers[pixels]}")
+        (f"test image {number}", names[pixels])
         for number, pixels in enumerate(_pixels(test))
-        if pixels in numbers
+        if pixels in names
     ]
 
 
@@ -33,12 +41,13 @@ def equal_files(train: Sequence[str], test: Sequence[str]) -> list[Pair]:
     Args:
         train: Paths of the training images.
         test: Paths of the test images.
+
+    Raises:
+        OSError: If a file is missing.
     """
-    sizes = {Path(path).stat().st_size for path in test}
+    sizes = {_size(path) for path in test}
     sized = [
-        path
-        for path in progress(train, "comparing files")
-        if Path(path).stat().st_size in sizes
+        path for path in progress(train, "comparing files") if _size(path) in sizes
     ]
     paths = {_content(path): path for path in progress(sized, "comparing files")}
     pairs = ((path, paths.get(_content(path))) for path in test)
@@ -68,6 +77,16 @@ def _pixels(images: Images) -> Iterator[bytes]:
         image, _ = images[number]
         content = b"%d %d " % image.size + image.tobytes()
         yield hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be compared ({error.strerror}): unpack it again, or leave "
+            "it out with skip_damaged=True"
+        ) from error
 
 
 def _content(path: str) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 
 from avalanche_pnr.benchmarks.duplicates import count_duplicates, equal_files
 from avalanche_pnr.benchmarks.file_images import FileImages
+from avalanche_pnr.benchmarks.folder_files import missing_files
 from avalanche_pnr.benchmarks.image_data import ImageData
 from avalanche_pnr.benchmarks.text_lists import listed
 
@@ -47,6 +48,25 @@ def from_files(
         return data
     pairs = equal_files(train.paths, test.paths)
     return replace(data, duplicates=count_duplicates(source, pairs))
+
+
+def check_listed(source: str, *splits: FileImages) -> None:
+    """Refuse lists of files that are not there.
+
+    Args:
+        source: Where the files should be, for error messages.
+        splits: The listed images.
+
+    Raises:
+        FileNotFoundError: With some of the files that are missing.
+    """
+    missing = missing_files(path for images in splits for path in images.paths)
+    if missing:
+        raise FileNotFoundError(
+            f"{source}: {len(missing)} of the listed files are missing: "
+            f"{listed(missing, 3)}; unpack them again, or leave them out with "
+            "skip_damaged=True (data.skip_damaged=true)"
+        )
 
 
 def _readable(source: str, images: FileImages) -> tuple[FileImages, list[str]]:

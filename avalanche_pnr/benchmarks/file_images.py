@@ -6,6 +6,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
@@ -71,26 +72,43 @@ def read_rgb(path: str) -> Image.Image:
     """An image in memory as RGB; transparency is dropped, 16 bits are cut to 8.
 
     Args:
-        path: File of any format and mode that PIL reads.
+        path: File of any format and mode that PIL reads; mode ``F`` must be 0..1, and
+            mode ``I`` 0..255 or 0..65535.
 
     Raises:
-        OSError: If the file is missing or damaged.
+        OSError: If the file is missing or damaged, or its values beyond that.
     """
     try:
         with Image.open(path) as file:
             return _to_rgb(file)
     except Exception as error:  # PIL's decoders raise a dozen kinds
         raise OSError(
-            f"{path} cannot be read as an image ({error}): unpack it again"
+            f"{path} cannot be read as an image ({error}): replace it, or leave "
+            "damaged files out with skip_damaged=True (data.skip_damaged=true)"
         ) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits of grey, which PIL would clip to 0..255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode.startswith(("I", "F")):  # which PIL would clip to 0..255
+        image = Image.fromarray(_eight_bits(image))
     if "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
+    """Grey values of an image of mode F, I or 16 bits."""
+    values = grey = np.asarray(image)
+    if image.mode == "F":
+        grey = np.rint(values * 255)
+    elif image.mode != "I" or values.max() > 255:
+        grey = values >> 8
+    if not (grey.min() >= 0 and grey.max() <= 255):  # NaN is neither
+        raise ValueError(
+            f"its values, of mode {image.mode}, are {values.min()}..{values.max()}; "
+            "they must be 0..1 (F), or 0..255 or 0..65535 (I)"
+        )
+    return grey.astype(np.uint8)
 
 
 def _is_readable(path: str) -> bool:

@@ -1,7 +1,9 @@
 """Which images lie in which folders."""
 
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Collection, Iterable
+from itertools import chain
 from pathlib import Path
 
 from avalanche_pnr.benchmarks.progress import progress
@@ -36,7 +38,9 @@ def images_below(folder: Path) -> list[str]:
 
 
 def images_of_folders(folders: Iterable[Path], expected: str) -> list[list[str]]:
-    """Paths of the images in each folder.
+    """Paths of the images in each folder, with a warning of those around.
+
+    Images beside the folders, or in folders inside them, are left out.
 
     Args:
         folders: The folders.
@@ -46,14 +50,45 @@ def images_of_folders(folders: Iterable[Path], expected: str) -> list[list[str]]
         FileNotFoundError: If a folder is not there or holds no image.
     """
     folders = list(folders)
+    below = [images_below(each) for each in progress(folders, "looking for images")]
     paths = [
-        images_in(each) if each.is_dir() else []
-        for each in progress(folders, "looking for images")
+        [path for path in found if os.path.dirname(path) == str(folder)]
+        for folder, found in zip(folders, below, strict=True)
     ]
     empty = [str(each) for each, found in zip(folders, paths, strict=True) if not found]
     if empty:
         raise FileNotFoundError(f"there are no images in {listed(empty)}: {expected}")
+    _warn_of_strays(folders, set(chain(*below)) - set(chain(*paths)))
     return paths
+
+
+def missing_files(paths: Iterable[str]) -> list[str]:
+    """Paths that are not there, sorted; each folder is listed once, as that is fast."""
+    folders: dict[str, set[str]] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        folders.setdefault(folder, set()).add(name)
+    return sorted(
+        path
+        for folder, names in progress(folders.items(), "looking for images")
+        for name in names - _names_in(folder)
+        # A file system that ignores case lists names as they were written.
+        if not os.path.exists(path := os.path.join(folder, name))
+    )
+
+
+def _names_in(folder: str) -> set[str]:
+    return set(os.listdir(folder)) if os.path.isdir(folder) else set()
+
+
+def _warn_of_strays(folders: Iterable[Path], inside: Collection[str]) -> None:
+    beside = [path for each in {f.parent for f in folders} for path in images_in(each)]
+    if strays := sorted({*beside, *inside}):
+        warnings.warn(
+            f"{len(strays)} images are left out, as they do not lie directly in the "
+            f"folder of a class, such as {strays[0]}: move them if they belong to one",
+            stacklevel=5,
+        )
 
 
 def _is_image(name: str) -> bool:

@@ -1,6 +1,5 @@
 """Folders of images, one for each class, and folders of images without classes."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,7 +15,7 @@ from avalanche_pnr.benchmarks.file_images import FileImages
 from avalanche_pnr.benchmarks.folder_files import folders_in, images_below
 from avalanche_pnr.benchmarks.hold_out import hold_out
 from avalanche_pnr.benchmarks.image_data import ImageData
-from avalanche_pnr.benchmarks.text_lists import listed
+from avalanche_pnr.benchmarks.label_checks import check_same_names
 
 Layout = Literal["class", "domain/class"]
 LAYOUTS = get_args(Layout)
@@ -76,9 +75,12 @@ def load_folders(
     images = read_class_folders(found, classes, domains, REMEDY)
     if tests:
         held = _class_folders(path / tests[0], layout)
-        _check_same("classes", path, tests[0], classes, class_names(held))
         held_domains = {each.domain for each in held} - {""}
-        _check_same("domains", path, tests[0], domains, held_domains)
+        for kind, names, held_names in (
+            ("classes", classes, class_names(held)),
+            ("domains", domains, held_domains),
+        ):
+            check_same_names(str(path), kind, {tests[0]: held_names, TRAIN: names})
         train, test = images, read_class_folders(held, classes, domains, REMEDY)
     else:
         train, test = hold_out(str(path), images, test_fraction, seed)
@@ -106,8 +108,9 @@ def load_unlabelled(
         path: Folder of images, in folders of any depth. Their label is -1.
         labelled: Its training images are for the probe, its test images for testing.
         skip_damaged: As for :func:`load_folders`.
-        check_duplicates: Whether to look for test images that are also in the folder;
-            every image is read.
+        check_duplicates: Whether to look for test images that are also in the folder
+            or among those for the probe; every image is read. Otherwise ``duplicates``
+            is that of ``labelled``.
 
     Raises:
         FileNotFoundError: If the folder is not there or holds no image.
@@ -136,7 +139,9 @@ def load_unlabelled(
         labelled.class_names,
         probe=labelled.probe_images,
     )
-    data = replace(data, skipped=(*skipped, *labelled.skipped))
+    data = replace(
+        data, skipped=(*skipped, *labelled.skipped), duplicates=labelled.duplicates
+    )
     return data.compared(str(path)) if check_duplicates else data
 
 
@@ -150,21 +155,10 @@ def _existing(path: Path) -> Path:
 
 def _class_folders(root: Path, layout: Layout) -> list[ClassFolder]:
     domains = {"": root} if layout == "class" else folders_in(root)
-    found = find_class_folders(domains)
-    if not found:
-        raise FileNotFoundError(
-            f"{root} holds no {layout} folders: it must hold {layout}/image; images "
-            "without classes are for load_unlabelled (data=unlabelled)"
-        )
-    return found
-
-
-def _check_same(
-    kind: str, path: Path, test: str, train_names: Iterable[str], names: Iterable[str]
-) -> None:
-    sides = {TRAIN: set(train_names), test: set(names)}
-    for here, there in ((test, TRAIN), (TRAIN, test)):
-        if extra := sides[here] - sides[there]:
-            raise ValueError(
-                f"{path}: {here}/ has {kind} that {there}/ lacks: {listed(extra)}"
-            )
+    expected = (
+        f"fill or remove folders without any, {root} must hold {layout}/image; images "
+        "without classes are for load_unlabelled (data=unlabelled)"
+    )
+    if not domains:
+        raise FileNotFoundError(f"there are no folders in {root}: {expected}")
+    return find_class_folders(domains, expected)

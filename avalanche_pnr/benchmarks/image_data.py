@@ -27,8 +27,8 @@ class ImageData:
             stream; empty if the data has no domains.
         probe: Labelled images that probes are fitted to, where they are not ``train``.
         skipped: Damaged files that were left out.
-        duplicates: Number of test images that are also training images; ``None`` where
-            they were not looked for.
+        duplicates: Number of test images that are also training or probe images;
+            ``None`` where they were not looked for.
     """
 
     train: Images
@@ -174,7 +174,7 @@ class ImageData:
         Args:
             source: Where the images come from, for the warning.
         """
-        pairs = equal_pixels(self.train, self.test)
+        pairs = equal_pixels(self.train, self.test, self.probe)
         return replace(self, duplicates=count_duplicates(source, pairs))
 
 

@@ -6,6 +6,7 @@ from avalanche_pnr.benchmarks.class_folders import ClassFolder, read_class_folde
 from avalanche_pnr.benchmarks.file_data import from_files
 from avalanche_pnr.benchmarks.folder_files import folders_in
 from avalanche_pnr.benchmarks.image_data import ImageData
+from avalanche_pnr.benchmarks.label_checks import check_same_names
 from avalanche_pnr.benchmarks.wnid_lists import read_class_list
 
 TRAIN, VAL = ("train", "train.X*"), ("val", "val.X*")
@@ -44,10 +45,13 @@ def load_imagenet(
 
     Raises:
         FileNotFoundError: If there is no such list, or a class has no images.
-        ValueError: If the list is empty or names a class twice.
+        ValueError: If the list is empty or names a class twice, or, without a list,
+            the classes of training and validation differ.
     """
     path = Path(path)
     train, val = _folders(path, TRAIN), _folders(path, VAL)
+    if classes is None:
+        check_same_names(f"ImageNet in {path}", "classes", {"val": val, "train": train})
     names = sorted(train) if classes is None else read_class_list(classes)
     train_images, val_images = (
         read_class_folders(

@@ -1,5 +1,7 @@
 """Checks of classes and domains: one for each image, 0..C-1, in every split."""
 
+from collections.abc import Iterable, Mapping
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -62,3 +64,24 @@ def numbered_names(
             f"{source}: {len(given)} names for {len(seen)} {kind}: give each one name"
         )
     return tuple(given)
+
+
+def check_same_names(
+    source: str, kind: str, splits: Mapping[str, Iterable[str]]
+) -> None:
+    """Refuse folders of splits that do not hold the same names.
+
+    Args:
+        source: Where the folders are, for error messages.
+        kind: What is named: classes, say.
+        splits: Names in the folder of each split.
+
+    Raises:
+        ValueError: With names that a split lacks.
+    """
+    for (here, names), (there, others) in permutations(splits.items(), 2):
+        if extra := set(names) - set(others):
+            raise ValueError(
+                f"{source}: {here}/ has {kind} that {there}/ lacks, add or remove "
+                f"them: {listed(extra)}"
+            )

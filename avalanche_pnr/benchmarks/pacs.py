@@ -7,7 +7,7 @@ from avalanche_pnr.benchmarks.class_folders import (
     find_class_folders,
     read_class_folders,
 )
-from avalanche_pnr.benchmarks.file_data import from_files
+from avalanche_pnr.benchmarks.file_data import check_listed, from_files
 from avalanche_pnr.benchmarks.hold_out import hold_out
 from avalanche_pnr.benchmarks.image_data import ImageData
 from avalanche_pnr.benchmarks.image_lists import folder_class_names, read_image_lists
@@ -50,7 +50,8 @@ def load_pacs(
             with a warning if there are any; files of equal size are read.
 
     Raises:
-        FileNotFoundError: If a folder of a domain or some of the lists are not there.
+        FileNotFoundError: If a folder of a domain, some of the lists or files that
+            they list are not there.
         ValueError: If a list is damaged or the classes do not fit.
 
     Source: Li et al. 2017, Deeper, Broader and Artier Domain Generalization,
@@ -65,8 +66,10 @@ def load_pacs(
         train = read_image_lists(root, names, first_class=1)
         test = read_image_lists(root, tests, first_class=1)
         classes = folder_class_names(train)
+        if not skip_damaged:
+            check_listed(f"PACS in {path}", train, test)
     else:
-        folders = find_class_folders({each: root / each for each in DOMAINS})
+        folders = find_class_folders({each: root / each for each in DOMAINS}, REMEDY)
         classes = class_names(folders)
         images = read_class_folders(folders, classes, DOMAINS, REMEDY)
         train, test = hold_out(f"PACS in {path}", images, test_fraction, seed)

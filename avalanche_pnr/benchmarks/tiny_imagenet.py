@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from avalanche_pnr.benchmarks.class_folders import ClassFolder, read_class_folders
-from avalanche_pnr.benchmarks.file_data import from_files
+from avalanche_pnr.benchmarks.file_data import check_listed, from_files
 from avalanche_pnr.benchmarks.file_images import FileImages
 from avalanche_pnr.benchmarks.image_data import ImageData
 from avalanche_pnr.benchmarks.text_lists import read_lines
@@ -26,13 +26,14 @@ def load_tiny_imagenet(
     Args:
         path: Folder that holds ``wnids.txt``, ``train/<wnid>/images/``,
             ``val/images/`` and ``val/val_annotations.txt``.
-        skip_damaged: Whether to read every file once and leave the damaged ones out,
-            named by ``skipped``.
+        skip_damaged: Whether to read every file once and leave the missing and damaged
+            ones out, named by ``skipped``.
         check_duplicates: Whether to look for test files that are also training files,
             with a warning if there are any; files of equal size are read.
 
     Raises:
-        FileNotFoundError: If one of these is not there, or a class has no images.
+        FileNotFoundError: If one of these or a listed file is not there, or a class
+            has no images.
         ValueError: If a list is empty or damaged.
     """
     path = Path(path)
@@ -44,10 +45,14 @@ def load_tiny_imagenet(
         ClassFolder("", each, path / "train" / each / "images") for each in wnids
     ]
     words = _words(path / "words.txt")
+    source = f"Tiny-ImageNet in {path}"
+    test = _validation_images(path / "val", wnids)
+    if not skip_damaged:
+        check_listed(source, test)
     return from_files(
-        f"Tiny-ImageNet in {path}",
+        source,
         read_class_folders(folders, wnids, (), REMEDY),
-        _validation_images(path / "val", wnids),
+        test,
         [words.get(each, each) for each in wnids],
         skip_damaged=skip_damaged,
         check_duplicates=check_duplicates,

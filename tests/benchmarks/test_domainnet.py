@@ -99,8 +99,9 @@ def test_a_gap_in_the_classes_is_refused(domainnet: Path) -> None:
 
 
 def test_a_class_with_two_names_is_refused(domainnet: Path) -> None:
-    path = domainnet / "infograph_train.txt"
-    path.write_text(path.read_text().replace("/cat/", "/dog/"))
+    (domainnet / "infograph" / "cat").rename(domainnet / "infograph" / "dog")
+    for path in domainnet.glob("infograph_*.txt"):
+        path.write_text(path.read_text().replace("/cat/", "/dog/"))
     with pytest.raises(ValueError, match="4 names for 3 classes"):
         load_domainnet(domainnet)
 
@@ -112,9 +113,11 @@ def test_a_lost_image_is_named_when_it_is_read(domainnet: Path) -> None:
         data.train[19]
 
 
-def test_lost_images_are_left_out_on_request_and_named(domainnet: Path) -> None:
+def test_lost_images_are_named_or_left_out_on_request(domainnet: Path) -> None:
     lost = domainnet / "sketch" / "bee" / "sketch_001_000001.jpg"
     lost.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"1 of the listed .*: {lost}; "):
+        load_domainnet(domainnet)
     data = load_domainnet(domainnet, skip_damaged=True)
     assert data.skipped == (str(lost),)
     assert len(data.train) == 35

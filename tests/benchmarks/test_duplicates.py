@@ -66,6 +66,23 @@ def test_files_are_equal_by_content_and_not_by_size_or_name(tmp_path: Path) -> N
     assert equal_files(train, test) == [(test[1], train[1])]
 
 
+def test_a_lost_file_is_named_with_the_way_out(tmp_path: Path) -> None:
+    here = _file(tmp_path, "here.png", b"12345")
+    lost = str(tmp_path / "lost.png")
+    for train, test in (([here, lost], [here]), ([here], [here, lost])):
+        with pytest.raises(OSError, match=rf"^{lost} cannot .*skip_damaged=True"):
+            equal_files(train, test)
+
+
+def test_probe_images_count_as_training_images() -> None:
+    train, probe, test = (
+        ArrayImages(*_arrays(images)) for images in ([1, 2], [3, 4], [4, 2, 5, 5])
+    )
+    data = ImageData.from_images("here", train, test, probe=probe)
+    with pytest.warns(UserWarning, match=r"2 test .*test image 0 equals probe image 1"):
+        assert data.compared("here").duplicates == 2
+
+
 def test_digits_have_no_duplicates() -> None:
     assert load_digits().duplicates == 0
 

@@ -34,6 +34,46 @@ def test_16_bits_of_grey_are_cut_to_8(tmp_path: Path, suffix: str) -> None:
     assert np.array_equal(image, np.repeat(expected[..., None], 3, axis=2))
 
 
+def _grey(path: Path, values: list[list[float]], dtype: type) -> np.ndarray:
+    """A TIFF's values as they come back, (H, W)."""
+    Image.fromarray(np.array(values, dtype)).save(path)
+    image, _ = FileImages([path], [0])[0]
+    assert image.mode == "RGB"
+    return np.asarray(image)[..., 0]
+
+
+def test_32_bits_of_grey_are_cut_only_if_they_need_it(tmp_path: Path) -> None:
+    for values, expected in (
+        ([[0, 1], [200, 255]], [[0, 1], [200, 255]]),
+        ([[0, 255], [256, 65535]], [[0, 0], [1, 255]]),
+    ):
+        read = _grey(tmp_path / "image.tiff", values, np.int32)
+        assert read.tolist() == expected
+
+
+def test_fractions_of_white_become_8_bits(tmp_path: Path) -> None:
+    values = [[number / 255 for number in range(256)]]
+    read = _grey(tmp_path / "image.tiff", values, np.float32)
+    assert read.tolist() == [list(range(256))]
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (-1, np.int32),
+        (65536, np.int32),
+        (-0.5, np.float32),
+        (200, np.float32),
+        (np.nan, np.float32),
+    ],
+)
+def test_values_that_are_no_grey_are_refused(
+    tmp_path: Path, value: float, dtype: type
+) -> None:
+    with pytest.raises(OSError, match=r"depth\.tiff cannot .* must be .*skip_damaged"):
+        _grey(tmp_path / "depth.tiff", [[0, value]], dtype)
+
+
 def test_transparent_palettes_are_read_without_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     Image.new("RGBA", (4, 4), (250, 0, 0, 128)).quantize().save(path)

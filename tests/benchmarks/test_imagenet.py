@@ -63,6 +63,19 @@ def test_without_a_list_imagenet_has_all_its_classes(imagenet: Path) -> None:
     assert data.duplicates is None
 
 
+@pytest.mark.parametrize(("more", "less"), [("train", "val"), ("val", "train")])
+def test_without_a_list_the_splits_have_the_same_classes(
+    imagenet: Path, more: str, less: str
+) -> None:
+    for wnid in ("n02", "n04"):
+        shutil.rmtree(imagenet / less / wnid)
+    message = rf"ImageNet in .* {more}/ has classes that {less}/ lacks, .*: n02, n04$"
+    with pytest.raises(ValueError, match=message):
+        load_imagenet(imagenet)
+    listed = load_imagenet(imagenet, _list(imagenet, "n01\nn03"))
+    assert listed.class_names == ("n01", "n03")
+
+
 def test_the_parts_of_kaggle_are_put_together(kaggle: Path) -> None:
     data = load_imagenet(kaggle, _list(kaggle, "n04\nn01\nn03\n"))
     assert greys_and_labels(data.train) == _expected([3, 0, 2], 0, 3)

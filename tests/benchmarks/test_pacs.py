@@ -1,3 +1,4 @@
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -102,6 +103,26 @@ def test_missing_lists_are_named(tmp_path: Path) -> None:
     _lists(_pictures(tmp_path))
     (tmp_path / "cartoon_crossval_kfold.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"lacks cartoon_crossval_kfold\.txt: "):
+        load_pacs(tmp_path)
+
+
+def test_missing_files_of_the_lists_are_named_or_left_out(tmp_path: Path) -> None:
+    _lists(_pictures(tmp_path))
+    lost = [tmp_path / "photo" / "dog" / f"pic_00{number}.png" for number in (0, 4)]
+    for path in lost:
+        path.unlink()
+    message = rf"2 of the listed .*missing: {lost[0]}, {lost[1]}; .*skip_damaged=True"
+    with pytest.raises(FileNotFoundError, match=message):
+        load_pacs(tmp_path)
+    data = load_pacs(tmp_path, skip_damaged=True)
+    assert data.skipped == tuple(map(str, lost))
+    assert len(data.train) == 47
+
+
+def test_a_domain_without_classes_is_named(tmp_path: Path) -> None:
+    shutil.rmtree(_pictures(tmp_path) / "sketch")
+    (tmp_path / "sketch").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"folders of classes in .*sketch: "):
         load_pacs(tmp_path)
 
 

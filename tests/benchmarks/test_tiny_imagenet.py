@@ -75,6 +75,17 @@ def test_a_damaged_annotation_is_shown(tiny: Path, line: str) -> None:
     assert f"'{line}'" in str(error.value)
 
 
+def test_missing_files_of_the_annotations_are_named_or_left_out(tiny: Path) -> None:
+    lost = tiny / "val" / "images" / "val_4.JPEG"
+    lost.unlink()
+    message = rf"1 of the listed files are missing: {lost}; .*skip_damaged=True"
+    with pytest.raises(FileNotFoundError, match=message):
+        load_tiny_imagenet(tiny)
+    data = load_tiny_imagenet(tiny, skip_damaged=True)
+    assert data.skipped == (str(lost),)
+    assert len(data.test) == 5
+
+
 def test_damaged_images_are_left_out_on_request(tiny: Path) -> None:
     truncate(tiny / "val" / "images" / "val_4.JPEG")
     data = load_tiny_imagenet(tiny, skip_damaged=True)

@@ -347,3 +347,14 @@ def test_test_images_that_are_training_images_are_counted(tmp_path: Path) -> Non
         assert load_torchvision(source, tmp_path).duplicates == 2
     data = load_torchvision(source, tmp_path, check_duplicates=False)
     assert data.duplicates is None
+
+
+def test_test_images_that_are_probe_images_are_counted(tmp_path: Path) -> None:
+    train, test = _arrays(0, 30, 96), _arrays(1, 20, 96)
+    test[0][3] = train[0][5]
+    source = stl10(tmp_path, train, test)
+    with pytest.warns(UserWarning, match=r"1 test .*image 3 equals probe image 5"):
+        data = load_torchvision(
+            source, tmp_path, train_split="unlabeled", probe_split="train"
+        )
+    assert data.duplicates == 1

@@ -62,19 +62,31 @@ def test_damaged_images_are_left_out_on_request(photos: Path, data: ImageData) -
     assert len(unlabelled.train) == 6
 
 
+def _labelled(train: list[int], test: list[int], check_duplicates: bool) -> ImageData:
+    arrays = (
+        (np.full((3, 6, 6, 3), 1, np.uint8) * pixels, np.arange(3))
+        for pixels in (
+            np.array(x, np.uint8)[:, None, None, None] for x in (train, test)
+        )
+    )
+    return ImageData.from_arrays("labelled", *arrays, check_duplicates=check_duplicates)
+
+
 def test_test_images_in_the_folder_are_counted_on_request(photos: Path) -> None:
-    grey = np.full((3, 6, 6, 3), 1, np.uint8) * np.array([5, 200, 201]).reshape(
-        3, 1, 1, 1
-    )
-    labels = np.arange(3)
-    labelled = ImageData.from_arrays(
-        "labelled",
-        (grey.astype(np.uint8) + 40, labels),
-        (grey.astype(np.uint8), labels),
-    )
+    labelled = _labelled([45, 240, 241], [5, 200, 201], check_duplicates=False)
     assert load_unlabelled(photos, labelled).duplicates is None
     with pytest.warns(UserWarning, match="2 test images are also in the training data"):
         assert load_unlabelled(photos, labelled, check_duplicates=True).duplicates == 2
     shutil.rmtree(photos / "a")
     (photos / "z.png").unlink()
     assert load_unlabelled(photos, labelled, check_duplicates=True).duplicates == 0
+
+
+def test_duplicates_of_the_labelled_images_are_not_forgotten(photos: Path) -> None:
+    greys = [5, 37, 230], [5, 7, 200]
+    with pytest.warns(UserWarning, match="1 test images are"):
+        labelled = _labelled(*greys, check_duplicates=True)
+    assert load_unlabelled(photos, labelled).duplicates == 1
+    with pytest.warns(UserWarning, match="2 test images are"):
+        data = load_unlabelled(photos, labelled, check_duplicates=True)
+    assert data.duplicates == 2
