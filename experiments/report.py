@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.page import inline, page, png, write
-from experiments.reporting import protocol, provenance
+from experiments.reporting import probes, protocol, provenance
 from experiments.reporting.export import csv_table, latex, probe_spans
 from experiments.reporting.figures import pictures
 from experiments.reporting.rows import Row, rows
@@ -53,8 +53,8 @@ def _content(groups: Sequence[Group], each: Sequence[Row]) -> dict[str, Any]:
         "tables": tables(each),
         "spans": lambda columns: [(p, len(list(c))) for p, c in probe_spans(columns)],
         "facts": protocol.facts(runs),
-        "probes": protocol.probes(runs),
-        "fits": protocol.fits(groups),
+        "probes": probes.descriptions(runs),
+        "fits": probes.fits(groups),
         "environment": provenance.environment(runs),
         "origins": origins,
         "common": common,

@@ -42,8 +42,16 @@ class Run:
 
         Paths into the run's own folder are left out.
         """
-        out = self.config["out"]
-        return {k: v for k, v in _flatten(self.config) if out not in str(v)}
+        out = f"{self.config['out']}/"
+
+        def own(value: Any) -> bool:
+            return isinstance(value, str) and f"{value}/".startswith(out)
+
+        return {
+            name: value
+            for name, value in _flatten(self.config)
+            if name != "out" and not own(value)
+        }
 
     @property
     def command(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from avalanche_pnr.evaluation import (
     average_incremental_accuracy,
@@ -12,7 +12,8 @@ from avalanche_pnr.evaluation import (
     plasticity,
 )
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
-from experiments.names import RANDOM, SINGLE
+from experiments.names import JOINT, RANDOM, SINGLE
+from experiments.reporting.probes import head
 from experiments.results import Run
 from experiments.trials import Trial, is_learner
 
@@ -38,6 +39,19 @@ DEFINITIONS = {
 }
 """Formulas; a[t, k] is the accuracy on experience k of the model after experience t."""
 
+IN_THE_END = {
+    SINGLE: "not one network after the last experience but T, each trained on one "
+    "experience alone: the mean over k of FT[k], the accuracy of the k-th on the test "
+    "data of experience k (on all test data where it is not split)",
+    JOINT: "one network, trained once on the data of all experiences",
+}
+"""Rows whose numbers are not of a network that went through the stream."""
+NEVER_SEEN = {
+    SINGLE: "the mean over T networks, each trained on one experience alone",
+    JOINT: IN_THE_END[JOINT],
+}
+"""The same where data sets never seen are judged on."""
+
 Compute = Callable[[Trial, str], float | None]
 """The figure of a regularizer in a trial; NaN if undefined, None if not measured."""
 
@@ -48,7 +62,7 @@ class Measure:
 
     Attributes:
         title: What it is called.
-        probe: The probe it is of.
+        probe: The probe it is of, as it is shown.
         of: Computes it.
     """
 
@@ -113,11 +127,12 @@ def downstream(probe: str, data: str) -> Measure:
 
 
 def _measures(run: Run) -> list[Measure]:
-    return [
+    found = [
         *(accuracy(probe, reading) for probe in run.probes for reading in READINGS),
         *over_stream(run.probe),
         *(downstream(probe, data) for probe, data in _downstream(run)),
     ]
+    return [replace(measure, probe=head(run, measure.probe)) for measure in found]
 
 
 def _downstream(run: Run) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
-"""What has to be said with every number: data, split, seeds, probes."""
+"""What has to be said with every number: data, split, seeds."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from experiments.reporting.probes import caveats
 from experiments.results import Run
 from experiments.sweep import Group
 
@@ -11,13 +12,6 @@ STREAMS = {
     "data_incremental": "Data-IL",
     "domain_incremental": "Domain-IL",
 }
-DETAILS = {
-    "Lr": "learning rate",
-    "HeldOutAcc": "accuracy on held-out training data",
-    "GradientRatio": "gradient norm at the end / at the start",
-}
-"""What the fit of a probe tells of itself."""
-NOT_DETAILS = {"Acc", "TaskAware_Acc", "Top5_Acc"}
 
 
 def title(runs: Sequence[Run]) -> str:
@@ -67,32 +61,9 @@ def warnings(groups: Sequence[Group]) -> list[str]:
     lists = each(runs, lambda run: run.config["data"].get("classes") or "")
     return [
         *([f"class list: {lists}"] if lists else []),
+        *caveats(runs),
         *(images(runs) if touched else []),
         *(sentence for trial in trials for sentence in trial.repeated),
-    ]
-
-
-def probes(runs: Sequence[Run]) -> dict[str, str]:
-    """Name and description of each probe."""
-    found: dict[str, dict[str, None]] = {}
-    for run in runs:
-        for name, description in run.probes.items():
-            found.setdefault(name, {})[description] = None
-    return {name: " or ".join(texts) for name, texts in found.items()}
-
-
-def fits(groups: Sequence[Group]) -> list[tuple[str, str, str, str]]:
-    """What fitting found: network, probe, detail and value after the last experience.
-
-    Over several seeds it is the range of the values.
-    """
-    return [
-        (label, probe, DETAILS.get(detail, detail), _range(values))
-        for group in groups
-        for name in group.names
-        for metric, (probe, detail) in _details(group.runs).items()
-        if (values := _last(group, name, metric))
-        for label in [f"{group.label}: {name}" if group.label else name]
     ]
 
 
@@ -139,30 +110,3 @@ def _training(run: Run) -> str:
         f"{_target(run, 'optimizer')}, {run.config['epochs']} epochs an experience, "
         f"batches of {run.config['batch_size']}"
     )
-
-
-def _details(runs: Sequence[Run]) -> dict[str, tuple[str, str]]:
-    """Metrics of fits, with the probe and the detail that each is of."""
-    found = {}
-    for run in runs:
-        for metric in run.metrics:
-            heads = [p for p in run.probes if metric.startswith(f"{p.capitalize()}_")]
-            if not heads or not metric.endswith("_Stream"):
-                continue
-            # The name of one probe may be the start of another's.
-            probe = max(heads, key=len)
-            detail = metric[len(probe) + 1 :].removesuffix("_Stream")
-            if detail not in NOT_DETAILS:
-                found[metric] = (probe, detail)
-    return found
-
-
-def _last(group: Group, name: str, metric: str) -> list[float]:
-    """A metric after the last experience, of each seed that has it."""
-    each = [trial.series(name, metric) for trial in group.trials]
-    return [series[max(series)] for series in each if series]
-
-
-def _range(values: Sequence[float]) -> str:
-    low, high = f"{min(values):.4g}", f"{max(values):.4g}"
-    return low if low == high else f"{low} to {high}"

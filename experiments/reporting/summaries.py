@@ -43,7 +43,6 @@ class Difference:
     mean: float
     low: float
     high: float
-    n: int
 
     def __str__(self) -> str:
         low, high = _signless_zero(self.low), _signless_zero(self.high)
@@ -68,7 +67,7 @@ def paired_difference(
         return None
     mean, error = fmean(gains), stdev(gains) / sqrt(len(gains))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(gains) - 1)) * error
-    return Difference(mean, mean - half, mean + half, len(gains))
+    return Difference(mean, mean - half, mean + half)
 
 
 def _signless_zero(value: float) -> str:

@@ -30,7 +30,7 @@ class Table:
         labels: Of its lines.
         learners: Whether each line is more than a reference.
         columns: Its columns; without any there is nothing to show.
-        notes: Footnotes: what a title means, by title.
+        notes: Footnotes: what a title or the name of a line means.
     """
 
     caption: str

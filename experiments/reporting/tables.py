@@ -1,12 +1,15 @@
 """The tables of a report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from experiments.reporting.measures import (
     AVERAGE,
     DEFINITIONS,
     DOWNSTREAM,
     FORGETTING,
+    IN_THE_END,
+    NEVER_SEEN,
     PLASTICITY,
     READINGS,
     Measure,
@@ -37,20 +40,26 @@ def tables(rows: Sequence[Row]) -> list[Table]:
             "Accuracy after the last experience, in percent",
             rows,
             [m for m in found if m.title in READINGS],
+            notes=IN_THE_END,
         ),
-        _table("Over the stream, in percent points", trained, over_stream),
+        _table(
+            "Over the stream, in percent points",
+            trained,
+            over_stream,
+            notes=DEFINITIONS,
+        ),
         _table(
             f"Difference to {BASELINE} of the same seed, in percent points, with a "
             "95 % confidence interval (Student's t)",
             [row for row in rows if row.name != BASELINE],
             compared,
             difference_to(rows),
-            notes=False,
         ),
         _table(
             "Accuracy on data sets never seen, in percent",
             rows,
             [m for m in found if m.title.startswith(DOWNSTREAM)],
+            notes=NEVER_SEEN,
         ),
     ]
     return [without_empty_lines(table) for table in each if table.columns]
@@ -64,7 +73,8 @@ def essential_table(rows: Sequence[Row]) -> Table:
     others = [m for m in averages if m.probe not in main]
     first = [m for m in averages if m.probe in main]
     last = [m for m in found if m.title in (FORGETTING, PLASTICITY)]
-    table = _table("", rows, [*first, *others[:1], *last])
+    notes = {**DEFINITIONS, **IN_THE_END}
+    table = _table("", rows, [*first, *others[:1], *last], notes=notes)
     gains = _table("", rows, first, difference_to(rows))
     heads = (f"difference to {BASELINE}", ", 95 % interval")
     columns = [Column(heads[0], c.probe + heads[1], c.cells) for c in gains.columns]
@@ -103,20 +113,18 @@ def _table(
     rows: Sequence[Row],
     measures: Sequence[Measure],
     cell: Cell = summary,
-    notes: bool = True,
+    notes: Mapping[str, str] = MappingProxyType({}),
 ) -> Table:
     columns = [
         Column(m.title, m.probe, [cell(row, m) for row in rows]) for m in measures
     ]
     shown = [c for c in columns if set(c.cells) - {NOT_MEASURED}]
+    judged = {row.name for row in rows if any(m in row.values for m in measures)}
+    noted = {column.title for column in shown} | judged
     return Table(
         caption,
         [row.label for row in rows],
         [is_learner(row.name) for row in rows],
         shown,
-        {
-            c.title: DEFINITIONS[c.title]
-            for c in shown
-            if notes and c.title in DEFINITIONS
-        },
+        {what: meaning for what, meaning in notes.items() if what in noted},
     )

@@ -149,6 +149,7 @@ def _judged(
             "Linear_HeldOutAcc_Stream": 0.61,
             "Linear_Acc_Stream": 0.6,
             "Linear_Acc_Downstream_flowers": 0.4 + 0.01 * t,
+            "Linear_Lr_Downstream_flowers": 0.02 + 0.01 * t,
             "Alignment_Stream": 0.4 - 0.02 * t + random.normal(0, 0.02),
             "Uniformity_Stream": -2.5 - 0.1 * t + random.normal(0, 0.05),
             "EffectiveRank_Stream": 18 + t + random.normal(0, 1),

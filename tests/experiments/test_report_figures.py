@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,8 @@ def test_matrices_print_their_values_and_figures(tmp_path: Path) -> None:
     assert [text.get_text() for text in axes.texts] == [
         f"{100 * x:.1f}" for x in a.flat
     ]
+    assert not np.allclose(a, a.T)
+    assert np.asarray(axes.images[0].get_array()) == pytest.approx(100 * a)
     assert axes.get_title() == "pnr"
     assert "\nS  " in axes.get_xlabel()
     assert "\nP  " in axes.get_xlabel()
@@ -203,6 +206,31 @@ def test_features_are_coloured_by_what_colours_can_tell_apart(
     figure = drawn(tmp_path)["features"]
     # Raw pixels, the random backbone and one regularizer.
     assert [axes.get_title() for axes in figure.axes] == titles * 3
+
+
+def test_points_have_the_colour_that_the_legend_gives_to_their_kind(
+    tmp_path: Path,
+) -> None:
+    folder = write_run(tmp_path / "run", names=["pnr"], features=True)
+    with np.load(folder / "features_pnr.npz") as arrays:
+        kinds = {
+            "by class": arrays["labels"],
+            "by experience": arrays["experience"] + 1,
+        }
+    for axes in drawn(tmp_path)["features"].axes[-2:]:
+        legend: Any = axes.get_legend()
+        values = kinds.pop(axes.get_title())
+        colours = {
+            text.get_text(): handle.get_facecolor()[0]
+            for text, handle in zip(
+                legend.get_texts(), legend.legend_handles, strict=True
+            )
+        }
+        assert set(colours) == set(map(str, values))
+        shown = np.asarray(axes.collections[0].get_facecolor())
+        assert shown == pytest.approx(np.array([colours[str(v)] for v in values]))
+        assert len(np.unique(shown, axis=0)) == len(colours)
+    assert not kinds
 
 
 @pytest.mark.parametrize("shape", [(1, 4), (9, 1), (2, 2), (30, 8)])

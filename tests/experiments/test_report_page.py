@@ -1,6 +1,7 @@
 """The page and the command that writes it."""
 
 import html
+import re
 import sys
 from pathlib import Path
 
@@ -82,6 +83,33 @@ def test_the_chosen_learning_rate_of_each_network_is_told(tmp_path: Path) -> Non
     page = (tmp_path / "report.html").read_text()
     cells = ("pnr", "linear_1pct", "learning rate", "0.03")
     assert "".join(f"<td>{cell}</td>" for cell in cells) in page
+
+
+def test_the_learning_rate_chosen_on_data_never_seen_is_told(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", names=["pnr"], trained=3)
+    write_report([tmp_path], tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    cells = ("pnr", "linear", "learning rate, downstream flowers", "0.04")
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in page
+    assert "Acc, downstream" not in page
+
+
+def test_fits_of_single_models_are_told_as_a_range_over_them(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", names=["pnr", "single"], trained=4, tested=4)
+    write_report([tmp_path], tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    for name, value in {"single": "0.1 to 0.3", "pnr": "0.1"}.items():
+        cells = (name, "linear", "learning rate", value)
+        assert "".join(f"<td>{cell}</td>" for cell in cells) in page
+
+
+def test_pictures_that_show_plasticity_give_its_formula(report: Path) -> None:
+    page = html.unescape((report / "report.html").read_text())
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    formula = "P = 1/(T-1) Σ_{j=1..T-1} 1/(T-j) Σ_{i>j} (a[j, i] - FT[i])"
+    told = [caption for caption in captions if formula in caption]
+    assert [caption.split()[0] for caption in told] == ["Accuracy", "Stability"]
+    assert not any("{plasticity}" in caption for caption in captions)
 
 
 def test_a_class_list_is_told_with_the_table(tmp_path: Path) -> None:

@@ -97,6 +97,20 @@ def test_runs_of_the_same_seed_are_one_trial_whatever_was_trained(
     assert not any(trial.repeated for trial in group.trials)
 
 
+@pytest.mark.parametrize("out", ["e", "3", "runs/one"])
+def test_settings_leave_out_paths_into_the_run_and_nothing_else(
+    out: str, tmp_path: Path
+) -> None:
+    own = {"logger.tensorboard.tb_log_dir": f"{out}/board", "logger.wandb.dir": out}
+    kept = {"a.neighbour": f"{out}ther/board", "a.path": f"data/{out}"}
+    settings = read_run(
+        write_run(tmp_path / "run", settings={**own, **kept, "out": out})
+    ).settings
+    assert not {"out", *own} & set(settings)
+    expected = {**kept, "epochs": 3, "method.temperature": 0.2, "device": "cpu"}
+    assert settings.items() >= expected.items()
+
+
 def test_what_was_trained_twice_counts_once_and_is_told(tmp_path: Path) -> None:
     for name in ("cassle", "pnr"):
         write_run(tmp_path / name, names=["finetune", name])

@@ -15,6 +15,8 @@ from experiments.reporting.figures import (
     settings,
     trade_off,
 )
+from experiments.reporting.measures import DEFINITIONS, PLASTICITY
+from experiments.reporting.probes import head
 from experiments.reporting.rows import Row
 from experiments.sweep import Group
 
@@ -51,13 +53,21 @@ class Picture:
 def pictures(groups: Sequence[Group], rows: Sequence[Row]) -> list[Picture]:
     """Pictures of one setting, or one that compares the settings of a sweep."""
     if len(groups) > 1:
-        probe = " or ".join(dict.fromkeys(group.probe for group in groups))
+        probe = " or ".join(dict.fromkeys(map(_probe, groups)))
         caption = settings.CAPTION.format(probe=probe)
         return [Picture("sweep", settings.draw(groups, rows, probe), caption)]
     (group,) = groups
-    facts = {"probe": group.probe, "seed": group.trials[0].seed}
+    facts = {
+        "probe": _probe(group),
+        "seed": group.trials[0].seed,
+        "plasticity": DEFINITIONS[PLASTICITY],
+    }
     return [
         Picture(name, figure, caption.format(**facts))
         for name, (draw, caption) in PICTURES.items()
         if (figure := draw(group)) is not None
     ]
+
+
+def _probe(group: Group) -> str:
+    return head(group.runs[0], group.probe)

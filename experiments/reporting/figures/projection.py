@@ -1,4 +1,4 @@
-"""Samples of features, and their two principal components."""
+"""Features that a run kept, and their two principal components."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-MOST_POINTS = 3000
-
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Some test images as a network sees them, in random order.
+    """Some test images as a network sees them, in the random order of the file.
 
     Attributes:
         features: Shape (n, F).
@@ -28,12 +26,9 @@ class Sample:
 
     @classmethod
     def read(cls, path: Path) -> "Sample":
-        """Read what a run kept; of many images, some."""
+        """Read what a run kept."""
         with np.load(path) as arrays:
-            features = arrays["features"]
-            order = np.random.default_rng(0).permutation(len(features))[:MOST_POINTS]
-            labels, experience = arrays["labels"][order], arrays["experience"][order]
-            return cls(features[order], labels, experience)
+            return cls(arrays["features"], arrays["labels"], arrays["experience"])
 
 
 def project(

@@ -21,6 +21,8 @@ COLOURS = (
     "#56b4e9",
 )
 MARKERS = "osD^v<>P"
+KNOWN = ("finetune", "cassle", "pnr")
+"""They look the same in every report, whatever else is in it."""
 LEVELS: dict[str, dict[str, Any]] = {
     RAW: {"linestyle": (0, (1, 2)), "color": "#999999"},
     RANDOM: {"linestyle": (0, (1, 1)), "color": "#333333"},
@@ -39,14 +41,15 @@ Series = Callable[[Trial, str], dict[int, float]]
 
 def style(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Colour and marker of each learner among some names."""
-    learners = filter(is_learner, names)
-    return {
+    learners = dict.fromkeys([*KNOWN, *filter(is_learner, names)])
+    looks = {
         name: {
             "color": COLOURS[index % len(COLOURS)],
             "marker": MARKERS[index % len(MARKERS)],
         }
         for index, name in enumerate(learners)
     }
+    return {name: looks[name] for name in names if is_learner(name)}
 
 
 def draw_series(
