@@ -1,0 +1,104 @@
+"""Taking time and memory: contestants in turn, medians and spreads."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+# Says only errors; read when the first profile begins.
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+
+Work = Callable[[], object]
+
+
+class Setting(NamedTuple):
+    """Where and how carefully to measure.
+
+    Attributes:
+        device: Where the work is done.
+        quick: Whether to choose small sizes and few rounds.
+        rounds: Interleaved runs of each contestant that count.
+    """
+
+    device: torch.device
+    quick: bool = False
+    rounds: int = 5
+
+
+class Ratio(NamedTuple):
+    """How many times the cost of a rival something costs, over interleaved rounds.
+
+    Attributes:
+        median: Over the rounds.
+        low: The smallest.
+        high: The largest.
+    """
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def now(device: torch.device) -> float:
+    """Seconds: of all of this process's threads on the CPU, of the wall on a GPU.
+
+    Time on the CPU leaves out what other processes of the machine take.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+    return time.process_time()
+
+
+def seconds(
+    contestants: Mapping[str, Work], setting: Setting
+) -> dict[str, list[float]]:
+    """Run contestants in turn, once to warm up and then ``setting.rounds`` times.
+
+    Returns:
+        Seconds by contestant, one number a round.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(setting.rounds + 1):
+        for name, work in contestants.items():
+            start = now(setting.device)
+            work()
+            taken[name].append(now(setting.device) - start)
+    return {name: each[1:] for name, each in taken.items()}
+
+
+def ratio(of: list[float], to: list[float]) -> Ratio:
+    """Cost of one contestant in units of another, round by round."""
+    each = [a / b for a, b in zip(of, to, strict=True)]
+    return Ratio(statistics.median(each), min(each), max(each))
+
+
+def peak_memory(work: Work, device: torch.device) -> int:
+    """Bytes that tensors made by the work take at most, above what there was before.
+
+    On the CPU the allocations are those that PyTorch's profiler sees.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        work()
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(
+        activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True
+    ) as trace:
+        work()
+    results = trace.profiler.kineto_results
+    changes = [each for each in results.events() if each.name() == "[memory]"]
+    held = peak = 0
+    for change in sorted(changes, key=lambda each: each.start_ns()):
+        held += change.nbytes()
+        peak = max(peak, held)
+    return peak

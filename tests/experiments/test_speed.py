@@ -1,0 +1,69 @@
+"""The benchmark of speed runs and says what it measured; no time is asserted."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.speed import __main__ as speed
+from experiments.speed.measure import Ratio, Setting, peak_memory, ratio, seconds
+from experiments.speed.table import Table
+
+CPU = torch.device("cpu")
+
+
+def test_contestants_run_in_turn_after_one_round_to_warm_up() -> None:
+    runs: list[str] = []
+    work = {name: lambda name=name: runs.append(name) for name in "ab"}
+    taken = seconds(work, Setting(CPU, rounds=3))
+    assert "".join(runs) == "ab" * 4
+    assert {name: len(each) for name, each in taken.items()} == {"a": 3, "b": 3}
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    assert ratio([1.0, 4.0, 9.0], [1.0, 2.0, 3.0]) == Ratio(2.0, 1.0, 3.0)
+
+
+def test_peak_memory_counts_what_is_held_at_once() -> None:
+    def work() -> None:
+        a = torch.zeros(1000)
+        b = a + 1
+        del a
+        (b * 2).sum()
+
+    assert 8000 <= peak_memory(work, CPU) < 9000
+
+
+def test_a_table_shows_and_records_every_figure() -> None:
+    table = Table("Title", [{"what": "x", "time": Ratio(0.5, 0.25, 1.0), "n": 3}])
+    assert str(table).splitlines() == [
+        "Title",
+        "what                    time  n",
+        "x     0.500 (0.250 to 1.000)  3",
+    ]
+    row = {"what": "x", "time": {"median": 0.5, "low": 0.25, "high": 1.0}, "n": 3}
+    assert json.loads(json.dumps(table.record())) == {"title": "Title", "rows": [row]}
+
+
+def test_the_command_prints_and_writes_what_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(setting: Setting) -> Table:
+        return Table("Two", [{"what": "rounds", "n": setting.rounds}])
+
+    monkeypatch.setattr(speed, "COMPARISONS", {"one": None, "two": measure})
+    out = tmp_path / "figures.json"
+    speed.main(["two", "--quick", "--json", str(out)])
+    assert "Two\nwhat    n\nrounds  3" in capsys.readouterr().out
+    figures = json.loads(out.read_text())
+    assert figures["tables"]["two"]["rows"] == [{"what": "rounds", "n": 3}]
+    assert figures["conditions"]["threads"] == 1
+
+
+def test_an_unknown_comparison_is_answered_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        speed.main(["lop"])
+    assert "there is no lop: choose of loop" in capsys.readouterr().err
