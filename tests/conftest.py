@@ -1,5 +1,6 @@
 """A small world: few digits, five experiences, a network of one convolution."""
 
+import os
 import random
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,10 @@ from avalanche_pnr import (
 )
 from avalanche_pnr.benchmarks import ImageData, class_incremental, load_digits
 from avalanche_pnr.methods import SelfSupervisedMethod
+
+# The tests run in as many processes as there are cores; threads would fight for them.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 Strategy = Callable[..., SelfSupervised]
 
