@@ -17,16 +17,18 @@ class MethodLoss:
     evaluate it on batches of their own.
 
     Attributes:
+        model: Whose loss it is.
         reduction: ``"mean"``, or ``"none"`` for one value an image.
     """
 
-    def __init__(self, strategy: Any) -> None:
-        self._strategy = strategy
+    model: Any
+
+    def __init__(self) -> None:
         self.reduction: Reduction = "mean"
 
     def __call__(self, output: Tensor, target: Tensor | None = None) -> Tensor:
         """The SSL loss of an output (N, V, E); targets are not used."""
-        loss: Tensor = self._strategy.model.loss(output, self.reduction)
+        loss: Tensor = self.model.loss(output, self.reduction)
         return loss
 
 
@@ -47,7 +49,17 @@ class SelfSupervisedProblem:
     readout: Callable[[Tensor], Tensor] | None
     pseudo_negatives: Tensor | None
     loss_terms: dict[str, Tensor]
-    _criterion: MethodLoss
+    _method_loss: MethodLoss
+
+    @property
+    def _criterion(self) -> MethodLoss:
+        # Plugins (GDumb) and checkpoints replace the model; the loss follows.
+        self._method_loss.model = self.model
+        return self._method_loss
+
+    @_criterion.setter
+    def _criterion(self, criterion: MethodLoss) -> None:
+        self._method_loss = criterion
 
     @property
     def mb_x(self) -> Tensor:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from avalanche.benchmarks.utils.data_loader import collate_from_data_or_kwargs
 from avalanche.core import BasePlugin, SupervisedPlugin
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates.base_sgd import BaseSGDTemplate
@@ -23,10 +22,11 @@ from avalanche_pnr.training.finite import (
     check_loss,
 )
 from avalanche_pnr.training.problem import MethodLoss, SelfSupervisedProblem
+from avalanche_pnr.upstream import UpstreamCures
 
 
 class SelfSupervised(
-    BatchObservation, SelfSupervisedProblem, SGDUpdate, BaseSGDTemplate
+    UpstreamCures, BatchObservation, SelfSupervisedProblem, SGDUpdate, BaseSGDTemplate
 ):
     """Train a self-supervised method on a stream of experiences.
 
@@ -85,7 +85,7 @@ class SelfSupervised(
         super().__init__(
             model=model,
             optimizer=optimizer,
-            criterion=MethodLoss(self),
+            criterion=MethodLoss(),
             train_mb_size=train_mb_size,
             train_epochs=train_epochs,
             eval_mb_size=eval_mb_size,
@@ -173,14 +173,6 @@ class SelfSupervised(
                 "train_mb_size, or train(..., drop_last=False)"
             )
         super().make_train_dataloader(drop_last=drop_last, **kwargs)
-
-    def _obtain_common_dataloader_parameters(self, **kwargs: Any) -> dict[str, Any]:
-        # Avalanche's train loader ignores the data set's own collate function.
-        parameters: dict[str, Any] = super()._obtain_common_dataloader_parameters(
-            **kwargs
-        )
-        collate_from_data_or_kwargs(self.adapted_dataset, parameters)
-        return parameters
 
     def check_model_and_optimizer(
         self, reset_optimizer_state: bool = True, **kwargs: Any

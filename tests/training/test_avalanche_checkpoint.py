@@ -1,0 +1,46 @@
+"""Avalanche's save_checkpoint and maybe_load_checkpoint, across processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.training.checkpointed import COMPANIONS, EXPERIENCES, go_on
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def continued(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the runs end with that another process continued."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for name in COMPANIONS:
+        go_on(name, 0, folder / f"{name}.checkpoint", 2)
+    command = [sys.executable, "-m", "tests.training.checkpointed", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    return {name: torch.load(folder / f"{name}.pt") for name in COMPANIONS}
+
+
+@pytest.mark.parametrize("name", COMPANIONS)
+def test_a_continued_run_equals_the_uninterrupted_one(
+    name: str, continued: dict[str, Any], tmp_path: Path
+) -> None:
+    whole = go_on(name, 0, tmp_path / "whole.checkpoint", EXPERIENCES)
+    assert_equal(whole, continued[name], name)
+
+
+def assert_equal(one: Any, other: Any, where: str) -> None:
+    assert type(one) is type(other), where
+    if isinstance(one, Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for index, (each, counterpart) in enumerate(zip(one, other, strict=True)):
+            name = each[0] if isinstance(each, tuple) else index
+            assert_equal(each, counterpart, f"{where}/{name}")
+    else:
+        assert one == other, where
