@@ -56,6 +56,14 @@ class DownstreamPlugin(SupervisedPlugin):
         """The values, ``Linear_Acc_Downstream_<name>`` and so on."""
         return [PluginValues(self)]
 
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: probes are fitted when they are asked."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing is gone on with."""
+        self._fitted_to = b""
+
     def before_eval(self, strategy: Any, num_workers: int = 0, **kwargs: Any) -> None:
         """Judge, unless this state of the model has been judged.
 

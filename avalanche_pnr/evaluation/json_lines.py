@@ -70,6 +70,16 @@ class JSONLinesLogger(BaseLogger):
         stream = next(iter(strategy.current_eval_stream)).origin_stream.name
         self._write_evaluation(strategy, metrics, stream=stream)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Where training stands, for the lines to come; not what has been written."""
+        names = ("_training", "_uncounted", "_parts")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def _write_evaluation(self, strategy: Any, metrics: Any, **where: Any) -> None:
         if self._training:
             where["epoch"] = strategy.clock.train_exp_epochs

@@ -147,6 +147,16 @@ class ProbePlugin(SupervisedPlugin):
             },
         }
 
+    def state_dict(self) -> dict[str, Any]:
+        """What probes have learnt that are trained beside the network."""
+        return {probe.name: probe.state_dict() for probe in self.probes}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with it; the others are fitted when they are asked."""
+        for probe in self.probes:
+            probe.load_state_dict(state[probe.name])
+        self._fitted_to = b""
+
     def _behind(self, strategy: Any, num_workers: int) -> ProbeData:
         """The labelled images, behind the strategy's network."""
         return ProbeData(

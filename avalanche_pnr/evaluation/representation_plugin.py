@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.core import SupervisedPlugin
-from avalanche.training.determinism.rng_manager import RNGManager
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -20,7 +19,7 @@ from avalanche_pnr.evaluation.representation import (
     uniformity,
 )
 from avalanche_pnr.evaluation.state import checksum
-from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.sampling import SeededSamples
 
 Extract = Callable[[Dataset[Any]], Tensor]
 """From a data set to its features, (N, F) or, of views, (N, V, F)."""
@@ -116,6 +115,15 @@ class RepresentationPlugin(SupervisedPlugin):
             self.values = self._measure(_extractor(strategy, num_workers))
             self._measured = state
 
+    def state_dict(self) -> dict[str, Any]:
+        """The features kept of each experience that has ended."""
+        return {"kept": dict(self._kept)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Compare with these features from now on."""
+        self._kept = {k: features.cpu() for k, features in state["kept"].items()}
+        self._measured = b""
+
     def _measure(self, extract: Extract) -> dict[str, float]:
         now = {k: extract(images.eval()) for k, images in self._images.items()}
         features = torch.cat(list(now.values()))
@@ -131,9 +139,11 @@ class RepresentationPlugin(SupervisedPlugin):
         }
 
     def _views(self, extract: Extract) -> Tensor:
-        with preserve_random_state():
-            RNGManager.set_random_seeds(self.seed)
-            return torch.cat([extract(x.train()) for x in self._images.values()])
+        views = [
+            SeededSamples(images.train(), torch.tensor([self.seed, k]))
+            for k, images in self._images.items()
+        ]
+        return torch.cat([extract(each) for each in views])
 
 
 def _draw(

@@ -60,6 +60,26 @@ class PastModel:
             self._last = _Batch(views, views._version, output)
         return self._last.output
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Tensors of the past network; empty if there is no past."""
+        return {} if self._network is None else self._network.state_dict()
+
+    def load_state_dict(
+        self, state: dict[str, Tensor], method: SelfSupervisedMethod
+    ) -> None:
+        """Let the past be that of a state.
+
+        Args:
+            state: What :meth:`state_dict` returned.
+            method: The method, of whose kind the past network is.
+        """
+        self._network = None
+        if state:
+            self.snapshot(method)
+            assert self._network is not None
+            self._network.load_state_dict(state)
+        self.forget_batch()
+
     def forget_batch(self) -> None:
         """Release the batch whose outputs are kept."""
         self._last = None

@@ -64,7 +64,20 @@ class WarmupCosinePlugin(SupervisedPlugin):
             with warnings.catch_warnings():
                 # SequentialLR passes an epoch to its schedulers, which warn of it.
                 warnings.filterwarnings("ignore", message="The epoch parameter")
+                # A training may be continued after the last step of an epoch.
+                warnings.filterwarnings("ignore", message="Detected call of")
                 self._scheduler.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizer's own learning rates, and where the schedule stands."""
+        scheduler = self._scheduler and self._scheduler.state_dict()
+        return {"base_lrs": self._base_lrs, "scheduler": scheduler}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state; a schedule that has not begun begins by itself."""
+        self._base_lrs = state["base_lrs"]
+        if self._scheduler is not None and state["scheduler"] is not None:
+            self._scheduler.load_state_dict(state["scheduler"])
 
     def _fitting_warmup(self, epochs: int) -> int:
         warmup = min(self.warmup_epochs, epochs - 1)

@@ -22,11 +22,17 @@ from avalanche_pnr.training.finite import (
     check_loss,
 )
 from avalanche_pnr.training.problem import MethodLoss, SelfSupervisedProblem
+from avalanche_pnr.training.resumable import ResumableTraining
 from avalanche_pnr.upstream import UpstreamCures
 
 
 class SelfSupervised(
-    UpstreamCures, BatchObservation, SelfSupervisedProblem, SGDUpdate, BaseSGDTemplate
+    ResumableTraining,
+    UpstreamCures,
+    BatchObservation,
+    SelfSupervisedProblem,
+    SGDUpdate,
+    BaseSGDTemplate,
 ):
     """Train a self-supervised method on a stream of experiences.
 
@@ -38,7 +44,8 @@ class SelfSupervised(
     dropped, as published: ``train(experience, reset_optimizer_state=False,
     drop_last=False)`` changes that. Parameters that plugins add to the model join
     the optimizer's first group. Evaluation leaves the random number generators
-    untouched.
+    untouched. Batches are the same whatever the number of workers that load them, and
+    :meth:`state_dict` is all that training needs to be continued to the last bit.
 
     Args:
         model: The method, for example :class:`~avalanche_pnr.MoCoV2Plus`.

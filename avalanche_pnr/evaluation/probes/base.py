@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,13 @@ class Probe(ABC):
 
     def step(self, data: ProbeData) -> None:  # noqa: B027  (most have nothing to do)
         """Go along with a training step of the network, after its update."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has learnt by going along; most learn nothing before they judge."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
+        """Go on with what it had learnt."""
 
 
 class FeatureProbe(Probe):

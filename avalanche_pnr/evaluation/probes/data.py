@@ -16,6 +16,7 @@ from avalanche_pnr.evaluation.features import (
     labelled,
 )
 from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.sampling import SeededLoader
 
 
 class ProbeData:
@@ -96,8 +97,9 @@ class ProbeData:
             num_workers=self.num_workers,
             collate_fn=dataset.collate_fn,
         )
+        seeded = SeededLoader(loader, int(torch.randint(2**62, ())))
         with evaluation_mode(self.model):
-            for batch in loader:
+            for batch in seeded:
                 images, labels = labelled(batch)
                 features = self.model(images.to(self.device))
                 yield _finite(features), labels.to(self.device)

@@ -1,5 +1,6 @@
 """The published CIFAR protocol: a classifier trained beside the network."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from avalanche_pnr.evaluation.probes.base import (
     zero_head,
 )
 from avalanche_pnr.evaluation.probes.data import ProbeData
+
+Head = tuple[nn.Parameter, nn.Parameter]
+"""Weight (C, F) and bias (C,)."""
 
 
 class OnlineProbe(Probe):
@@ -59,8 +63,9 @@ class OnlineProbe(Probe):
         self.seed = seed
         self.name = name
         self.steps = 0
-        self._head: tuple[nn.Parameter, nn.Parameter] | None = None
+        self._head: Head | None = None
         self._optimizer: Any = None
+        self._saved: dict[str, Any] = {}
 
     def __str__(self) -> str:
         return (
@@ -75,14 +80,39 @@ class OnlineProbe(Probe):
         size = min(self.batch_size, len(data.dataset))
         rows = rng.choice(len(data.dataset), size, replace=False)
         x, labels = data.draw(rows.tolist())
-        if self._head is None:
-            self._head = zero_head(x, data.classes)
-            self._optimizer = torch.optim.SGD(self._head, self.lr, self.momentum)
+        self._go_on(data.device)
+        head = self._head or self._begin(zero_head(x, data.classes))
         self._optimizer.zero_grad()
-        loss = cross_entropy(linear(x, *self._head), labels)
+        loss = cross_entropy(linear(x, *head), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self.steps += 1
+
+    def _begin(self, head: Head) -> Head:
+        self._head = head
+        self._optimizer = torch.optim.SGD(head, self.lr, self.momentum)
+        return head
+
+    def state_dict(self) -> dict[str, Any]:
+        """Steps taken, classifier and momentum."""
+        if self._saved or self._head is None:
+            return self._saved
+        head = [each.detach() for each in self._head]
+        optimizer = self._optimizer.state_dict()
+        return {"steps": self.steps, "head": head, "optimizer": optimizer}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with them when next asked."""
+        self._saved = state
+        self.steps = state.get("steps", 0)
+        self._head = None
+
+    def _go_on(self, device: str | torch.device) -> None:
+        saved, self._saved = self._saved, {}
+        if saved:
+            weight, bias = (each.clone().to(device) for each in saved["head"])
+            self._begin((nn.Parameter(weight), nn.Parameter(bias)))
+            self._optimizer.load_state_dict(copy.deepcopy(saved["optimizer"]))
 
     def fit_to(self, data: ProbeData) -> LinearReadout:
         """The classifier as it stands.
@@ -91,6 +121,7 @@ class OnlineProbe(Probe):
             FloatingPointError: If it has diverged.
             ValueError: If the network has not been trained a step yet.
         """
+        self._go_on(data.device)
         if self._head is None:
             raise ValueError(
                 f"{self} has seen no training step: evaluate after training, or judge "

@@ -1,0 +1,182 @@
+"""Files that are written as a whole or not at all, and states kept in them."""
+
+import hashlib
+import io
+import os
+import pickle
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+VERSION = 1
+"""Of the states that this release writes."""
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""What makes a state of a version one of the next; without it, it is refused."""
+
+_DIGEST = 32
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all, whatever happens meanwhile.
+
+    Args:
+        path: The file; what it held is replaced.
+        content: What it is to hold.
+
+    Raises:
+        OSError: If that is not possible; the file is as it was.
+    """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
+    """A file to write to that takes another's place once it is whole and on the disk.
+
+    Args:
+        path: The file to be replaced.
+        keep: Where what it held is to stay, if anywhere.
+
+    Yields:
+        The file to write to.
+
+    Raises:
+        OSError: If that is not possible; ``path`` is as it was.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            path.replace(keep)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def previous(path: Path) -> Path:
+    """Where :func:`save_state` keeps the state before the last."""
+    return path.with_name(f"{path.name}.previous")
+
+
+def save_state(path: str | Path, state: dict[str, Any]) -> None:
+    """Write a state, and keep the one before as ``<path>.previous``.
+
+    The file is one of ``torch.save`` with a checksum behind it.
+
+    Args:
+        path: The file; its folder must exist.
+        state: Tensors, numbers, text and containers of them.
+
+    Raises:
+        OSError: If it cannot be written; both files are as they were.
+    """
+    path = Path(path)
+    buffer = io.BytesIO()  # torch.save hides what goes wrong with a file
+    torch.save({"version": VERSION, "state": state}, buffer)
+    data = buffer.getbuffer()
+    try:
+        with replacing(path, keep=previous(path)) as file:
+            file.write(data)
+            file.write(_digest(data))
+    except OSError as error:
+        raise OSError(
+            f"the state cannot be saved as {path} ({error}): the one before is kept"
+        ) from error
+
+
+def load_state(path: str | Path) -> dict[str, Any]:
+    """Read what :func:`save_state` wrote; nothing in the file is executed.
+
+    Where the file is missing or damaged, the state before it is read, with a warning.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The state, its tensors on the CPU.
+
+    Raises:
+        FileNotFoundError: If there is neither of the two.
+        ValueError: If both are damaged, or the file is of a version that cannot be
+            read, or holds something else than tensors and plain data.
+    """
+    path = Path(path)
+    before = previous(path)
+    if not path.exists() and not before.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    try:
+        return _read(path)
+    except _DamagedError as damage:
+        try:
+            state = _read(before)
+        except _DamagedError as other:
+            raise ValueError(
+                f"{damage}, and {other}: there is no state to go on from"
+            ) from None
+        warnings.warn(f"{damage}: using {before}, the state before", stacklevel=2)
+        return state
+
+
+class _DamagedError(Exception):
+    """A file that is missing or not as it was written."""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = memoryview(path.read_bytes())
+    except FileNotFoundError:
+        raise _DamagedError(f"{path} is missing") from None
+    data, digest = content[:-_DIGEST], content[-_DIGEST:]
+    if _digest(data) != digest:
+        raise _DamagedError(f"{path} is damaged")
+    try:
+        # The file's own limits on what it may hold: tensors and plain data.
+        saved = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} holds something else than tensors and plain data, and is not "
+            f"opened: {str(error).splitlines()[0]}"
+        ) from error
+    return _migrated(path, saved)
+
+
+def _digest(data: memoryview) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
+
+
+def _migrated(path: Path, saved: dict[str, Any]) -> dict[str, Any]:
+    version, state = saved["version"], saved["state"]
+    while version != VERSION:
+        if version not in MIGRATIONS:
+            release = "a newer" if version > VERSION else "an older"
+            raise ValueError(
+                f"{path} is of version {version}, written by {release} release; this "
+                f"one reads version {VERSION}: continue with that release, or begin "
+                "anew in another folder"
+            )
+        state = MIGRATIONS[version](state)
+        version += 1
+    checked: dict[str, Any] = state
+    return checked
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the names of files in it survive a power failure, too."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # Windows has no such thing
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

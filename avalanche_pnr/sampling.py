@@ -1,0 +1,118 @@
+"""Batches whose order and views depend on seed, epoch and index alone."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from avalanche.benchmarks.utils.data_loader import MultiDatasetDataLoader
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from avalanche_pnr.random_state import (
+    RandomStream,
+    host_states,
+    seed_host,
+    set_host_states,
+)
+
+_END = object()
+
+
+class SeededSamples(Dataset[Any]):
+    """A data set whose random transforms draw numbers of (seed, epoch, index).
+
+    So a sample is the same in whatever process it is made, and in whatever order.
+
+    Args:
+        dataset: The data set.
+        key: Seed and epoch, int64 of shape (2,), in shared memory: processes that
+            load samples see it change.
+    """
+
+    def __init__(self, dataset: Any, key: Tensor) -> None:
+        self._dataset = dataset
+        self._key = key
+        self.collate_fn = getattr(dataset, "collate_fn", None)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """The samples of a batch; the generators are then as they were."""
+        kept, key = host_states(), self._key.tolist()
+        try:
+            return [self._seeded(key, index) for index in indices]
+        finally:
+            set_host_states(kept)
+
+    def _seeded(self, key: list[int], index: int) -> Any:
+        seed_host(*key, index)
+        return self._dataset[index]
+
+
+class SeededLoader:
+    """Reads what another loader reads, each epoch by a stream of its own.
+
+    Loaders of PyTorch and Avalanche have seeded samples, too: their batches do not
+    depend on the number of workers. Of any other loader only what it draws itself is
+    seeded. The global generators stay as they are.
+
+    Args:
+        loader: Any loader; its data set and its samplers are used.
+        seed: A whole number.
+
+    Attributes:
+        epoch: Index of the next pass.
+        skip: Batches that the next pass leaves out, having read them.
+    """
+
+    def __init__(self, loader: Any, seed: int) -> None:
+        self.loader = loader
+        self.epoch = 0
+        self.skip = 0
+        key: Tensor = torch.tensor([seed, 0])
+        self._key = key.share_memory_()  # type: ignore[no-untyped-call]
+        self._seeded = _with_seeded_samples(loader, self._key)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "loader":  # of a copy that is being made
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._key[1] = self.epoch
+        stream = RandomStream(*self._key.tolist())
+        skip, self.skip = self.skip, 0
+        with stream:
+            batches = iter(self._seeded)
+        while True:
+            with stream:
+                batch = next(batches, _END)
+            if batch is _END:
+                return
+            if skip:
+                skip -= 1
+            else:
+                yield batch
+
+
+def _with_seeded_samples(loader: Any, key: Tensor) -> Any:
+    if isinstance(loader, MultiDatasetDataLoader):
+        loader = loader._get_loader()
+    if not isinstance(loader, DataLoader) or isinstance(
+        loader.dataset, IterableDataset
+    ):
+        return loader
+    seeded = copy.copy(loader)
+    # A DataLoader refuses another data set; but this one has not been read from yet.
+    vars(seeded)["dataset"] = SeededSamples(loader.dataset, key)
+    # Seeds of workers are of no use here: samplers alone draw from the epoch's stream.
+    seeded.generator = torch.Generator()
+    return seeded
