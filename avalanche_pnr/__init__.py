@@ -50,6 +50,7 @@ from avalanche_pnr.methods import (
 from avalanche_pnr.plugins import CaSSLePlugin, PNRPlugin, WarmupCosinePlugin
 from avalanche_pnr.training import LARS, SelfSupervised
 from avalanche_pnr.transforms import (
+    BatchedViews,
     TwoViews,
     cropped_view,
     photograph_views,
@@ -62,6 +63,7 @@ __all__ = [
     "BYOL",
     "LARS",
     "BarlowTwins",
+    "BatchedViews",
     "CaSSLePlugin",
     "ConvexProbe",
     "DownstreamPlugin",

@@ -6,7 +6,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.names import JOINT, SINGLE
+from experiments.names import BATCHED, JOINT, SINGLE, VIEWS
 from experiments.overrides import check_choice
 
 NUMBERS = {
@@ -34,8 +34,25 @@ def check_config(config: DictConfig) -> None:
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}, not {value}")
     check_device(config.device)
+    check_views(config)
     check_regularizers(config)
     check_evaluation(config)
+
+
+def check_views(config: DictConfig) -> None:
+    """Refuse what is no way to make views, and processes that cannot reach the images.
+
+    Raises:
+        ValueError: With what to write instead.
+    """
+    check_choice("views", config.views, VIEWS)
+    on_gpu = torch.device(config.device).type != "cpu"
+    if config.views == BATCHED and on_gpu and config.workers > 0:
+        raise ValueError(
+            f"views=batched draws from images on device={config.device}, which the "
+            f"processes of workers={config.workers} do not reach: set workers=0, or "
+            "views=per_sample"
+        )
 
 
 def check_regularizers(config: DictConfig) -> None:

@@ -11,3 +11,5 @@ RAW, RANDOM = REFERENCES = ("raw pixels", "random backbone")
 """What is judged without being trained."""
 JOINT, SINGLE = "joint", "single"
 """Trained for comparison: on all data at once, on each experience alone."""
+PER_SAMPLE, BATCHED = VIEWS = ("per_sample", "batched")
+"""How views are made: of one image after the other, of whole batches on the device."""

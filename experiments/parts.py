@@ -13,13 +13,24 @@ from avalanche_pnr import DownstreamPlugin, RepresentationPlugin, SemiSupervised
 from avalanche_pnr.benchmarks import ImageData, data_incremental
 from avalanche_pnr.evaluation import Probe
 from avalanche_pnr.methods import SelfSupervisedMethod
-from experiments.names import REFERENCES
+from experiments.names import BATCHED, REFERENCES
 from experiments.overrides import check_choice
+
+
+def make_data(config: DictConfig) -> ImageData:
+    """The data set; in memory, on the device, where views are made of whole batches.
+
+    Images of different sizes get the one that they are judged at.
+    """
+    data: ImageData = instantiate(config.data.source)
+    if config.views == BATCHED:
+        data = data.in_memory(config.device, config.data.plain_view.get("resize"))
+    return data
 
 
 def make_benchmark(config: DictConfig, data: ImageData) -> CLScenario:
     """The stream of experiences."""
-    return instantiate(config.stream, data, **_transforms(config))
+    return instantiate(config.stream, _partial_=True)(data, **_transforms(config))
 
 
 def make_method(config: DictConfig) -> SelfSupervisedMethod:
@@ -126,7 +137,8 @@ def _data_set(name: str, source: Any) -> ImageData:
 def _transforms(config: DictConfig, size: int | None = None) -> dict[str, Any]:
     """Transforms of a stream; images are resized where a size is given."""
     resized = {} if size is None else {"resize": size, "crop": size}
+    batched = {"batched": True} if config.views == BATCHED else {}
     return {
-        "train_transform": instantiate(config.data.views),
+        "train_transform": instantiate(config.data.views, **batched),
         "eval_transform": instantiate({**resized, **config.data.plain_view}),
     }

@@ -22,6 +22,7 @@ from experiments.parts import (
     check_references,
     check_sizes,
     make_benchmark,
+    make_data,
     make_method,
     make_probes,
 )
@@ -55,7 +56,7 @@ class Comparison:
         self.out = out
         self.probes = make_probes(config)
         check_references(config.references, self.probes)
-        self.data = instantiate(config.data.source)
+        self.data = make_data(config)
         check_probes(self.probes, self.data)
         self.benchmark = make_benchmark(config, self.data)
         check_sizes(self.benchmark.train_stream, config.batch_size)

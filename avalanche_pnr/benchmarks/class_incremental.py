@@ -5,14 +5,14 @@ from avalanche.benchmarks import CLScenario
 
 from avalanche_pnr.benchmarks.image_data import ImageData
 from avalanche_pnr.benchmarks.streams import Parts, check_experiences, make_benchmark
-from avalanche_pnr.transforms import TwoViews, ViewTransform
+from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 
 
 def class_incremental(
     data: ImageData,
     *,
     experiences: int,
-    train_transform: TwoViews,
+    train_transform: ViewsTransform,
     eval_transform: ViewTransform,
     seed: int = 0,
 ) -> CLScenario:
@@ -24,7 +24,8 @@ def class_incremental(
     Args:
         data: Images and classes.
         experiences: Number of experiences, T.
-        train_transform: Stacked views of a PIL image, (2, C, H, W).
+        train_transform: Stacked views of a PIL image, (2, C, H, W), or those of a
+            whole batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
         seed: Of the order of the classes.
 

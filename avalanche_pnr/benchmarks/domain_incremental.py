@@ -5,11 +5,11 @@ from avalanche.benchmarks import CLScenario
 
 from avalanche_pnr.benchmarks.image_data import ImageData
 from avalanche_pnr.benchmarks.streams import Parts, make_benchmark
-from avalanche_pnr.transforms import TwoViews, ViewTransform
+from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 
 
 def domain_incremental(
-    data: ImageData, *, train_transform: TwoViews, eval_transform: ViewTransform
+    data: ImageData, *, train_transform: ViewsTransform, eval_transform: ViewTransform
 ) -> CLScenario:
     """Cut images into one experience for each domain, with the same classes in all.
 
@@ -17,7 +17,8 @@ def domain_incremental(
 
     Args:
         data: Images and domains; training images may be without labels (-1).
-        train_transform: Stacked views of a PIL image, (2, C, H, W).
+        train_transform: Stacked views of a PIL image, (2, C, H, W), or those of a
+            whole batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
 
     Returns:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from avalanche_pnr.benchmarks.array_images import ArrayImages
 from avalanche_pnr.benchmarks.dataset_images import DatasetImages, MapDataset
 from avalanche_pnr.benchmarks.duplicates import count_duplicates, equal_pixels
 from avalanche_pnr.benchmarks.images import Images
+from avalanche_pnr.benchmarks.in_memory import in_memory
 from avalanche_pnr.benchmarks.label_checks import check_integers, numbered_names
 
 __all__ = ["ImageData", "Images"]
@@ -167,6 +169,21 @@ class ImageData:
         tested = test.domains if probe is None or train.domains else []
         domains = numbered_names(source, "domains", domain_names, train.domains, tested)
         return cls(train, test, classes, domains, probe)
+
+    def in_memory(
+        self, device: str | torch.device = "cpu", size: int | None = None
+    ) -> "ImageData":
+        """The same with its training images in memory, for views of whole batches.
+
+        Args:
+            device: Where the views are made: that of the strategy.
+            size: Length that the shorter side of each image gets, before a centre crop
+                to a square; ``None`` if they have one size.
+
+        Raises:
+            ValueError: If they do not fit into memory, or differ in size.
+        """
+        return replace(self, train=in_memory(self.train, device, size))
 
     def compared(self, source: str) -> "ImageData":
         """The same with its number of duplicates, found by reading every image.

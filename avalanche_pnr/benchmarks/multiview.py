@@ -13,10 +13,10 @@ from torchvision.transforms.functional import to_pil_image
 from avalanche_pnr.benchmarks.raw_images import raw_images
 from avalanche_pnr.benchmarks.streams import check_transformed
 from avalanche_pnr.random_state import preserve_random_state
-from avalanche_pnr.transforms import TwoViews
+from avalanche_pnr.transforms import ViewsTransform
 
 
-def with_multiview(benchmark: CLScenario, transform: TwoViews) -> CLScenario:
+def with_multiview(benchmark: CLScenario, transform: ViewsTransform) -> CLScenario:
     """Give a benchmark two views in training, whatever it trained on before.
 
     For Avalanche's classic benchmarks (SplitCIFAR100, SplitTinyImageNet, CORe50,
@@ -33,7 +33,8 @@ def with_multiview(benchmark: CLScenario, transform: TwoViews) -> CLScenario:
     Args:
         benchmark: A benchmark with a train stream of labelled images, PIL or tensors
             (C, H, W) of dtype uint8 or with values in 0..1. It is not changed.
-        transform: Stacked views of an RGB PIL image, (2, C, H, W).
+        transform: Stacked views of an RGB PIL image, (2, C, H, W), or those of a whole
+            batch, which are made on the CPU here.
 
     Returns:
         A new benchmark of the same streams.
@@ -56,7 +57,7 @@ def with_multiview(benchmark: CLScenario, transform: TwoViews) -> CLScenario:
     return CLScenario(list(streams.values()))
 
 
-def _with_views(experience: Any, transform: TwoViews) -> Any:
+def _with_views(experience: Any, transform: ViewsTransform) -> Any:
     """A copy of the experience with another train group."""
     train_transform = Compose([_as_rgb, transform])
     raw = raw_images(experience.dataset, "train")

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from avalanche_pnr.benchmarks.image_data import ImageData, Images
 from avalanche_pnr.random_state import preserve_random_state
-from avalanche_pnr.transforms import TwoViews, ViewTransform
+from avalanche_pnr.transforms import ViewsTransform, ViewTransform
+from avalanche_pnr.transforms.batched import WaitingImage, draw_views
 
 Parts = Sequence[NDArray[np.intp]]
 """Indices of the images of each experience."""
@@ -24,7 +25,7 @@ def make_benchmark(
     train: Parts,
     test: Parts,
     *,
-    train_transform: TwoViews,
+    train_transform: ViewsTransform,
     eval_transform: ViewTransform,
 ) -> CLScenario:
     """Cut images into experiences.
@@ -37,7 +38,8 @@ def make_benchmark(
         data: Images.
         train: Indices into ``data.train`` of each experience.
         test: Indices into ``data.test`` of each experience.
-        train_transform: Stacked views of a PIL image, (2, C, H, W).
+        train_transform: Stacked views of a PIL image, (2, C, H, W), or those of a
+            whole batch.
         eval_transform: The plain image as a tensor (C, H, W).
 
     Returns:
@@ -103,6 +105,8 @@ def check_transformed(
         ValueError: Unless these are two stacked views (2, C, H, W) and an image of as
             many channels that is no smaller.
     """
+    if isinstance(views, WaitingImage):
+        views = draw_views([views])[0]
     if not isinstance(views, Tensor) or views.dim() != 4 or len(views) != 2:
         raise ValueError(
             f"{train_transform} must return two stacked views (2, C, H, W), got "

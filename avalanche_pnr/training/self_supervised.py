@@ -137,11 +137,15 @@ class SelfSupervised(
             eval_streams: Streams of periodic evaluation; by default ``experiences``.
             drop_last: Whether loaders, those of replay plugins included, drop
                 incomplete batches.
-            **kwargs: Arguments of the data loader and of the hooks.
+            **kwargs: Arguments of the data loader and of the hooks. The processes of
+                ``num_workers`` stay over all epochs of an experience, unless
+                ``persistent_workers=False``.
 
         Returns:
             The last value of every metric.
         """
+        if kwargs.get("num_workers", 0) > 0:
+            kwargs.setdefault("persistent_workers", True)
         metrics: dict[str, Any] = super().train(
             experiences, eval_streams, drop_last=drop_last, **kwargs
         )
@@ -165,6 +169,9 @@ class SelfSupervised(
     def make_train_dataloader(self, *, drop_last: bool, **kwargs: Any) -> None:
         """Make the loader of stacked views.
 
+        Memory is pinned where processes load for a GPU: without processes there is
+        nobody to do it meanwhile, and views may be on the GPU already.
+
         Args:
             drop_last: Whether to drop an incomplete last batch.
             **kwargs: Arguments of Avalanche's ``make_train_dataloader``.
@@ -179,7 +186,10 @@ class SelfSupervised(
                 f"images, less than one batch of {self.train_mb_size}: lower "
                 "train_mb_size, or train(..., drop_last=False)"
             )
-        super().make_train_dataloader(drop_last=drop_last, **kwargs)
+        pin_memory = self.device.type == "cuda" and kwargs.get("num_workers", 0) > 0
+        super().make_train_dataloader(
+            **{"pin_memory": pin_memory, **kwargs, "drop_last": drop_last}
+        )
 
     def check_model_and_optimizer(
         self, reset_optimizer_state: bool = True, **kwargs: Any

@@ -1,5 +1,6 @@
 """From images to stacked views."""
 
+from avalanche_pnr.transforms.batched import BatchedViews
 from avalanche_pnr.transforms.photographs import (
     cropped_view,
     photograph_views,
@@ -7,9 +8,14 @@ from avalanche_pnr.transforms.photographs import (
 )
 from avalanche_pnr.transforms.two_views import TwoViews, ViewTransform
 
+ViewsTransform = TwoViews | BatchedViews
+"""What makes the two views of a train stream."""
+
 __all__ = [
+    "BatchedViews",
     "TwoViews",
     "ViewTransform",
+    "ViewsTransform",
     "cropped_view",
     "photograph_views",
     "plain_view",

@@ -50,6 +50,7 @@ def test_valid_names_pass() -> None:
         (["data=npz"], "data=npz needs data.path="),
         (["data=npz", "data.path=nowhere.npz"], "nowhere.npz does not exist"),
         (["data=cifar100", "data.path=nowhere"], "data.download=true"),
+        (["views=batch"], "no views=batch; did you mean batched"),
         (["regularizers=[pmr]"], "no regularizer=pmr; did you mean pnr"),
         (["regularizers=[]"], "write a list of different names"),
         (["regularizers=pnr"], "write a list of different names"),

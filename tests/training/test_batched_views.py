@@ -1,0 +1,106 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from avalanche.benchmarks import CLScenario
+from avalanche.core import SupervisedPlugin
+from avalanche.training.plugins import (
+    AGEMPlugin,
+    EWCPlugin,
+    GEMPlugin,
+    MIRPlugin,
+    ReplayPlugin,
+)
+from torch import Tensor
+
+from avalanche_pnr import PNRPlugin, class_incremental, photograph_views, plain_view
+from avalanche_pnr.benchmarks import ImageData
+from tests.conftest import Strategy, tiny_moco
+
+pytest.importorskip("kornia")
+
+NORMALIZE = {"mean": (0.5, 0.5, 0.5), "std": (0.3, 0.3, 0.3)}
+
+
+@pytest.fixture
+def benchmark(few_digits: ImageData) -> CLScenario:
+    """Five experiences of 48 images."""
+    return class_incremental(
+        few_digits.in_memory(),
+        experiences=5,
+        train_transform=photograph_views(8, batched=True, **NORMALIZE),
+        eval_transform=plain_view(**NORMALIZE),
+    )
+
+
+class Batches(SupervisedPlugin):
+    """Keeps the batches that a strategy trains on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.views: list[Tensor] = []
+
+    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self.views.append(strategy.mb_x.clone())
+
+
+PLUGINS: dict[str, Callable[[], list[Any]]] = {
+    "replay": lambda: [ReplayPlugin(mem_size=20, batch_size_mem=8)],
+    "ewc": lambda: [EWCPlugin(0.1)],
+    "agem": lambda: [AGEMPlugin(patterns_per_experience=16, sample_size=8)],
+    "gem": lambda: [GEMPlugin(patterns_per_experience=16, memory_strength=0.5)],
+    "mir": lambda: [MIRPlugin(batch_size_mem=6, mem_size=24, subsample=10)],
+}
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_every_plugin_trains_on_views_of_whole_batches(
+    name: str, benchmark: CLScenario, make_strategy: Strategy
+) -> None:
+    batches = Batches()
+    model = tiny_moco(past_queue_start="filled")
+    plugins = [PNRPlugin(predictor_hidden_dim=8), *PLUGINS[name](), batches]
+    strategy = make_strategy(model, plugins=plugins)
+    for experience in benchmark.train_stream[:3]:
+        strategy.train(experience)
+    replayed = 8 if name == "replay" else 0
+    assert [len(views) for views in batches.views] == [16] * 3 + [16 + replayed] * 6
+    for views in batches.views:
+        assert views.shape[1:] == (2, 3, 8, 8)
+        assert not torch.equal(views[:, 0], views[:, 1])
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def trained(benchmark: CLScenario, make_strategy: Strategy, **options: Any) -> Batches:
+    batches = Batches()
+    strategy = make_strategy(plugins=[batches])
+    torch.manual_seed(3)
+    strategy.train(benchmark.train_stream[0], **options)
+    return batches
+
+
+def test_views_follow_the_seed_of_the_global_generator(
+    benchmark: CLScenario, make_strategy: Strategy
+) -> None:
+    first, second = (trained(benchmark, make_strategy) for _ in range(2))
+    for one, other in zip(first.views, second.views, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_processes_of_a_loader_can_draw_them(
+    benchmark: CLScenario, make_strategy: Strategy
+) -> None:
+    views = trained(benchmark, make_strategy, num_workers=2).views
+    assert [each.shape for each in views] == [(16, 2, 3, 8, 8)] * 3
+    assert len(torch.cat(views).flatten(0, 1).unique(dim=0)) == 96
+
+
+def test_images_are_judged_as_ever(
+    benchmark: CLScenario, few_digits: ImageData
+) -> None:
+    plain, label = benchmark.test_stream[0].dataset[0]
+    index = benchmark.split["test"][0][0]
+    image, expected = few_digits.test[index]
+    assert label == expected
+    assert torch.equal(plain, plain_view(**NORMALIZE)(image))
