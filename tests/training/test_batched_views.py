@@ -72,9 +72,14 @@ def test_every_plugin_trains_on_views_of_whole_batches(
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
-def trained(benchmark: CLScenario, make_strategy: Strategy, **options: Any) -> Batches:
+def trained(
+    benchmark: CLScenario,
+    make_strategy: Strategy,
+    train_epochs: int = 1,
+    **options: Any,
+) -> Batches:
     batches = Batches()
-    strategy = make_strategy(plugins=[batches])
+    strategy = make_strategy(plugins=[batches], train_epochs=train_epochs)
     torch.manual_seed(3)
     strategy.train(benchmark.train_stream[0], **options)
     return batches
@@ -88,12 +93,14 @@ def test_views_follow_the_seed_of_the_global_generator(
         assert torch.equal(one, other)
 
 
-def test_processes_of_a_loader_can_draw_them(
+def test_processes_of_a_loader_draw_the_same(
     benchmark: CLScenario, make_strategy: Strategy
 ) -> None:
-    views = trained(benchmark, make_strategy, num_workers=2).views
-    assert [each.shape for each in views] == [(16, 2, 3, 8, 8)] * 3
-    assert len(torch.cat(views).flatten(0, 1).unique(dim=0)) == 96
+    here = trained(benchmark, make_strategy, train_epochs=2)
+    there = trained(benchmark, make_strategy, train_epochs=2, num_workers=2)
+    assert len(torch.cat(there.views).flatten(0, 1).unique(dim=0)) == 192
+    for one, other in zip(here.views, there.views, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_images_are_judged_as_ever(
