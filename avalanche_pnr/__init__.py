@@ -48,6 +48,7 @@ from avalanche_pnr.methods import (
     infer_feature_dim,
 )
 from avalanche_pnr.plugins import CaSSLePlugin, PNRPlugin, WarmupCosinePlugin
+from avalanche_pnr.precision import Precision
 from avalanche_pnr.training import LARS, SelfSupervised
 from avalanche_pnr.transforms import (
     BatchedViews,
@@ -75,6 +76,7 @@ __all__ = [
     "OnlineProbe",
     "PNRPlugin",
     "PastModel",
+    "Precision",
     "ProbePlugin",
     "PublishedProbe",
     "RepresentationPlugin",

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from math import prod
 from pathlib import Path
 
 import hydra
@@ -18,7 +19,7 @@ from experiments.overrides import CONF, check_overrides, swept_names
 _SCRATCH = tempfile.TemporaryDirectory()
 OmegaConf.register_new_resolver("temporary_folder", lambda: _SCRATCH.name, replace=True)
 OmegaConf.register_new_resolver(
-    "effective_lr", lambda base_lr, batch_size: base_lr * batch_size / 256, replace=True
+    "effective_lr", lambda base_lr, *images: base_lr * prod(images) / 256, replace=True
 )
 
 

@@ -1,9 +1,11 @@
 """Settings that are refused before data is read."""
 
+from inspect import signature
 from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.names import BATCHED, JOINT, SINGLE, VIEWS
@@ -14,6 +16,7 @@ NUMBERS = {
     "batch_size": 1,
     "seed": 0,
     "workers": 0,
+    "accumulate": 1,
     "stream.experiences": 1,
     "representation_images": 2,
 }
@@ -33,6 +36,8 @@ def check_config(config: DictConfig) -> None:
         value = OmegaConf.select(config, name, default=least)
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}, not {value}")
+    if not isinstance(config.stack_views, bool):
+        raise ValueError(f"stack_views must be true or false, not {config.stack_views}")
     check_device(config.device)
     check_views(config)
     check_regularizers(config)
@@ -40,14 +45,21 @@ def check_config(config: DictConfig) -> None:
 
 
 def check_views(config: DictConfig) -> None:
-    """Refuse what is no way to make views, and processes that cannot reach the images.
+    """Refuse what is no way to make views, or not of these, or not in processes.
 
     Raises:
         ValueError: With what to write instead.
     """
     check_choice("views", config.views, VIEWS)
-    on_gpu = torch.device(config.device).type != "cpu"
-    if config.views == BATCHED and on_gpu and config.workers > 0:
+    if config.views != BATCHED:
+        return
+    views = config.data.views._target_
+    if BATCHED not in signature(get_object(views)).parameters:
+        raise ValueError(
+            f"{views}, which makes the views of data={config.data.name}, makes them of "
+            "one image at a time: set views=per_sample, or choose photographs"
+        )
+    if torch.device(config.device).type != "cpu" and config.workers > 0:
         raise ValueError(
             f"views=batched draws from images on device={config.device}, which the "
             f"processes of workers={config.workers} do not reach: set workers=0, or "

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from avalanche.benchmarks import CLScenario
 from avalanche.training.determinism.rng_manager import RNGManager
 from hydra.utils import instantiate
@@ -41,7 +40,8 @@ def make_method(config: DictConfig) -> SelfSupervisedMethod:
     method: SelfSupervisedMethod = instantiate(
         config.method, backbone, image_shape=(3, size, size)
     )
-    return method.to(memory_format=torch.channels_last)
+    method.stack_views = config.stack_views
+    return method
 
 
 def make_probes(config: DictConfig) -> list[Probe]:

@@ -69,6 +69,8 @@ class Trainer:
             train_epochs=config.epochs,
             eval_mb_size=EVAL_BATCH_SIZE,
             device=config.device,
+            precision=instantiate(config.precision),
+            accumulate=config.accumulate,
             plugins=[*plugins, probe, *watchers, schedule, progress],
             evaluator=EvaluationPlugin(
                 loss_metrics(epoch=True),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import BatchNorm1d, ReLU
 
 from avalanche_pnr.losses import Reduction
+from avalanche_pnr.precision import Precision
 
 
 class SelfSupervisedMethod(nn.Module, ABC):
@@ -35,6 +36,9 @@ class SelfSupervisedMethod(nn.Module, ABC):
         lambda_distill: Weight of ``agree``.
         lambda_pnr: Weight of ``differ``; without effect where ``stability`` is
             overridden.
+        stack_views: Whether the views pass the networks as one batch (2 N, C, H, W):
+            BatchNorm then normalises both together, which is not as published.
+        precision: How the networks are computed; see :meth:`compute_in`.
 
     Args:
         backbone: Maps images (N, C, H, W) to features (N, F).
@@ -44,6 +48,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
 
     lambda_distill: float = 1.0
     lambda_pnr: float = 1.0
+    stack_views: bool = False
+    precision: Precision = Precision()
 
     def __init__(
         self, backbone: nn.Module, projector: nn.Module, projection_dim: int
@@ -110,7 +116,17 @@ class SelfSupervisedMethod(nn.Module, ABC):
         if x.dim() == 4:
             features: Tensor = self.backbone(x)
             return features
+        return self.precision.run(self._encode_views, x)
+
+    def _encode_views(self, x: Tensor) -> Tensor:
+        if self.stack_views:
+            return self.encode(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
         return torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
+
+    def compute_in(self, precision: Precision) -> None:
+        """Choose how the networks are computed from now on."""
+        self.precision = precision
+        precision.prepare(self)
 
     def encode(self, images: Tensor) -> Tensor:
         """One view's part of the output, (N, E); the projection comes first."""
@@ -169,7 +185,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
                 "add_distillation_predictor() before the optimizer is made"
             )
         views = self.projection(output).unbind(1)
-        return torch.stack([self.distillation_predictor(z) for z in views], dim=1)
+        predictor = self.distillation_predictor
+        return torch.stack([self.precision.run(predictor, z) for z in views], dim=1)
 
     def after_step(self, output: Tensor, step: int, total_steps: int) -> None:
         """Follow an optimizer step: momentum networks, queues.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr.methods.base import SelfSupervisedMethod
+from avalanche_pnr.precision import Precision
 
 
 class PastModel:
@@ -23,6 +24,7 @@ class PastModel:
 
     def __init__(self) -> None:
         self._network: nn.Module | None = None
+        self._precision = Precision()
         self._last: _Batch | None = None
 
     @property
@@ -34,6 +36,8 @@ class PastModel:
         """Replace the past by the method's present backbone and projector."""
         network = copy.deepcopy(nn.Sequential(method.backbone, method.projector))
         self._network = network.eval().requires_grad_(False)
+        self._precision = method.precision
+        self._precision.prepare(self._network)
         self.forget_batch()
 
     def __call__(self, views: Tensor) -> Tensor:
@@ -55,8 +59,8 @@ class PastModel:
             )
         if self._last is None or not self._last.is_of(views):
             with torch.no_grad():
-                rows = self._network(views.flatten(0, 1))
-            output = rows.unflatten(0, views.shape[:2])
+                rows = self._precision.run(self._network, views.flatten(0, 1))
+            output = rows.reshape(*views.shape[:2], -1)
             self._last = _Batch(views, views._version, output)
         return self._last.output
 

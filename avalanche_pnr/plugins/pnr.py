@@ -39,11 +39,8 @@ class PNRPlugin(PastModelPlugin):
         """L2."""
         return method.stability(output, method.predict_past(output), past)
 
-    def after_backward(self, strategy: Any, **kwargs: Any) -> None:
-        """Take the past outputs back: they belong to this batch alone."""
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """Take the past outputs back, for the method to store for later batches."""
         strategy.pseudo_negatives = None
-
-    def after_update(self, strategy: Any, **kwargs: Any) -> None:
-        """Let the method store them as pseudo-negatives of later batches."""
         if strategy.past_model.exists:
             strategy.model.remember(strategy.past_model(strategy.mb_x))

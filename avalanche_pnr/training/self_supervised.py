@@ -8,13 +8,14 @@ from avalanche.core import BasePlugin, SupervisedPlugin
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates.base_sgd import BaseSGDTemplate
 from avalanche.training.templates.observation_type import BatchObservation
-from avalanche.training.templates.update_type import SGDUpdate
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
+from avalanche_pnr.precision import Precision
 from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.training.accumulation import AccumulatedUpdate, Accumulation
 from avalanche_pnr.training.evaluator import default_evaluator
 from avalanche_pnr.training.finite import (
     RunningStatistics,
@@ -31,7 +32,7 @@ class SelfSupervised(
     UpstreamCures,
     BatchObservation,
     SelfSupervisedProblem,
-    SGDUpdate,
+    AccumulatedUpdate,
     BaseSGDTemplate,
 ):
     """Train a self-supervised method on a stream of experiences.
@@ -54,6 +55,10 @@ class SelfSupervised(
         train_epochs: Passes over each experience.
         eval_mb_size: Images in an evaluation batch; ``None`` for ``train_mb_size``.
         device: Where the model is trained.
+        precision: Number formats, memory layout and compilation of the networks;
+            ``None`` for the model's own, float32 unless it was told otherwise.
+        accumulate: Batches of an optimizer step. Compared with one batch as large,
+            images are contrasted and normalised within their own batch alone.
         plugins: Any of Avalanche's or this package's plugins.
         evaluator: Metrics and loggers, or what makes them; ``None`` for none.
         eval_every: Evaluate every so many epochs (or iterations) of training; 0 at
@@ -76,6 +81,8 @@ class SelfSupervised(
         train_epochs: int = 1,
         eval_mb_size: int | None = None,
         device: str | torch.device = "cpu",
+        precision: Precision | None = None,
+        accumulate: int = 1,
         plugins: Sequence[BasePlugin] | None = None,
         evaluator: (
             EvaluationPlugin | Callable[[], EvaluationPlugin] | None
@@ -88,7 +95,10 @@ class SelfSupervised(
                 f"{type(model).__name__} is no self-supervised method: wrap it as the "
                 "backbone of one, for example MoCoV2Plus(backbone)"
             )
-        model.check_batch_size(train_mb_size)
+        self.accumulation = Accumulation(accumulate)
+        model.check_batch_size(train_mb_size * accumulate)
+        if precision is not None:
+            model.compute_in(precision)
         super().__init__(
             model=model,
             optimizer=optimizer,
@@ -102,6 +112,11 @@ class SelfSupervised(
             eval_every=eval_every,
             peval_mode=peval_mode,
         )
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=model.precision.scales_losses
+        )
+        """Of the loss in float16."""
+
         self.past_model = PastModel()
         """The network of the previous experience, shared by plugins."""
 
@@ -177,7 +192,8 @@ class SelfSupervised(
             **kwargs: Arguments of Avalanche's ``make_train_dataloader``.
 
         Raises:
-            ValueError: If the experience has less images than a batch.
+            ValueError: If the experience has less images than a batch, or less batches
+                than a step.
         """
         images = len(self.adapted_dataset)
         if drop_last and images < self.train_mb_size:
@@ -190,6 +206,13 @@ class SelfSupervised(
         super().make_train_dataloader(
             **{"pin_memory": pin_memory, **kwargs, "drop_last": drop_last}
         )
+        batches = len(self.dataloader) * self.train_epochs
+        if 0 < batches < self.accumulation.batches:
+            raise ValueError(
+                f"experience {self.experience.current_experience} has {batches} "
+                f"batches in {self.train_epochs} epochs, less than a step of "
+                f"accumulate={self.accumulation.batches}: lower accumulate"
+            )
 
     def check_model_and_optimizer(
         self, reset_optimizer_state: bool = True, **kwargs: Any
@@ -271,21 +294,28 @@ class SelfSupervised(
         """Step, unless a gradient is NaN or infinite.
 
         Raises:
-            FloatingPointError: If one is; the model stays as before the batch.
+            FloatingPointError: If one is, in float16 at whatever scale; the model stays
+                as before the batch.
         """
         with self._statistics.restored_on_error():
-            check_gradients(self)
-        super().optimizer_step()
+            if self.completes_step and not self.scaler.is_enabled():
+                check_gradients(self)
+            super().optimizer_step()
 
     def _train_cleanup(self) -> None:
         super()._train_cleanup()
         self.loss_terms = {}
 
-    def _after_update(self, **kwargs: Any) -> None:
-        super()._after_update(**kwargs)
-        steps = len(self.dataloader) * self.train_epochs
-        step = self.part * steps + self.clock.train_exp_iterations
-        self.model.after_step(self.mb_output.detach(), step, self.parts * steps)
+    def follow_step(self, outputs: Tensor) -> None:
+        """Move momentum networks and queues.
+
+        Args:
+            outputs: Of all images of the step, without gradient, shape (N, V, E).
+        """
+        batches = self.accumulation.batches
+        steps = len(self.dataloader) * self.train_epochs // batches
+        step = self.part * steps + self.clock.train_exp_iterations // batches
+        self.model.after_step(outputs, step, self.parts * steps)
 
     def _eval_cleanup(self) -> None:
         super()._eval_cleanup()

@@ -42,7 +42,8 @@ def test_files_are_read_into_memory_at_the_size_they_are_judged_at(
 
 
 def test_processes_that_do_not_reach_a_gpu_are_refused() -> None:
-    values = {"views": "batched", "device": "cuda", "workers": 2}
+    data = {"views": {"_target_": "avalanche_pnr.photograph_views"}}
+    values = {"views": "batched", "device": "cuda", "workers": 2, "data": data}
     with pytest.raises(ValueError, match=r"workers=2 do not reach: set workers=0"):
         check_views(OmegaConf.create(values))
     for other in ({"workers": 0}, {"device": "cpu"}, {"views": "per_sample"}):

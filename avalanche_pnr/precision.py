@@ -1,0 +1,67 @@
+"""How networks are computed: number formats, memory layout, compilation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+NumberFormat = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Of the networks in training; parameters, losses and evaluation stay float32.
+
+    With ``"bfloat16"`` or ``"float16"`` convolutions and matrix products of the online,
+    momentum and past networks and of the predictor run under ``torch.autocast``.
+    ``"float16"``, the published one, scales losses so that small gradients survive, and
+    leaves out steps whose scaled gradients are not finite.
+
+    Args:
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        tf32: Whether float32 products may be rounded to TF32, on GPUs that have it.
+        channels_last: Whether images lie in memory pixel by pixel.
+        compile: Whether ``torch.compile`` compiles the networks; the first batches then
+            take long. Names of parameters stay.
+
+    Raises:
+        ValueError: If the number format is another.
+    """
+
+    dtype: NumberFormat = "float32"
+    tf32: bool = False
+    channels_last: bool = False
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dtype not in get_args(NumberFormat):
+            raise ValueError(
+                f"there is no precision {self.dtype!r}: choose one of "
+                f"{', '.join(get_args(NumberFormat))}"
+            )
+
+    @property
+    def scales_losses(self) -> bool:
+        """Whether gradients would vanish without a scaled loss."""
+        return self.dtype == "float16"
+
+    def prepare(self, network: nn.Module) -> None:
+        """Lay out and compile a network; TF32 is a setting of the whole process."""
+        if self.tf32:
+            torch.backends.cuda.matmul.allow_tf32 = True
+            torch.backends.cudnn.allow_tf32 = True
+        if self.channels_last:
+            network.to(memory_format=torch.channels_last)
+        if self.compile:
+            network.compile()
+
+    def run(self, network: Callable[[Tensor], Any], x: Tensor) -> Tensor:
+        """What a network makes of its input, in float32 if it was computed in less."""
+        if self.dtype == "float32":
+            output: Tensor = network(x)
+            return output
+        with torch.autocast(x.device.type, getattr(torch, self.dtype)):
+            output = network(x)
+        return output.float()
