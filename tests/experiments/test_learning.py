@@ -38,7 +38,7 @@ def test_features_beat_the_random_backbone(
     streams = benchmark.train_stream, benchmark.test_stream
 
     def linear_accuracy() -> float:
-        accuracies = probe_accuracy(model, *streams, [LinearProbe()])
+        accuracies = probe_accuracy(model, *streams, [LinearProbe([0.03], epochs=30)])
         return float(np.mean(accuracies["linear"]))
 
     random = linear_accuracy()
