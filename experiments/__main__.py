@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from math import prod
 from pathlib import Path
 
 import hydra
@@ -17,6 +18,9 @@ from experiments.overrides import CONF, check_overrides, swept_names
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
 _SCRATCH = tempfile.TemporaryDirectory()
 OmegaConf.register_new_resolver("temporary_folder", lambda: _SCRATCH.name, replace=True)
+OmegaConf.register_new_resolver(
+    "effective_lr", lambda base_lr, *images: base_lr * prod(images) / 256, replace=True
+)
 
 
 def output_folder(config: DictConfig) -> Path:

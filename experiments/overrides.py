@@ -3,20 +3,15 @@
 import difflib
 from collections.abc import Iterable, Iterator
 from itertools import product
-from math import prod
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 CONF = Path(__file__).parent / "conf"
-# The linear rule: ${effective_lr:LR_FOR_256_IMAGES,BATCH_SIZE,BATCHES_OF_A_STEP}.
-OmegaConf.register_new_resolver(
-    "effective_lr", lambda base_lr, *images: base_lr * prod(images) / 256, replace=True
-)
 RECIPE, PARTS = "recipe", "published"
 FIXED_BY_RECIPE = ("method", "optimizer", "stream")
 

@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from avalanche_pnr.losses.log_sum_exp import log_sum_exp
+
 Reduction = Literal["mean", "none"]
 
 
@@ -41,7 +43,8 @@ def info_nce(
         \ell_i = -\log \frac{e^{q_i \cdot k_i / \tau}}
         {e^{q_i \cdot k_i / \tau} + \sum_S \sum_{n \in S} e^{q_i \cdot n / \tau}}
 
-    The sets are never concatenated: each contributes one log-sum-exp.
+    The sets are never concatenated: each contributes one log-sum-exp. That of a set of
+    constant keys without exclusions, a queue, holds no matrix (N, M).
 
     Args:
         query: L2-normalised embeddings q, shape (N, D).
@@ -54,16 +57,10 @@ def info_nce(
 
     Source: van den Oord et al. 2018, arXiv 1807.03748, equation 4.
     """
-    positive_logit = (query * positive).sum(dim=1) / temperature  # (N,)
-    log_denominator = [_log_sum_exp(query, each, temperature) for each in negatives]
+    scaled = query / temperature
+    positive_logit = (scaled * positive).sum(dim=1)  # (N,)
+    log_denominator = [log_sum_exp(scaled, *each) for each in negatives]
     if positive_in_denominator:
         log_denominator.append(positive_logit)
     loss = torch.stack(log_denominator).logsumexp(dim=0) - positive_logit
     return loss.mean() if reduction == "mean" else loss
-
-
-def _log_sum_exp(query: Tensor, negatives: NegativeSet, temperature: float) -> Tensor:
-    logits = query @ negatives.keys.T / temperature  # (N, M)
-    if negatives.excluded is not None:
-        logits = logits.masked_fill(negatives.excluded, -torch.inf)
-    return logits.logsumexp(dim=1)

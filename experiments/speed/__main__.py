@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from experiments.environment import environment
-from experiments.speed import loop
+from experiments.speed import loop, loss
 from experiments.speed.measure import Setting
 
-COMPARISONS = {"loop": loop.measure}
+COMPARISONS = {"loss": loss.measure, "loop": loop.measure}
 
 
 def processor(device: torch.device) -> str:

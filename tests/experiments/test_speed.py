@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from experiments.speed import __main__ as speed
+from experiments.speed import loss
+from experiments.speed.loss import package_loss
 from experiments.speed.measure import Ratio, Setting, peak_memory, ratio, seconds
+from experiments.speed.straightforward import pnr_loss
 from experiments.speed.table import Table
 
 CPU = torch.device("cpu")
@@ -66,4 +69,27 @@ def test_an_unknown_comparison_is_answered_with_those_there_are(
 ) -> None:
     with pytest.raises(SystemExit):
         speed.main(["lop"])
-    assert "there is no lop: choose of loop" in capsys.readouterr().err
+    there = ", ".join(speed.COMPARISONS)
+    assert f"there is no lop: choose of {there}" in capsys.readouterr().err
+
+
+def test_both_forms_of_pnrs_loss_are_the_same() -> None:
+    q, k, p, f, queue, past = torch.nn.functional.normalize(
+        torch.randn(6, 2, 7, 5, dtype=torch.float64), dim=-1
+    )
+    q, k, p, f = (each.transpose(0, 1) for each in (q, k, p, f))
+    q, p = q.detach().requires_grad_(), p.detach().requires_grad_()
+    forms = [form(q, k, p, f, queue, past) for form in (package_loss, pnr_loss)]
+    torch.testing.assert_close(*forms, rtol=1e-12, atol=1e-12)
+    gradients = [torch.stack(torch.autograd.grad(form, (q, p))) for form in forms]
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
+
+
+def test_the_loss_is_measured_in_time_and_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loss, "SIZES", (4, 8, 1024))
+    table = loss.measure(Setting(CPU, rounds=1))
+    (row,) = table.rows
+    assert "N = 4, D = 8, K = 1024" in table.title
+    assert 0 < row["package (MiB)"] < row["rival (MiB)"]
