@@ -1,5 +1,6 @@
 """``python -m experiments``: compare regularizers on a stream of experiences."""
 
+import shlex
 import sys
 import tempfile
 from math import prod
@@ -27,7 +28,7 @@ def output_folder(config: DictConfig) -> Path:
     """Where the run writes: ``out``, and in a multirun a folder of each job in it.
 
     Raises:
-        FileExistsError: If the folder exists and is not empty.
+        FileExistsError: If the folder of a multirun holds a single run.
     """
     job = HydraConfig.get()
     out = Path(config.out)
@@ -37,10 +38,6 @@ def output_folder(config: DictConfig) -> Path:
         swept = swept_names(get_args_parser().parse_known_args()[0].overrides)
         names = [each for each in job.overrides.task if each.split("=")[0] in swept]
         out = out / ",".join(names).replace("/", "_")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(
-            f"{out} is not an empty folder: choose another out=, or remove it"
-        )
     return out
 
 
@@ -69,29 +66,50 @@ def sentence(error: BaseException) -> str:
     return text.splitlines()[-1] if text.startswith("Caught ") else text
 
 
+def how_to_continue(config: DictConfig) -> str:
+    """The command that goes on where this one stopped."""
+    arguments = sys.argv[1:]
+    if not any(each.startswith("out=") for each in arguments):
+        arguments = [*arguments, f"out={config.out}"]
+    return f"continue with: {shlex.join(['python', '-m', 'experiments', *arguments])}"
+
+
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run(config: DictConfig) -> None:
     """Check, train, report."""
+    from experiments.continuing import is_finished
+    from experiments.interruption import InterruptedRunError
     from experiments.report import write_report
     from experiments.run import Comparison
 
     try:
         check_config(config)
         out = output_folder(config)
-        command = list(HydraConfig.get().overrides.task)
-        comparison = Comparison(config, command, out)
-        create(out)
+        finished = is_finished(out, config)
+        if not finished:
+            command = list(HydraConfig.get().overrides.task)
+            comparison = Comparison(config, command, out)
+            create(out)
     except EXPECTED as error:
         sys.exit(f"error: {sentence(error)}")
     try:
-        comparison.run()
+        if not finished:
+            comparison.run()
+    except InterruptedRunError as signal:
+        print(f"stopped by {signal}; {how_to_continue(config)}", file=sys.stderr)
+        sys.exit(128 + signal.number)
     except EXPECTED as error:
         stop = f"error: {sentence(error)}"
+        if isinstance(error, OSError):  # of the machine, not of the settings
+            stop = f"{stop}; {how_to_continue(config)}"
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             print(stop, file=sys.stderr)  # the other jobs go on
             return
         sys.exit(stop)
-    print(write_report([out], out))
+    try:
+        print(write_report([out], out))
+    except OSError as error:
+        sys.exit(f"error: {error}; {how_to_continue(config)}")
 
 
 def main() -> None:

@@ -38,6 +38,9 @@ def check_config(config: DictConfig) -> None:
             raise ValueError(f"{name} must be a whole number from {least}, not {value}")
     if not isinstance(config.stack_views, bool):
         raise ValueError(f"stack_views must be true or false, not {config.stack_views}")
+    minutes = config.save_every_minutes
+    if not isinstance(minutes, int | float) or minutes < 0:
+        raise ValueError(f"save_every_minutes must be a number from 0, not {minutes}")
     check_device(config.device)
     check_views(config)
     check_regularizers(config)

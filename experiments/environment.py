@@ -1,15 +1,47 @@
 """What the numbers of a run depend on, besides its configuration."""
 
 import platform
+import shutil
+import subprocess
 from importlib.metadata import version
+from pathlib import Path
 
-PACKAGES = ("torch", "torchvision", "avalanche-lib", "lightly", "numpy")
+PACKAGES = ("torch", "torchvision", "avalanche-lib", "lightly", "numpy", "pillow")
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def environment() -> dict[str, str]:
-    """Versions of Python and of packages, and the kind of machine."""
+    """Versions of Python, of packages and of this code, and the kind of machine."""
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
         **{package: version(package) for package in PACKAGES},
+        **({"commit": commit} if (commit := git_state(ROOT)) else {}),
     }
+
+
+def git_state(folder: Path) -> str:
+    """The commit that a folder is at, and whether files have been changed since.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        Nothing if the folder is not that of a repository.
+    """
+    if shutil.which("git") is None or not (folder / ".git").exists():
+        return ""
+    commit = _git(folder, "rev-parse", "--short=12", "HEAD")
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}, with changes" if commit and changed else commit
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git answers; nothing where it refuses, a folder of another user say."""
+    answer = subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.stdout.strip()

@@ -19,6 +19,13 @@ class ProgressPlugin(SupervisedPlugin):
         self.bar = bar
         self.name = name
 
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the bar belongs to the command, not to a strategy."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing is gone on with."""
+
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Say which experience is being trained."""
         number = strategy.experience.current_experience + 1

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.page import inline, page, png, write
+from avalanche_pnr.files import write_whole
+from experiments.page import inline, page, png
 from experiments.reporting import probes, protocol, provenance
 from experiments.reporting.export import csv_table, latex, probe_spans
 from experiments.reporting.figures import pictures
@@ -31,16 +32,16 @@ def write_report(folders: list[Path], out: Path, by: Sequence[str] = ()) -> str:
     each = rows(groups)
     title = protocol.title(_runs(groups))
     warnings = protocol.warnings(groups)
-    write(out / "table.csv", csv_table(each).encode())
-    write(out / "table.tex", latex(tables(each), [title, *warnings]).encode())
+    write_whole(out / "table.csv", csv_table(each).encode())
+    write_whole(out / "table.tex", latex(tables(each), [title, *warnings]).encode())
     figures = []
     for picture in pictures(groups, each):
         drawn = png(picture.figure)
-        write(out / f"{picture.name}.png", drawn)
+        write_whole(out / f"{picture.name}.png", drawn)
         figures.append((inline(drawn), picture.caption))
     content = _content(groups, each)
     html = page(TEMPLATE, title=title, warnings=warnings, figures=figures, **content)
-    write(out / "report.html", html.encode())
+    write_whole(out / "report.html", html.encode())
     return "\n".join(
         ["", title, text_table(each), *warnings, "", f"report: {out / 'report.html'}"]
     )

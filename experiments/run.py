@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,18 @@ from avalanche.benchmarks.utils import concat_datasets
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
+from tqdm import tqdm
 
 from avalanche_pnr import SelfSupervised
+from avalanche_pnr.benchmarks.checksums import data_checksums
 from avalanche_pnr.evaluation import Probe
+from avalanche_pnr.files import load_state, previous, save_state, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
 from experiments.environment import environment
-from experiments.names import CONFIG, JOINT, RAW, SINGLE
+from experiments.interruption import Interruption
+from experiments.journal import Journal
+from experiments.lock import locked
+from experiments.names import CONFIG, FIRST_STATE, JOINT, RAW, SINGLE
 from experiments.parts import (
     check_probes,
     check_references,
@@ -26,7 +32,7 @@ from experiments.parts import (
     make_method,
     make_probes,
 )
-from experiments.trainer import Trainer, adopt
+from experiments.trainer import Trainer, naming_dead_workers
 
 FIRST = "first experience"
 """Name of the training that all regularizers share."""
@@ -43,7 +49,8 @@ class Comparison:
     Args:
         config: Composed configuration.
         command: Arguments of the command line that it was composed from.
-        out: Folder of the run, existing and empty when it is run.
+        out: Folder of the run, existing when it is run; empty, or with the same run,
+            stopped.
 
     Raises:
         ValueError: If the data, the stream, the method or the probes do not fit
@@ -62,20 +69,36 @@ class Comparison:
         check_sizes(self.benchmark.train_stream, config.batch_size)
         for name in config.regularizers:
             instantiate(config.plugins[name])
-        self.trainer = Trainer(config, self.benchmark, out, self._epochs())
+        self.interruption = Interruption()
+        bar = tqdm(total=self._epochs(), unit="epoch", delay=1, leave=False)
+        self.journal = Journal(out, config.save_every_minutes, bar, self.interruption)
+        self.trainer = Trainer(config, self.benchmark, out, bar, self.journal)
         first = make_method(config), self.probes
         self.first = self.trainer.strategy(FIRST, *first)
 
     def run(self) -> None:
-        """Write what is run, then train and judge."""
-        OmegaConf.save(self.config, self.out / CONFIG, resolve=True)
-        self._describe()
+        """Write what is run, then train and judge; or go on where that was stopped.
+
+        Raises:
+            BlockingIOError: If another run is at work in the folder.
+            InterruptedRunError: If the process is asked to end; all is saved.
+            ValueError: If the data is not that of the run that was stopped.
+        """
         trainings = {JOINT: self._joint, SINGLE: self._single}
-        with self.trainer.bar:
+        with (
+            locked(self.out),
+            self.interruption,
+            self.trainer.bar,
+            naming_dead_workers(),
+        ):
+            self._begin()
             for name in self.config.references:
-                self._untrained(name)
+                self.journal.once(name, partial(self._untrained, name))
             for name in self.config.regularizers:
-                trainings.get(name, self._continual)(name)
+                training = trainings.get(name, self._continual)
+                self.journal.once(name, partial(training, name))
+            self.journal.finish()
+            previous(self.out / FIRST_STATE).unlink(missing_ok=True)
 
     def _untrained(self, name: str) -> None:
         """Judge a network that is not trained, or the pixels themselves."""
@@ -87,29 +110,48 @@ class Comparison:
 
     def _continual(self, name: str) -> None:
         """Go through the experiences one after the other."""
-        strategy = self._continued(name, instantiate(self.config.plugins[name]))
-        for experience in self.benchmark.train_stream[1:]:
-            self.trainer.train(strategy, experience)
-            self.trainer.judge(name, strategy)
+        make = self._fresh if self.journal.holds_strategy() else self._continued
+        strategy = make(name, plugins=instantiate(self.config.plugins[name]))
+        self._learn(name, strategy, self.benchmark.train_stream[1:])
         self.trainer.keep_features(name, strategy)
 
     def _joint(self, name: str) -> None:
         """Train once, on the images of all experiences."""
         images = concat_datasets([each.dataset for each in self.benchmark.train_stream])
-        experience = benchmark_from_datasets(train=[images]).train_stream[0]
-        strategy = self._fresh(name, name)
-        self.trainer.train(strategy, experience)
-        self.trainer.judge(name, strategy)
+        strategy = self._fresh(name)
+        stream = benchmark_from_datasets(train=[images]).train_stream
+        self._learn(name, strategy, stream)
         self.trainer.keep_features(name, strategy)
 
     def _single(self, name: str) -> None:
         """Train a network of its own on each experience: the FT_k of plasticity."""
-        self._continued(name)
-        for index, experience in enumerate(self.benchmark.train_stream[1:], start=1):
-            strategy = self._fresh(name, f"{name} {index + 1}")
-            strategy.clock.train_exp_counter = index  # where its row belongs
+        self.journal.once(f"{name} 1", partial(self._continued, name))
+        for index in range(1, len(self.benchmark.train_stream)):
+            training = partial(self._alone, name, index)
+            self.journal.once(f"{name} {index + 1}", training)
+
+    def _alone(self, name: str, index: int) -> None:
+        """Train a network on one experience."""
+        strategy = self._fresh(name, f"{name} {index + 1}")
+        strategy.clock.train_exp_counter = index  # where its row belongs
+        self._learn(name, strategy, self.benchmark.train_stream[index : index + 1])
+
+    def _learn(
+        self, name: str, strategy: SelfSupervised, experiences: Sequence[Any]
+    ) -> None:
+        """Train and judge, from where the strategy stands."""
+        if self._restored(strategy, experiences):
+            self.trainer.judge(name, strategy)
+        done = strategy.clock.train_exp_counter - experiences[0].current_experience
+        for experience in experiences[done:]:
             self.trainer.train(strategy, experience)
             self.trainer.judge(name, strategy)
+
+    def _restored(self, strategy: SelfSupervised, experiences: Sequence[Any]) -> bool:
+        """Whether it was saved when an experience had been trained, and not judged."""
+        if not self.journal.holds_strategy():
+            return False
+        return self.journal.restore(strategy, experiences[0].origin_stream)
 
     def _continued(self, name: str, plugins: Sequence[Any] = ()) -> SelfSupervised:
         """A strategy that stands, judged, after the first experience."""
@@ -117,22 +159,34 @@ class Comparison:
             name, *copy.deepcopy(self._after_first), list(plugins)
         )
         self.trainer.listen(name, strategy)
-        adopt(strategy, self.benchmark.train_stream[0])
+        self.trainer.adopt(strategy, self.benchmark.train_stream[0])
         self.trainer.judge(name, strategy)
         return strategy
 
     @cached_property
     def _after_first(self) -> tuple[SelfSupervisedMethod, list[Probe]]:
         """Network and probes, trained on the first experience."""
-        self.trainer.listen(FIRST, self.first)
-        self.trainer.train(self.first, self.benchmark.train_stream[0])
+        if FIRST in self.journal.done:
+            state = load_state(self.out / FIRST_STATE)
+            self.first.load_state_dict(state, self.benchmark.train_stream)
+        self.journal.once(FIRST, self._train_first)
         return self.first.model, self.probes
 
-    def _fresh(self, name: str, training: str) -> SelfSupervised:
+    def _train_first(self) -> None:
+        """Train on the first experience, and keep what comes of it."""
+        self.trainer.listen(FIRST, self.first)
+        if not self._restored(self.first, self.benchmark.train_stream):
+            self.trainer.train(self.first, self.benchmark.train_stream[0])
+        for _ in range(2):  # so that there is one before, should it be damaged
+            save_state(self.out / FIRST_STATE, self.first.state_dict())
+
+    def _fresh(
+        self, name: str, training: str = "", plugins: Sequence[Any] = ()
+    ) -> SelfSupervised:
         """A strategy that stands where the first experience begins."""
         model, probes = make_method(self.config), make_probes(self.config)
-        strategy = self.trainer.strategy(name, model, probes)
-        return self.trainer.listen(training, strategy)
+        strategy = self.trainer.strategy(name, model, probes, plugins)
+        return self.trainer.listen(training or name, strategy)
 
     def _epochs(self) -> int:
         """Passes over an experience in all."""
@@ -144,10 +198,34 @@ class Comparison:
         trainings = bool(several) + several * rest + (JOINT in names)
         return int(trainings * self.config.epochs)
 
-    def _describe(self) -> None:
+    def _begin(self) -> None:
+        """Write what is run, or see that it is what was run."""
+        if self.journal.saved is None:
+            config = OmegaConf.to_yaml(self.config, resolve=True)
+            write_whole(self.out / CONFIG, config.encode())
+        data = {f"{k} data": each for k, each in data_checksums(self.data).items()}
+        facts = {"environment": environment(), "data": data}
+        before, bar = self.journal.begin(facts), self.trainer.bar
+        if before is None:
+            self._describe(facts)
+            return
+        if before["data"] != data:
+            raise ValueError(
+                f"the data is not what {self.out} was begun with: bring that back, or "
+                "begin anew with another out="
+            )
+        bar.write(f"continuing {self.out}: {bar.n} of {bar.total} epochs are done")
+        if before["environment"] != facts["environment"]:
+            bar.write(
+                "note: versions are not those that the run was begun with: what "
+                "follows may differ in the last digits"
+            )
+            self.trainer.write(run="environment", **facts["environment"])
+
+    def _describe(self, facts: dict[str, dict[str, str]]) -> None:
         """Write what the numbers depend on."""
         write, benchmark = self.trainer.write, self.benchmark
-        write(run="environment", **environment())
+        write(run="environment", **facts["environment"], **facts["data"])
         write(run="command", overrides=self.command)
         write(
             run="stream",

@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from avalanche_pnr.evaluation import extract_stream
-from experiments.page import write
+from avalanche_pnr.files import write_whole
 
 IMAGES = 1000
 """Test images at most whose features are kept."""
@@ -40,4 +40,4 @@ def save_features(
         labels=labels[rows],
         experience=experience[rows],
     )
-    write(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue())

@@ -1,7 +1,9 @@
 """What all trainings of a run share: how a strategy is made, trained and judged."""
 
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from tqdm import tqdm
 
 from avalanche_pnr import ProbePlugin, SelfSupervised, ssl_metrics
 from avalanche_pnr.evaluation import JSONLinesLogger, Probe
+from avalanche_pnr.files import write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
+from experiments.journal import Journal
 from experiments.names import FEATURES, RESULTS
 from experiments.parts import make_downstream, make_probes, make_watchers
 from experiments.progress import ProgressPlugin
@@ -34,18 +38,25 @@ class Trainer:
         config: Composed configuration.
         benchmark: The stream of experiences.
         out: Folder of the run.
-        epochs: Passes over an experience that the run makes in all.
+        bar: Progress bar over all epochs.
+        journal: Saves strategies in training.
     """
 
     def __init__(
-        self, config: DictConfig, benchmark: CLScenario, out: Path, epochs: int
+        self,
+        config: DictConfig,
+        benchmark: CLScenario,
+        out: Path,
+        bar: "tqdm[Any]",
+        journal: Journal,
     ) -> None:
         self.config = config
         self.benchmark = benchmark
         self.out = out
         self.probes = make_probes(config)
         self.downstream = make_downstream(config)
-        self.bar = tqdm(total=epochs, unit="epoch", delay=1, leave=False)
+        self.bar = bar
+        self.journal = journal
 
     def strategy(
         self,
@@ -62,7 +73,7 @@ class Trainer:
         optimizer = instantiate(config.optimizer)(model.parameters())
         schedule.check(optimizer)
         progress = ProgressPlugin(self.bar, name)
-        return SelfSupervised(
+        strategy = SelfSupervised(
             model=model,
             optimizer=optimizer,
             train_mb_size=config.batch_size,
@@ -78,6 +89,8 @@ class Trainer:
                 loggers=[JSONLinesLogger(self.out / RESULTS, run=name)],
             ),
         )
+        strategy.pause = self.journal.pause
+        return strategy
 
     def listen(self, name: str, strategy: SelfSupervised) -> SelfSupervised:
         """Let those of Avalanche's loggers listen that the configuration names.
@@ -91,20 +104,43 @@ class Trainer:
         return strategy
 
     def train(self, strategy: SelfSupervised, experience: Any) -> None:
-        """Train on an experience, with random numbers of its own.
+        """Train on an experience, with random numbers of its own, and save.
 
         Raises:
             FloatingPointError: If the loss is not finite; the message names the file
                 with the last finite state.
+            InterruptedRunError: If the process is asked to end; it is saved.
         """
+        self._seed(experience)
+        try:
+            with self.journal.interruption.noted():
+                strategy.train(experience, num_workers=self.config.workers)
+                self.journal.save(strategy)
+        except FloatingPointError as error:
+            state = self._keep(strategy.model)
+            raise FloatingPointError(f"{error} (its state: {state})") from error
+
+    def adopt(self, strategy: SelfSupervised, experience: Any) -> None:
+        """Let a strategy treat its model as already trained on an experience.
+
+        Zero epochs of training: all hooks of the boundary happen (past model, replay
+        buffers, counters), and no step.
+        """
+        self._seed(experience)
+        epochs, strategy.train_epochs = strategy.train_epochs, 0
+        strategy.train(experience)
+        strategy.train_epochs = epochs
+
+    def _seed(self, experience: Any) -> None:
         seed = np.random.SeedSequence([self.config.seed, experience.current_experience])
         RNGManager.set_random_seeds(int(seed.generate_state(1)[0]))
-        try:
-            strategy.train(experience, num_workers=self.config.workers)
-        except FloatingPointError as error:
-            state = self.out / LAST_FINITE_STATE
-            torch.save(strategy.model.state_dict(), state)
-            raise FloatingPointError(f"{error} (its state: {state})") from error
+
+    def _keep(self, model: SelfSupervisedMethod) -> Path:
+        """Write the weights of a training that has failed."""
+        path, content = self.out / LAST_FINITE_STATE, io.BytesIO()
+        torch.save(model.state_dict(), content)
+        write_whole(path, content.getvalue())
+        return path
 
     def judge(self, name: str, strategy: SelfSupervised) -> None:
         """Evaluate on all test data, and say how good the features are."""
@@ -141,12 +177,19 @@ class Trainer:
         }
 
 
-def adopt(strategy: SelfSupervised, experience: Any) -> None:
-    """Let a strategy treat its model as already trained on an experience.
+@contextmanager
+def naming_dead_workers() -> Iterator[None]:
+    """Say what it means that a process that loads images has died.
 
-    Zero epochs of training: all hooks of the boundary happen (past model, replay
-    buffers, counters), and no step.
+    Raises:
+        ChildProcessError: Instead of PyTorch's error.
     """
-    epochs, strategy.train_epochs = strategy.train_epochs, 0
-    strategy.train(experience)
-    strategy.train_epochs = epochs
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise ChildProcessError(
+            f"a process that loads images has died ({str(error).strip()}): memory may "
+            "be short, lower workers"
+        ) from error

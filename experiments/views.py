@@ -15,8 +15,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from torch import Tensor
 
+from avalanche_pnr.files import write_whole
 from experiments.overrides import CONF
-from experiments.page import png, write
+from experiments.page import png
 
 ROWS = {
     "CIFAR-100": "cifar100/mocov2plus",
@@ -71,7 +72,7 @@ def main() -> None:
     out = parser.parse_args().out
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002  (lightly's blur and solarisation draw from it)
-    write(out, png(figure()))
+    write_whole(out, png(figure()))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def strategy_state(strategy: Any, samples: StreamSamples | None) -> dict[str, An
         "parts": {name: part.state_dict() for name, part in _parts(strategy).items()},
         "part": strategy.part,
         "stop": getattr(strategy, "_stop_training", False),
+        "loss": strategy.loss.detach(),
         "random": random_state(),
     }
 
@@ -72,6 +73,7 @@ def restore_strategy(
         part.load_state_dict(state["parts"][name])
     strategy.part = state["part"]
     strategy._stop_training = state["stop"]
+    strategy.loss = state["loss"].to(strategy.device)
     set_random_state(state["random"])
 
 
@@ -124,9 +126,7 @@ def _evaluator_state(plain: Plain, evaluator: Any) -> dict[str, Any]:
         "metrics": [plain.attributes(each, str(each)) for each in evaluator.metrics],
         "last": {k: v for k, v in last.items() if isinstance(v, Real)},
         "all": {k: v for k, v in every.items() if isinstance(v[1][-1], Real)},
-        "loggers": [
-            each.state_dict() if has_state(each) else None for each in evaluator.loggers
-        ],
+        "loggers": [each.state_dict() for each in _loggers(evaluator)],
     }
 
 
@@ -136,9 +136,12 @@ def _restore_evaluator(plain: Plain, evaluator: Any, state: dict[str, Any]) -> N
     evaluator.last_metric_results = dict(state["last"])
     evaluator.all_metric_results.clear()
     evaluator.all_metric_results.update(copy.deepcopy(state["all"]))
-    for logger, logger_state in zip(evaluator.loggers, state["loggers"], strict=True):
-        if logger_state is not None:
-            logger.load_state_dict(logger_state)
+    for logger, logger_state in zip(_loggers(evaluator), state["loggers"], strict=True):
+        logger.load_state_dict(logger_state)
+
+
+def _loggers(evaluator: Any) -> list[Any]:
+    return [each for each in evaluator.loggers if has_state(each)]
 
 
 def _optimizer_state(strategy: Any) -> dict[str, Any]:

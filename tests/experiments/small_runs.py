@@ -49,8 +49,8 @@ def composed(*choices: str) -> DictConfig:
 
 
 def prepared(out: Path, *choices: str) -> Comparison:
-    """What a command with these arguments runs; its folder is made."""
-    out.mkdir(parents=True)
+    """What a command with these arguments runs; its folder is made if need be."""
+    out.mkdir(parents=True, exist_ok=True)
     config = composed(*choices, f"out={out}")
     return Comparison(config, list(choices), out)
 

@@ -149,13 +149,23 @@ def test_the_settings_of_a_sweep_change_what_is_trained(sweep: Path) -> None:
     assert both[1:] != neither[1:]
 
 
-def test_a_folder_that_is_not_empty_is_refused_untouched(runs: Path) -> None:
+def test_another_configuration_is_refused_and_the_run_untouched(runs: Path) -> None:
     folder = seeds(runs)[0]
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    done = experiments(*RUN, f'out="{folder}"')
+    done = experiments(*RUN, "probes.main.epochs=6", f'out="{folder}"')
     assert done.returncode != 0
-    assert "is not an empty folder: choose another out=" in done.stderr
+    assert "(probes.main.epochs is 5 there and 6 here): give the same" in done.stderr
     assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_finished_run_prints_its_report_again(runs: Path) -> None:
+    folder = seeds(runs)[0]
+    before = (folder / "results.jsonl").read_bytes()
+    done = experiments(*RUN, QUICK_PROBE, f'out="{folder}"', "workers=1")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^pnr +\d", done.stdout, re.M)
+    assert "epoch" not in done.stderr  # nothing is trained
+    assert before == (folder / "results.jsonl").read_bytes()
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from avalanche.training.storage_policy import (
 from avalanche_pnr import (
     CaSSLePlugin,
     PNRPlugin,
+    Precision,
     ProbePlugin,
     RepresentationPlugin,
     SelfSupervised,
@@ -122,6 +123,28 @@ def test_the_past_model_is_the_true_one(
         if name.startswith("backbone.")
     }
     assert not torch.equal(first["0.0.weight"], backbone["0.weight"])
+
+
+def test_steps_of_several_batches_and_scaled_losses_are_continued(
+    benchmark_of_digits: CLScenario, tmp_path: Path
+) -> None:
+    """Cut after the first of the two batches of a step."""
+
+    def make() -> SelfSupervised:
+        strategy = made(train_mb_size=12, accumulate=2, precision=Precision("float16"))
+        scale = {"init_scale": 2.0**10, "growth_interval": 3}  # steps
+        strategy.scaler = torch.amp.GradScaler("cpu", **scale)
+        return strategy
+
+    stream = benchmark_of_digits.train_stream[:3]
+    path = tmp_path / "state.pt"
+    broken = continued(make, stream, path, [1, 9 + 1])
+    parts = load_state(path)["parts"]
+    assert parts["accumulation"]["gradients"]
+    assert parts["scaler"]["_growth_tracker"] > 0
+    unbroken = whole(make, stream)
+    assert differences(unbroken.state_dict(), broken.state_dict()) == []
+    assert unbroken.scaler.get_scale() > 2.0**10
 
 
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"moco"}))

@@ -1,0 +1,94 @@
+"""Whether a folder holds the run that is asked for, and how far it has got."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.journal import saved_state
+from experiments.lock import check_free
+from experiments.names import CONFIG, LOCK, RESULTS, STATE
+from experiments.results import Run, read_run
+
+MAY_DIFFER = ("device", "workers", "out", "save_every_minutes")
+"""Settings that a continued run may have other values of."""
+
+
+def is_finished(out: Path, config: DictConfig) -> bool:
+    """Whether a run has ended; if not, it is to be begun or continued.
+
+    Args:
+        out: Folder of the run; nothing is written to it.
+        config: What is to be run.
+
+    Raises:
+        BlockingIOError: If it is at work.
+        FileExistsError: If the folder holds something else.
+        ValueError: If it holds a run of another configuration, with the differences,
+            or one that cannot be continued.
+    """
+    if not out.exists() or not _content(out):
+        return False
+    if not (out / CONFIG).is_file():
+        raise FileExistsError(
+            f"{out} is not an empty folder: choose another out=, or remove it"
+        )
+    check_free(out)
+    check_same(out, config)
+    state = saved_state(out / STATE)
+    if state is not None:
+        return bool(state["finished"])
+    if not (out / RESULTS).exists():
+        return False  # it was stopped before anything
+    try:
+        read_run(out)
+    except ValueError as error:
+        raise ValueError(f"{error} ({out / STATE}, to continue it, is missing)") from (
+            error
+        )
+    return True
+
+
+def check_same(out: Path, config: DictConfig) -> None:
+    """Refuse to continue a run with another configuration.
+
+    Raises:
+        ValueError: With each setting that differs.
+    """
+    there, here = (_settings(each) for each in (OmegaConf.load(out / CONFIG), config))
+    names = sorted(there.keys() | here.keys())
+    different = [
+        f"{name} is {_shown(there, name)} there and {_shown(here, name)} here"
+        for name in names
+        if there.get(name) != here.get(name)
+    ]
+    if different:
+        raise ValueError(
+            f"{out} holds a run of another configuration ({'; '.join(different)}): "
+            "give the same to continue it, or choose another out="
+        )
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    settings = Run(Path(), {str(k): v for k, v in plain.items()}, []).settings
+    return {k: v for k, v in settings.items() if k not in MAY_DIFFER}
+
+
+def _shown(settings: dict[str, Any], name: str) -> str:
+    return str(settings[name]) if name in settings else "not set"
+
+
+def _content(out: Path) -> list[Path]:
+    """What is in a folder, besides what a run leaves that was killed at once."""
+
+    def entries() -> Iterator[Path]:
+        for path in out.iterdir():
+            if path.name != LOCK and not path.name.startswith("."):
+                yield path
+
+    if not out.is_dir():
+        return [out]
+    return list(entries())

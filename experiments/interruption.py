@@ -1,0 +1,99 @@
+"""SIGTERM and Ctrl-C: stop where the state is whole."""
+
+import os
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class InterruptedRunError(Exception):
+    """Raised where a run stops that was asked to.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Interruption:
+    """While it is entered, signals that end a process ask it to stop in order.
+
+    In training a first signal is only noted, for whoever can save; a second one, or
+    one outside of training, where nothing is left to save, stops at once.
+
+    Attributes:
+        requested: The signal that was noted, or ``None``.
+    """
+
+    def __init__(self) -> None:
+        self.requested: int | None = None
+        self._training = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interruption":
+        _keep_from_workers()
+        self._before = {each: signal.signal(each, self._note) for each in SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        # What failed may hold loaders, whose processes end with them.
+        traceback.clear_frames(where)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """A block that looks after ``requested`` itself."""
+        self._training = True
+        try:
+            yield
+        finally:
+            self._training = False
+        self.stop_if_requested()
+
+    def stop_if_requested(self) -> None:
+        """Stop here if a signal has been noted.
+
+        Raises:
+            InterruptedRunError: If so.
+        """
+        if self.requested is not None:
+            raise InterruptedRunError(self.requested)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.requested is not None or not self._training:
+            raise InterruptedRunError(number)
+        self.requested = number
+
+
+@cache
+def _keep_from_workers() -> None:
+    """Let processes that load images outlive the signals, which may reach them, too.
+
+    A scheduler, or Ctrl-C, tells all processes of a run to end; without its loaders,
+    training could not get to the end of a batch. They end when this process does.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_block, after_in_parent=_unblock)
+
+
+def _block() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -1,0 +1,164 @@
+"""What a run has done, and the strategy in its midst: all that continues it."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from avalanche_pnr import SelfSupervised
+from avalanche_pnr.files import load_state, previous, save_state
+from experiments.interruption import Interruption
+from experiments.names import RESULTS, STATE
+
+
+class Journal:
+    """Keeps what a run has done in its folder, and continues from there.
+
+    A run is made of trainings with names. What is written to the results after the
+    last state was saved is cut off when the run is continued, and written again.
+
+    Args:
+        out: Folder of the run.
+        minutes: Save at the end of an epoch when so many have passed since the last.
+        bar: Progress bar, which a continued run advances.
+        interruption: Asks to save and stop.
+
+    Attributes:
+        done: Names of the trainings that have ended.
+    """
+
+    def __init__(
+        self, out: Path, minutes: float, bar: "tqdm[Any]", interruption: Interruption
+    ) -> None:
+        self.path = out / STATE
+        self.results = out / RESULTS
+        self.minutes = minutes
+        self.bar = bar
+        self.interruption = interruption
+        self.done: list[str] = []
+        self._facts: dict[str, Any] = {}
+        self._training: str | None = None
+        self._finished = False
+        self._last_save = time.monotonic()
+
+    @cached_property
+    def saved(self) -> dict[str, Any] | None:
+        """The last state, or ``None`` if there is none."""
+        return saved_state(self.path)
+
+    def begin(self, facts: dict[str, Any]) -> dict[str, Any] | None:
+        """Begin, or stand where the last state was saved.
+
+        Args:
+            facts: What the numbers depend on; saved with each state.
+
+        Returns:
+            The facts of the process before, or ``None`` if there was none.
+
+        Raises:
+            ValueError: If results that were written before are missing.
+        """
+        self._facts = facts
+        if self.saved is None:
+            self._cut(0)
+            self._save(None)
+            return None
+        self._cut(self.saved["results"])
+        self.done = list(self.saved["done"])
+        self.bar.update(self.saved["epochs"])
+        before: dict[str, Any] = self.saved["facts"]
+        return before
+
+    def once(self, name: str, training: Callable[[], object]) -> None:
+        """Carry a training out, unless that has been done."""
+        if name in self.done:
+            return
+        outer, self._training = self._training, name
+        training()
+        self._training = outer
+        self.done.append(name)
+        self._save(None)
+
+    def holds_strategy(self) -> bool:
+        """Whether a process before has stopped in the midst of this training."""
+        return self.saved is not None and self.saved["training"] == self._training
+
+    def restore(self, strategy: SelfSupervised, stream: Any) -> bool:
+        """Let a strategy of this training stand where it was saved.
+
+        Returns:
+            Whether that was at the end of an experience.
+        """
+        assert self.saved is not None
+        state = self.saved.pop("strategy")
+        self.saved["training"] = None
+        strategy.load_state_dict(state, stream)
+        return state["experience"] is None
+
+    def pause(self, strategy: SelfSupervised) -> None:
+        """Save a strategy in training, if it is time to or if it is to stop.
+
+        Raises:
+            InterruptedRunError: If it is to stop.
+        """
+        requested = self.interruption.requested is not None
+        passed = time.monotonic() - self._last_save >= 60 * self.minutes
+        if requested or (passed and not strategy.within_epoch):
+            self.save(strategy)
+        self.interruption.stop_if_requested()
+
+    def save(self, strategy: SelfSupervised) -> None:
+        """Save a strategy between two batches, epochs or experiences."""
+        if self._training is not None:
+            self._save(strategy)
+
+    def finish(self) -> None:
+        """Leave a small state that says so."""
+        self._finished = True
+        self._save(None)
+        previous(self.path).unlink(missing_ok=True)
+
+    def _save(self, strategy: SelfSupervised | None) -> None:
+        state = {
+            "done": self.done,
+            "training": None if strategy is None else self._training,
+            "strategy": None if strategy is None else strategy.state_dict(),
+            "results": _synced_size(self.results),
+            "epochs": self.bar.n,
+            "facts": self._facts,
+            "finished": self._finished,
+        }
+        save_state(self.path, state)
+        self._last_save = time.monotonic()
+
+    def _cut(self, size: int) -> None:
+        """Let the results end where the last state was saved."""
+        written = _synced_size(self.results)
+        if written < size:
+            raise ValueError(
+                f"{self.results} holds {written} bytes, {size - written} less than when"
+                f" {self.path} was saved: it has been changed; begin anew with another "
+                "out="
+            )
+        if written:
+            os.truncate(self.results, size)
+
+
+def saved_state(path: Path) -> dict[str, Any] | None:
+    """A run's last state, or ``None`` if it has not saved any."""
+    if not path.exists() and not previous(path).exists():
+        return None
+    return load_state(path)
+
+
+def _synced_size(path: Path) -> int:
+    """Bytes of a file that are on the disk."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return os.fstat(file.fileno()).st_size
