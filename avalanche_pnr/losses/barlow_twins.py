@@ -1,13 +1,16 @@
 """Barlow Twins' redundancy reduction."""
 
-from lightly.loss import BarlowTwinsLoss
 from torch import Tensor
+from torch.nn.functional import batch_norm
 
 
 def barlow_twins_loss(
     a: Tensor, b: Tensor, scale: float = 0.1, lambda_off_diagonal: float = 5e-3
 ) -> Tensor:
     """Pull the cross-correlation of two batches of embeddings to the identity.
+
+    The squares of C = A^T B / N, (D, D), add up to the sum of the products of A A^T and
+    B B^T, (N, N), which are smaller.
 
     Args:
         a: Embeddings, shape (N, D); standardised inside, over the batch.
@@ -17,5 +20,9 @@ def barlow_twins_loss(
 
     Source: Zbontar et al. 2021, arXiv 2103.03230, equation 1.
     """
-    loss: Tensor = BarlowTwinsLoss(lambda_param=lambda_off_diagonal)(a, b)
-    return scale * loss
+    images = len(a)
+    a, b = (batch_norm(each, None, None, training=True) for each in (a, b))
+    diagonal = (a * b).sum(dim=0) / images  # C_dd, (D,)
+    everything = ((a @ a.T) * (b @ b.T)).sum() / images**2
+    off_diagonal = everything - diagonal.square().sum()
+    return scale * ((1 - diagonal).square().sum() + lambda_off_diagonal * off_diagonal)

@@ -77,10 +77,12 @@ class LARS(Optimizer):
         return loss
 
     def _update(self, params: list[Tensor], group: dict[str, Any]) -> None:
-        direction = _adapted_gradients(params, group)
+        gradients = [p.grad for p in params if p.grad is not None]
         velocity = [self._velocity(p) for p in params]
+        trust, decay = _rates(params, gradients, group)
         torch._foreach_mul_(velocity, group["momentum"])
-        torch._foreach_add_(velocity, direction)
+        torch._foreach_addcmul_(velocity, gradients, list(trust.unbind()))
+        torch._foreach_addcmul_(velocity, params, list((trust * decay).unbind()))
         torch._foreach_add_(params, velocity, alpha=-group["lr"])
 
     def _velocity(self, param: Tensor) -> Tensor:
@@ -91,10 +93,11 @@ class LARS(Optimizer):
         return velocity
 
 
-def _adapted_gradients(params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-    """Directions t (g + wd w) of every tensor; no norm is read back to the host."""
-    gradients = [p.grad for p in params if p.grad is not None]
-    w = torch.stack(torch._foreach_norm(params))  # (tensors,)
+def _rates(
+    params: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+) -> tuple[Tensor, Tensor]:
+    """The factors t and wd of every tensor, shape (tensors,), with no host sync."""
+    w = torch.stack(torch._foreach_norm(params))
     g = torch.stack(torch._foreach_norm(gradients))
     trust = group["eta"] * w / (g + group["weight_decay"] * w + 1e-8)
     if group["clip"]:
@@ -105,7 +108,4 @@ def _adapted_gradients(params: list[Tensor], group: dict[str, Any]) -> list[Tens
         adapted &= ~one_dimensional.to(adapted.device)
     trust = torch.where(adapted, trust, torch.ones_like(trust))
     decay = torch.where(adapted, group["weight_decay"], torch.zeros_like(trust))
-    direction = torch._foreach_mul(params, list(decay.unbind()))
-    torch._foreach_add_(direction, gradients)
-    torch._foreach_mul_(direction, list(trust.unbind()))
-    return list(direction)
+    return trust, decay

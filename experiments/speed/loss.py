@@ -1,59 +1,86 @@
-"""PNR's loss on MoCoV2+; the rival is its straightforward form."""
+"""Losses, forward and backward; the rivals are their straightforward forms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import median
+from typing import NamedTuple
 
 import torch
+from lightly.loss import BarlowTwinsLoss, VICRegLoss
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from avalanche_pnr.losses import moco_distillation, moco_loss
+from avalanche_pnr.losses import (
+    barlow_twins_loss,
+    moco_distillation,
+    moco_loss,
+    vicreg_loss,
+)
 from experiments.speed.measure import Setting, Work, peak_memory, ratio, seconds
 from experiments.speed.straightforward import pnr_loss
-from experiments.speed.table import Table
+from experiments.speed.table import Cell, Table
 
-SIZES, QUICK_SIZES = (256, 128, 65536), (64, 128, 65536)
-"""N, D and K."""
-
+QUEUE_LENGTH = 65536
 TEMPERATURE = 0.2
+Loss = Callable[..., Tensor]
+
+
+class Contest(NamedTuple):
+    """Two forms of one loss, functions of what is learnt and what is constant."""
+
+    name: str
+    package: Loss
+    rival: Loss
+    learnt: list[Tensor]
+    constant: list[Tensor]
 
 
 def package_loss(
-    q: Tensor, k: Tensor, p: Tensor, f: Tensor, queue: Tensor, past_queue: Tensor
+    q: Tensor, p: Tensor, k: Tensor, f: Tensor, queue: Tensor, past_queue: Tensor
 ) -> Tensor:
-    """L1 + L2 as the package computes them."""
+    """L1 + L2 of MoCoV2+ as the package computes them."""
     plasticity = moco_loss(q, k, [queue, past_queue], TEMPERATURE)
     return plasticity + moco_distillation(p, f, [past_queue, queue], TEMPERATURE)
 
 
 def measure(setting: Setting) -> Table:
-    """Forward and backward of both forms, in turn."""
-    batch, dim, length = QUICK_SIZES if setting.quick else SIZES
-    torch.manual_seed(0)
+    """Both forms of each loss in turn."""
+    batch = 64 if setting.quick else 256
+    rows = [_compare(each, setting) for each in _contests(batch, setting.device)]
+    return Table(f"Losses: N = {batch}, D = 128 (2048), K = {QUEUE_LENGTH}", rows)
+
+
+def _contests(batch: int, device: torch.device) -> Iterator[Contest]:
+    def random(*shape: int) -> Tensor:
+        return torch.randn(shape, device=device)
 
     def unit(*shape: int) -> Tensor:
-        return normalize(torch.randn(*shape, dim, device=setting.device), dim=-1)
+        return normalize(random(*shape), dim=-1)
 
-    q, k, p, f = (unit(batch, 2) for _ in range(4))
-    queues = unit(2, length), unit(2, length)
-    for each in (q, p):
+    torch.manual_seed(0)
+    q, k, p, f = (unit(batch, 2, 128) for _ in range(4))
+    queues = [unit(2, QUEUE_LENGTH, 128) for _ in range(2)]
+
+    yield Contest("MoCoV2+ with PNR", package_loss, pnr_loss, [q, p], [k, f, *queues])
+    outputs = [random(batch, 2048) for _ in range(2)]
+    yield Contest("Barlow Twins", barlow_twins_loss, BarlowTwinsLoss(), outputs, [])
+    yield Contest("VICReg", vicreg_loss, VICRegLoss(), outputs, [])
+
+
+def _compare(contest: Contest, setting: Setting) -> dict[str, Cell]:
+    for each in contest.learnt:
         each.requires_grad_()
 
-    def work(loss: Callable[..., Tensor]) -> Work:
-        return lambda: torch.autograd.grad(loss(q, k, p, f, *queues), (q, p))
+    def work(loss: Loss) -> Work:
+        inputs = [*contest.learnt, *contest.constant]
+        return lambda: torch.autograd.grad(loss(*inputs), contest.learnt)
 
-    contestants = {"package": work(package_loss), "rival": work(pnr_loss)}
+    contestants = {"package": work(contest.package), "rival": work(contest.rival)}
     taken = seconds(contestants, setting)
     memory = {w: peak_memory(run, setting.device) for w, run in contestants.items()}
-    return Table(
-        f"PNR's loss, forward and backward: N = {batch}, D = {dim}, K = {length}",
-        [
-            {
-                "what": "package / rival",
-                "time": ratio(taken["package"], taken["rival"]),
-                "peak memory": memory["package"] / memory["rival"],
-                **{f"{w} (s)": median(each) for w, each in taken.items()},
-                **{f"{w} (MiB)": each / 2**20 for w, each in memory.items()},
-            }
-        ],
-    )
+    return {
+        "loss": contest.name,
+        "time / rival": ratio(taken["package"], taken["rival"]),
+        "peak memory / rival": memory["package"] / memory["rival"],
+        **{f"{w} (s)": median(each) for w, each in taken.items()},
+        **{f"{w} (MiB)": each / 2**20 for w, each in memory.items()},
+    }

@@ -1,6 +1,6 @@
 """What a comparison found, as a terminal shows it and as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ class Table:
     """
 
     title: str
-    rows: list[Mapping[str, Cell]]
+    rows: Sequence[Mapping[str, Cell]]
 
     def __str__(self) -> str:
         head = list(self.rows[0])
