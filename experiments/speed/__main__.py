@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from experiments.environment import environment
-from experiments.speed import loop, loss
+from experiments.speed import loop, loss, step
 from experiments.speed.measure import Setting
 
-COMPARISONS = {"loss": loss.measure, "loop": loop.measure}
+COMPARISONS = {"step": step.measure, "loss": loss.measure, "loop": loop.measure}
 
 
 def processor(device: torch.device) -> str:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from avalanche_pnr import MoCoV2Plus, PNRPlugin, SelfSupervised, resnet_small
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from experiments.speed.measure import Setting, ratio, seconds
+from experiments.speed.step import pnr_step
 from experiments.speed.table import Table
 
 
@@ -22,18 +23,11 @@ def plain_epoch(
     optimizer: Optimizer,
     loader: "DataLoader[tuple[torch.Tensor, ...]]",
 ) -> None:
-    """One epoch of PNR, written out."""
+    """One epoch of PNR."""
     device = next(method.parameters()).device
     for step, (views, _) in enumerate(loader):
         views = views.to(device, non_blocking=True)
-        output, past = method(views), past_model(views)
-        optimizer.zero_grad()
-        loss = method.plasticity(output, past)
-        loss = loss + method.stability(output, method.predict_past(output), past)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        method.remember(past)
-        method.after_step(output.detach(), step, len(loader))
+        pnr_step(method, past_model, optimizer, views, step, len(loader))
 
 
 def measure(setting: Setting) -> Table:
