@@ -21,7 +21,8 @@ class Precision:
 
     Args:
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-        tf32: Whether float32 products may be rounded to TF32, on GPUs that have it.
+        tf32: Whether matrix products in float32 may be rounded to TF32, on GPUs that
+            have it. Convolutions may be anyhow, unless PyTorch was told otherwise.
         channels_last: Whether images lie in memory pixel by pixel.
         compile: Whether ``torch.compile`` compiles the networks; the first batches then
             take long. Names of parameters stay.

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import torch
-from avalanche.benchmarks import CLScenario
+from avalanche.benchmarks import CLScenario, split_online_stream
 from avalanche.core import SupervisedPlugin
 from avalanche.training.plugins import (
     AGEMPlugin,
@@ -14,7 +14,14 @@ from avalanche.training.plugins import (
 )
 from torch import Tensor
 
-from avalanche_pnr import PNRPlugin, class_incremental, photograph_views, plain_view
+from avalanche_pnr import (
+    PNRPlugin,
+    class_incremental,
+    data_incremental,
+    photograph_views,
+    plain_view,
+    with_multiview,
+)
 from avalanche_pnr.benchmarks import ImageData
 from tests.conftest import Strategy, tiny_moco
 
@@ -26,12 +33,7 @@ NORMALIZE = {"mean": (0.5, 0.5, 0.5), "std": (0.3, 0.3, 0.3)}
 @pytest.fixture
 def benchmark(few_digits: ImageData) -> CLScenario:
     """Five experiences of 48 images."""
-    return class_incremental(
-        few_digits.in_memory(),
-        experiences=5,
-        train_transform=photograph_views(8, batched=True, **NORMALIZE),
-        eval_transform=plain_view(**NORMALIZE),
-    )
+    return class_incremental(few_digits.in_memory(), experiences=5, **transforms())
 
 
 class Batches(SupervisedPlugin):
@@ -70,6 +72,51 @@ def test_every_plugin_trains_on_views_of_whole_batches(
         assert views.shape[1:] == (2, 3, 8, 8)
         assert not torch.equal(views[:, 0], views[:, 1])
     assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def transforms() -> dict[str, Any]:
+    return {
+        "train_transform": photograph_views(8, batched=True, **NORMALIZE),
+        "eval_transform": plain_view(**NORMALIZE),
+    }
+
+
+def images_in_any_order(data: ImageData) -> Any:
+    return data_incremental(data.in_memory(), experiences=5, **transforms())
+
+
+def any_benchmark(data: ImageData) -> Any:
+    single = {**transforms(), "train_transform": photograph_views(8, **NORMALIZE)}
+    views = transforms()["train_transform"]
+    return with_multiview(class_incremental(data, experiences=5, **single), views)
+
+
+@pytest.mark.parametrize("make", [images_in_any_order, any_benchmark])
+@pytest.mark.parametrize("online", [False, True])
+def test_every_stream_trains_on_views_of_whole_batches(
+    make: Callable[[ImageData], Any],
+    online: bool,
+    few_digits: ImageData,
+    make_strategy: Strategy,
+) -> None:
+    stream = make(few_digits).train_stream[:3]
+    if online:
+        stream = split_online_stream(
+            stream, experience_size=24, access_task_boundaries=True
+        )
+    batches = Batches()
+    replay = ReplayPlugin(mem_size=20, batch_size_mem=8)
+    plugins = [PNRPlugin(predictor_hidden_dim=8), replay, batches]
+    strategy = make_strategy(plugins=plugins)
+    for experience in stream:
+        strategy.train(experience)
+    assert strategy.past_model.exists
+    assert len(batches.views) == (6 if online else 9)
+    assert [len(views) for views in batches.views[-2:]] == [24, 24]
+    views = torch.cat(batches.views)
+    assert views.shape[1:] == (2, 3, 8, 8)
+    distinct = len(views.flatten(0, 1).unique(dim=0))
+    assert distinct > 1.9 * len(views)  # some crops of digits are black
 
 
 def trained(
