@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from avalanche.benchmarks.utils.data_loader import MultiDatasetDataLoader
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
@@ -15,6 +14,7 @@ from avalanche_pnr.random_state import (
     seed_host,
     set_host_states,
 )
+from avalanche_pnr.sharding import plain_loader, sharded
 
 _END = object()
 
@@ -58,7 +58,8 @@ class SeededLoader:
     """Reads what another loader reads, each epoch by a stream of its own.
 
     Loaders of PyTorch and Avalanche have seeded samples, too: their batches do not
-    depend on the number of workers. Of any other loader only what it draws itself is
+    depend on the number of workers. On several processes each reads its part of them.
+    Of any other loader only what it draws itself is
     seeded. The global generators stay as they are.
 
     Args:
@@ -80,6 +81,12 @@ class SeededLoader:
 
     def __len__(self) -> int:
         return len(self.loader)
+
+    @property
+    def images(self) -> int:
+        """Images in the whole of the last batch, on several processes."""
+        images: int = self._seeded.images
+        return images
 
     def __getattr__(self, name: str) -> Any:
         if name == "loader":  # of a copy that is being made
@@ -104,15 +111,14 @@ class SeededLoader:
 
 
 def _with_seeded_samples(loader: Any, key: Tensor) -> Any:
-    if isinstance(loader, MultiDatasetDataLoader):
-        loader = loader._get_loader()
+    loader = plain_loader(loader)
     if not isinstance(loader, DataLoader) or isinstance(
         loader.dataset, IterableDataset
     ):
-        return loader
+        return sharded(loader)
     seeded = copy.copy(loader)
     # A DataLoader refuses another data set; but this one has not been read from yet.
     vars(seeded)["dataset"] = SeededSamples(loader.dataset, key)
     # Seeds of workers are of no use here: samplers alone draw from the epoch's stream.
     seeded.generator = torch.Generator()
-    return seeded
+    return sharded(seeded)

@@ -42,6 +42,7 @@ class DownstreamPlugin(SupervisedPlugin):
         probes: Sequence[Probe] | None = None,
     ) -> None:
         super().__init__()
+        self.supports_distributed = True
         if "/" in name:
             raise ValueError(f"the name {name!r} must do without '/', as metrics do")
         self.name = name

@@ -58,6 +58,7 @@ class ProbePlugin(SupervisedPlugin):
         self, train_data: Iterable[Any], probes: Sequence[Probe] | None = None
     ) -> None:
         super().__init__()
+        self.supports_distributed = True
         self.train_data = check_experiences(train_data)
         if probes is None:
             probes = [LinearProbe(), KNNProbe()]

@@ -62,6 +62,7 @@ class RepresentationPlugin(SupervisedPlugin):
         self, stream: Iterable[Any], *, images: int = 1000, seed: int = 0
     ) -> None:
         super().__init__()
+        self.supports_distributed = True
         if images < 2:
             raise ValueError(f"features are compared in pairs: images={images} < 2")
         generator = torch.Generator().manual_seed(seed)

@@ -1,6 +1,7 @@
 """The past model: the network as it stood when the previous experience ended."""
 
 import copy
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -16,13 +17,18 @@ class PastModel:
     Empty until the first :meth:`snapshot`. The outputs of the last batch are kept,
     so that several users of one batch cost one forward pass.
 
+    Args:
+        gather: Makes outputs of the whole batch of those of this process's part; by
+            default they are the same.
+
     Example:
         >>> past_model = PastModel()
         >>> past_model.snapshot(method)  # at the end of an experience
         >>> f = past_model(views)  # in the next one
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gather: Callable[[Tensor], Tensor] | None = None) -> None:
+        self._gather = gather
         self._network: nn.Module | None = None
         self._precision = Precision()
         self._last: _Batch | None = None
@@ -61,6 +67,7 @@ class PastModel:
             with torch.no_grad():
                 rows = self._precision.run(self._network, views.flatten(0, 1))
             output = rows.reshape(*views.shape[:2], -1)
+            output = output if self._gather is None else self._gather(output)
             self._last = _Batch(views, views._version, output)
         return self._last.output
 

@@ -28,6 +28,7 @@ class PastModelPlugin(SupervisedPlugin, ABC):
 
     def __init__(self, *, predictor_hidden_dim: int | None = 2048) -> None:
         super().__init__()
+        self.supports_distributed = True
         if predictor_hidden_dim is not None and predictor_hidden_dim < 1:
             raise ValueError(
                 "predictor_hidden_dim must be 1 or more, or None for no predictor, got "

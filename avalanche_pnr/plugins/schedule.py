@@ -29,6 +29,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
 
     def __init__(self, *, warmup_epochs: int = 10, warmup_start_lr: float = 0.003):
         super().__init__()
+        self.supports_distributed = True
         self.warmup_epochs = warmup_epochs
         self.warmup_start_lr = warmup_start_lr
         self._base_lrs: list[float] | None = None

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from avalanche_pnr.losses import Reduction
+from avalanche_pnr.training.data_parallel import Replica
 
 
 class MethodLoss:
@@ -49,6 +50,8 @@ class SelfSupervisedProblem:
     readout: Callable[[Tensor], Tensor] | None
     pseudo_negatives: Tensor | None
     loss_terms: dict[str, Tensor]
+    dataloader: Any
+    replica: Replica
     _method_loss: MethodLoss
 
     @property
@@ -63,7 +66,10 @@ class SelfSupervisedProblem:
 
     @property
     def mb_x(self) -> Tensor:
-        """Views (N, V, C, H, W) in training, images (N, C, H, W) in evaluation."""
+        """Views (N, V, C, H, W) in training, images (N, C, H, W) in evaluation.
+
+        On several processes those of this process alone.
+        """
         x: Tensor = self.mbatch[0]
         return x
 
@@ -93,9 +99,9 @@ class SelfSupervisedProblem:
         Raises:
             RuntimeError: If there are labels in evaluation and no probe.
         """
-        output: Tensor = self.model(self.mb_x)
         if self.is_training:
-            return output
+            return self.replica(self.model, self.mb_x)
+        output = self.replica.gather(self.model(self.mb_x))
         if self.readout is None and (self.mb_y < 0).all():
             return output  # of use to plugins that judge without labels
         if self.readout is None:
@@ -119,13 +125,14 @@ class SelfSupervisedProblem:
 
     def _unpack_minibatch(self) -> None:
         parts = [self.mbatch] if isinstance(self.mbatch, Tensor) else self.mbatch
+        self.replica.take_batch(self.dataloader, len(parts[0]))
         if self.is_training:
             check_views(parts[0])
-            self.model.check_batch_size(len(parts[0]))
+            self.model.check_batch_size(self.replica.images)
         batch = [part.to(self.device, non_blocking=True) for part in parts]
         if len(batch) == 1:
             batch.append(torch.full((len(batch[0]),), -1, device=self.device))
-        self.mbatch = batch
+        self.mbatch = [batch[0], *map(self.replica.gather, batch[1:])]
 
 
 def check_views(x: Any) -> None:

@@ -45,11 +45,13 @@ class ResumableTraining:
 
         Model, past model, optimizer, plugins, metrics, counters and random number
         generators; replay buffers as indices into the stream. Like a module's, the
-        tensors are no copies. It may be taken between experiences and in ``pause``.
+        tensors are no copies. It may be taken between experiences and in ``pause``,
+        on several processes by all of them: it is the same in each.
 
         Raises:
             TypeError: If a plugin holds what cannot be saved; the message names it.
         """
+        self.average_statistics()  # type: ignore[attr-defined]
         state = strategy_state(self, self._samples)
         within = self.experience is not None
         batches = self.clock.train_epoch_iterations if self.within_epoch else 0

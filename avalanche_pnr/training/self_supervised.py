@@ -12,10 +12,19 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from avalanche_pnr.distributed import naming_lost_processes
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from avalanche_pnr.precision import Precision
 from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.sharding import sharded
 from avalanche_pnr.training.accumulation import AccumulatedUpdate, Accumulation
+from avalanche_pnr.training.data_parallel import (
+    DataParallelTraining,
+    Replica,
+    check_plugins,
+    check_world,
+    synchronise_batchnorm,
+)
 from avalanche_pnr.training.evaluator import default_evaluator
 from avalanche_pnr.training.finite import (
     RunningStatistics,
@@ -29,6 +38,7 @@ from avalanche_pnr.upstream import UpstreamCures
 
 class SelfSupervised(
     ResumableTraining,
+    DataParallelTraining,
     UpstreamCures,
     BatchObservation,
     SelfSupervisedProblem,
@@ -51,7 +61,7 @@ class SelfSupervised(
     Args:
         model: The method, for example :class:`~avalanche_pnr.MoCoV2Plus`.
         optimizer: Optimizer of ``model.parameters()``.
-        train_mb_size: Images in a training batch, 2 or more.
+        train_mb_size: Images in a training batch, 2 or more, of all processes together.
         train_epochs: Passes over each experience.
         eval_mb_size: Images in an evaluation batch; ``None`` for ``train_mb_size``.
         device: Where the model is trained.
@@ -59,6 +69,8 @@ class SelfSupervised(
             ``None`` for the model's own, float32 unless it was told otherwise.
         accumulate: Batches of an optimizer step. Compared with one batch as large,
             images are contrasted and normalised within their own batch alone.
+        sync_batchnorm: Whether BatchNorm normalises over the whole batch, and not over
+            each process's part of it; on GPUs.
         plugins: Any of Avalanche's or this package's plugins.
         evaluator: Metrics and loggers, or what makes them; ``None`` for none.
         eval_every: Evaluate every so many epochs (or iterations) of training; 0 at
@@ -83,6 +95,7 @@ class SelfSupervised(
         device: str | torch.device = "cpu",
         precision: Precision | None = None,
         accumulate: int = 1,
+        sync_batchnorm: bool = False,
         plugins: Sequence[BasePlugin] | None = None,
         evaluator: (
             EvaluationPlugin | Callable[[], EvaluationPlugin] | None
@@ -97,6 +110,9 @@ class SelfSupervised(
             )
         self.accumulation = Accumulation(accumulate)
         model.check_batch_size(train_mb_size * accumulate)
+        check_world(train_mb_size, eval_mb_size)
+        if sync_batchnorm:
+            synchronise_batchnorm(model, torch.device(device))
         if precision is not None:
             model.compute_in(precision)
         super().__init__(
@@ -117,7 +133,11 @@ class SelfSupervised(
         )
         """Of the loss in float16."""
 
-        self.past_model = PastModel()
+        check_plugins(self.plugins)
+        self.replica = Replica()
+        """The online network of this process, and the rows of the others."""
+
+        self.past_model = PastModel(self.replica.gather)
         """The network of the previous experience, shared by plugins."""
 
         self.pseudo_negatives: Tensor | None = None
@@ -161,9 +181,10 @@ class SelfSupervised(
         """
         if kwargs.get("num_workers", 0) > 0:
             kwargs.setdefault("persistent_workers", True)
-        metrics: dict[str, Any] = super().train(
-            experiences, eval_streams, drop_last=drop_last, **kwargs
-        )
+        with naming_lost_processes():
+            metrics: dict[str, Any] = super().train(
+                experiences, eval_streams, drop_last=drop_last, **kwargs
+            )
         return metrics
 
     def eval(self, exp_list: Any, **kwargs: Any) -> dict[str, Any]:
@@ -177,7 +198,8 @@ class SelfSupervised(
             The last value of every metric.
         """
         self.model.to(self.device)
-        with preserve_random_state():
+        self.average_statistics()
+        with preserve_random_state(), naming_lost_processes():
             metrics: dict[str, Any] = super().eval(exp_list, **kwargs)
         return metrics
 
@@ -262,18 +284,22 @@ class SelfSupervised(
             num_workers: Of the data loader.
 
         Yields:
-            Views of a batch, shape (N, V, C, H, W), on the strategy's device.
+            Views of a batch, shape (N, V, C, H, W), on the strategy's device; on
+            several processes this one's part.
         """
-        loader = DataLoader(
-            self.adapted_dataset,
-            batch_size=self.train_mb_size,
-            shuffle=True,
-            collate_fn=self.adapted_dataset.collate_fn,
-            num_workers=num_workers,
+        loader = sharded(
+            DataLoader(
+                self.adapted_dataset,
+                batch_size=self.train_mb_size,
+                shuffle=True,
+                collate_fn=self.adapted_dataset.collate_fn,
+                num_workers=num_workers,
+            )
         )
         with preserve_random_state():
             for batch in loader:
                 views = batch if isinstance(batch, Tensor) else batch[0]
+                self.replica.take_batch(loader, len(views))
                 yield views.to(self.device)
 
     def _before_training_iteration(self, **kwargs: Any) -> None:
