@@ -9,9 +9,10 @@ from avalanche.benchmarks.utils.data_loader import (
     GroupBalancedDataLoader,
     MultiDatasetDataLoader,
 )
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from avalanche_pnr.distributed import rank, world_size
+from avalanche_pnr.distributed import gather_rows, rank, world_size
 
 
 class ShardedBatches:
@@ -91,6 +92,14 @@ class ShardedLoader:
 def sharded(loader: Any) -> Any:
     """The loader of this process's parts; the loader itself if there is but one."""
     return loader if world_size() == 1 else ShardedLoader(loader)
+
+
+def whole_batch(loader: Any, rows: Tensor) -> Tensor:
+    """Rows of the last batch of a sharded loader, of those of this process's part.
+
+    Called by all processes; with one, the rows themselves.
+    """
+    return rows if world_size() == 1 else gather_rows(rows)[: loader.images]
 
 
 def plain_loader(loader: Any) -> Any:

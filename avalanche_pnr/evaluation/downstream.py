@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from avalanche.core import SupervisedPlugin
+from torch import Tensor
 
 from avalanche_pnr.evaluation.functional import accuracy
 from avalanche_pnr.evaluation.metrics import PluginValues
-from avalanche_pnr.evaluation.probes import LinearProbe, Probe, ProbeData
-from avalanche_pnr.evaluation.probes.base import check_names
+from avalanche_pnr.evaluation.probes import LinearProbe, Probe, ProbeData, Readout
+from avalanche_pnr.evaluation.probes.base import check_names, fit_all
 from avalanche_pnr.evaluation.probes.data import check_experiences
 from avalanche_pnr.evaluation.state import backbone_state
 
@@ -85,16 +86,15 @@ class DownstreamPlugin(SupervisedPlugin):
             )
             for experiences in (self.train_data, self.test_data)
         )
+        readouts = fit_all(self.probes, train)
         self.values = {
-            f"{probe.name.capitalize()}_{name}_Downstream_{self.name}": value
-            for probe in self.probes
-            for name, value in _judge(probe, train, test).items()
+            f"{probe.capitalize()}_{name}_Downstream_{self.name}": value
+            for probe, readout in readouts.items()
+            for name, value in _judge(readout, *test.features).items()
         }
         self._fitted_to = state
 
 
-def _judge(probe: Probe, train: ProbeData, test: ProbeData) -> dict[str, float]:
-    """Accuracy of a probe and what fitting it found out."""
-    readout = probe.fit_to(train)
-    features, labels = test.features
+def _judge(readout: Readout, features: Tensor, labels: Tensor) -> dict[str, float]:
+    """Accuracy of a fitted probe and what fitting it found out."""
     return {"Acc": accuracy(readout(features), labels), **readout.details}

@@ -1,4 +1,4 @@
-"""Features of a data set, extracted once."""
+"""Features of a data set, extracted once, by all processes together."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.sharding import sharded, whole_batch
 
 
 @contextmanager
@@ -35,7 +36,8 @@ def extract_features(
     """Features and labels of a data set, in its order.
 
     Nothing of the model changes: parameters, BatchNorm statistics and modes are as
-    before, and so are the random number generators.
+    before, and so are the random number generators. Several processes share the images
+    out, and each has the features of all.
 
     Args:
         model: Maps images (N, C, H, W) to features (N, F).
@@ -54,8 +56,8 @@ def extract_features(
     with _reading(model, dataset, batch_size, num_workers) as batches:
         for batch in batches:
             images, y = labelled(batch)
-            features.append(model(images.to(device)))
-            labels.append(y.to(device))
+            features.append(whole_batch(batches, model(images.to(device))))
+            labels.append(whole_batch(batches, y.to(device)))
     return torch.cat(features), torch.cat(labels)
 
 
@@ -89,7 +91,8 @@ def extract_unlabelled(
             x = (batch if isinstance(batch, Tensor) else batch[0]).to(device)
             # Given stacked views, a method would return projections.
             images = x.flatten(end_dim=-4)
-            features.append(model(images).unflatten(0, x.shape[:-3]))
+            rows = model(images).unflatten(0, x.shape[:-3])
+            features.append(whole_batch(batches, rows))
     return torch.cat(features)
 
 
@@ -129,9 +132,10 @@ def _reading(
 ) -> Iterator[Iterable[Any]]:
     """Batches of a data set, while model and generators are kept from changing."""
     with preserve_random_state(), evaluation_mode(model):
-        yield DataLoader(
+        loader = DataLoader(
             dataset,
             batch_size,
             num_workers=num_workers,
             collate_fn=getattr(dataset, "collate_fn", None),
         )
+        yield sharded(loader)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
+from avalanche_pnr.distributed import rank
 from avalanche_pnr.evaluation.functional import check_known
 from avalanche_pnr.evaluation.metrics import PluginValues, ProbeAccuracy
 from avalanche_pnr.evaluation.probes import (
@@ -15,7 +16,7 @@ from avalanche_pnr.evaluation.probes import (
     ProbeData,
     Readout,
 )
-from avalanche_pnr.evaluation.probes.base import check_names
+from avalanche_pnr.evaluation.probes.base import check_names, fit_all
 from avalanche_pnr.evaluation.probes.data import check_experiences, count_classes
 from avalanche_pnr.evaluation.state import backbone_state
 
@@ -97,9 +98,13 @@ class ProbePlugin(SupervisedPlugin):
         self._data = self._behind(strategy, num_workers)
 
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        """Let probes that are trained beside the network take their step."""
-        for probe in self.probes:
-            probe.step(self._data)
+        """Let probes that are trained beside the network take their step.
+
+        Of several processes the first one trains them.
+        """
+        if rank() == 0:
+            for probe in self.probes:
+                probe.step(self._data)
         self._fitted_to = b""
 
     def before_eval(self, strategy: Any, num_workers: int = 0, **kwargs: Any) -> None:
@@ -111,7 +116,7 @@ class ProbePlugin(SupervisedPlugin):
         state = backbone_state(strategy, self)
         if state != self._fitted_to:
             data = self._behind(strategy, num_workers)
-            self._readouts = {probe.name: probe.fit_to(data) for probe in self.probes}
+            self._readouts = fit_all(self.probes, data)
             self.values = {
                 f"{name.capitalize()}_{detail}_Stream": value
                 for name, readout in self._readouts.items()

@@ -7,6 +7,7 @@ from avalanche.evaluation.metrics import Mean, loss_metrics
 from avalanche.logging import InteractiveLogger
 from avalanche.training.plugins import EvaluationPlugin
 
+from avalanche_pnr.distributed import rank
 from avalanche_pnr.evaluation.functional import accuracy
 
 
@@ -38,5 +39,5 @@ def default_evaluator() -> EvaluationPlugin:
         loss_metrics(epoch=True),
         LabelledAccuracy("experience"),
         LabelledAccuracy("stream"),
-        loggers=[InteractiveLogger()],
+        loggers=[InteractiveLogger()] if rank() == 0 else None,
     )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from avalanche_pnr.distributed import from_first
 from avalanche_pnr.evaluation.probes.data import ProbeData
 
 
@@ -33,6 +34,9 @@ class Probe(ABC):
 
     name: str
     judges_untrained: bool = True
+
+    def prepare(self, data: ProbeData) -> None:  # noqa: B027  (most need the features)
+        """What several processes do together before the first one fits."""
 
     @abstractmethod
     def fit_to(self, data: ProbeData) -> Readout:
@@ -61,6 +65,10 @@ class FeatureProbe(Probe):
     @abstractmethod
     def fit(self, features: Tensor, labels: Tensor) -> Readout:
         """Fit to features (N, F) and labels (N,) in 0..C-1."""
+
+    def prepare(self, data: ProbeData) -> None:
+        """Extract the features, for all probes of this kind."""
+        _ = data.features
 
     def fit_to(self, data: ProbeData) -> Readout:
         """Fit to the cached features."""
@@ -112,6 +120,17 @@ def zero_head(features: Tensor, classes: int) -> tuple[nn.Parameter, nn.Paramete
     """
     weight = features.new_zeros(classes, features.shape[1])
     return nn.Parameter(weight), nn.Parameter(features.new_zeros(classes))
+
+
+def fit_all(probes: Sequence[Probe], data: ProbeData) -> dict[str, Readout]:
+    """Fit probes to data; the first of several processes does, for all of them.
+
+    Returns:
+        The fitted probes by name.
+    """
+    for probe in probes:
+        probe.prepare(data)
+    return from_first(lambda: {probe.name: probe.fit_to(data) for probe in probes})
 
 
 def check_converged(probe: Probe, weight: Tensor, bias: Tensor) -> None:
