@@ -16,23 +16,28 @@ TIMEOUT = timedelta(seconds=60)
 
 
 def together(
-    world_size: int, function: Callable[..., Any], *args: Any, timeout: Any = TIMEOUT
+    world_size: int,
+    function: Callable[..., Any],
+    *args: Any,
+    timeout: Any = TIMEOUT,
+    start: str = "fork",
 ) -> list[Any]:
     """What a function returns in each of some processes that know each other.
 
-    They are forked, so that nothing is imported anew.
+    They are forked, so that nothing is imported anew, unless they use a GPU.
 
     Args:
         world_size: Number of processes.
         function: Called in each of them.
         *args: Its arguments.
         timeout: How long they wait for each other.
+        start: ``"spawn"`` for GPUs.
 
     Returns:
         The values by rank; an error in its place if one was raised; ``None`` of a
         process that died.
     """
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context(start)
     with tempfile.TemporaryDirectory() as folder:
         processes, ends = [], []
         for rank in range(world_size):

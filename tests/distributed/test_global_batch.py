@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
-from avalanche_pnr.training.data_parallel import Replica
+from avalanche_pnr.distributed import gather_rows, rank, world_size
+from avalanche_pnr.training.data_parallel import Replica, synchronise_batchnorm
 from tests.conftest import METHODS, benchmark_of_views
 from tests.distributed.processes import together
 
@@ -130,3 +131,34 @@ def test_without_gathering_it_is_something_else(alone: list[Any]) -> None:
         if cell[0] != "byol":  # whose loss is a mean over images
             with pytest.raises(AssertionError):
                 torch.testing.assert_close(each[1], state, rtol=1e-5, atol=1e-8)
+
+
+def normalised_over_processes(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Output and weight gradient of a BatchNorm that sees a part of the images."""
+    device = torch.device("cuda")
+    layer = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(device)
+    nn.init.constant_(layer[0].weight, 0.1)
+    synchronise_batchnorm(layer, device)
+    output = layer(images.to(device).chunk(world_size())[rank()])
+    whole = gather_rows(output)
+    whole.square().sum().div(world_size()).backward()  # all parts are summed
+    gradient = layer[1].weight.grad
+    if world_size() > 1:
+        torch.distributed.all_reduce(gradient)
+    return whole.detach().cpu(), gradient.cpu()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_synchronised_batchnorm_sees_the_whole_batch() -> None:
+    """On one GPU, with gloo: NCCL wants a GPU for each process."""
+    images = torch.rand(8, 3, 8, 8)
+    args = normalised_over_processes, images
+    (alone,) = together(1, *args, start="spawn")
+    for found in together(2, *args, start="spawn"):
+        torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_synchronised_batchnorm_is_refused_on_the_cpu() -> None:
+    with pytest.raises(ValueError, match="sync_batchnorm needs GPUs"):
+        synchronise_batchnorm(nn.BatchNorm1d(3), torch.device("cpu"))
