@@ -29,6 +29,8 @@ class BarlowTwins(SelfSupervisedMethod):
     Source: Zbontar et al. 2021, arXiv 2103.03230; Cha et al. 2024, arXiv 2306.05101.
     """
 
+    loss_is_mean_over_images = False
+
     def __init__(
         self,
         backbone: nn.Module,

@@ -39,6 +39,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
         stack_views: Whether the views pass the networks as one batch (2 N, C, H, W):
             BatchNorm then normalises both together, which is not as published.
         precision: How the networks are computed; see :meth:`compute_in`.
+        loss_is_mean_over_images: Whether each image has a loss of its own,
+            ``reduction="none"``, which MIR asks for.
 
     Args:
         backbone: Maps images (N, C, H, W) to features (N, F).
@@ -50,6 +52,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
     lambda_pnr: float = 1.0
     stack_views: bool = False
     precision: Precision = Precision()
+    loss_is_mean_over_images: bool = True
 
     def __init__(
         self, backbone: nn.Module, projector: nn.Module, projection_dim: int

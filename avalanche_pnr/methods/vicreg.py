@@ -31,6 +31,8 @@ class VICReg(SelfSupervisedMethod):
     Source: Bardes et al. 2022, arXiv 2105.04906; Cha et al. 2024, arXiv 2306.05101.
     """
 
+    loss_is_mean_over_images = False
+
     def __init__(
         self,
         backbone: nn.Module,

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from avalanche_pnr.composition import Companions
 from avalanche_pnr.distributed import naming_lost_processes
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from avalanche_pnr.precision import Precision
@@ -37,6 +38,7 @@ from avalanche_pnr.upstream import UpstreamCures
 
 
 class SelfSupervised(
+    Companions,
     ResumableTraining,
     DataParallelTraining,
     UpstreamCures,
@@ -49,7 +51,8 @@ class SelfSupervised(
 
     Without plugins this is finetuning. :class:`~avalanche_pnr.PNRPlugin` or
     :class:`~avalanche_pnr.CaSSLePlugin` make it a continual method;
-    :class:`~avalanche_pnr.ProbePlugin` judges it; Avalanche's own plugins compose.
+    :class:`~avalanche_pnr.ProbePlugin` judges it. Avalanche's own plugins compose;
+    those that cannot work are refused, see ``docs/composition.md``.
 
     The optimizer's state restarts in each experience and incomplete batches are
     dropped, as published: ``train(experience, reset_optimizer_state=False,
@@ -71,15 +74,17 @@ class SelfSupervised(
             images are contrasted and normalised within their own batch alone.
         sync_batchnorm: Whether BatchNorm normalises over the whole batch, and not over
             each process's part of it; on GPUs.
-        plugins: Any of Avalanche's or this package's plugins.
+        plugins: Any of Avalanche's or this package's plugins, in any order.
         evaluator: Metrics and loggers, or what makes them; ``None`` for none.
         eval_every: Evaluate every so many epochs (or iterations) of training; 0 at
             the end of each experience only; -1 never.
         peval_mode: ``"epoch"`` or ``"iteration"``, the unit of ``eval_every``.
 
     Raises:
-        TypeError: If the model is not a ``SelfSupervisedMethod``.
-        ValueError: If the method cannot learn from batches of this size.
+        TypeError: If the model is not a ``SelfSupervisedMethod``, or a plugin is made
+            for classifiers.
+        ValueError: If the method cannot learn from batches of this size, or a plugin
+            cannot work with the others or the method.
     """
 
     PLUGIN_CLASS = SupervisedPlugin
@@ -156,6 +161,7 @@ class SelfSupervised(
         """Index of the present part, on online streams that cut an experience up."""
 
         self._statistics = RunningStatistics()
+        self.compose()
 
     def train(
         self,

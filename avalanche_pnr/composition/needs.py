@@ -1,0 +1,146 @@
+"""What plugins need of the strategy, known when it is made.
+
+A need is a function of a plugin and a strategy that says what is missing, or nothing.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from avalanche.training.plugins import (
+    AGEMPlugin,
+    EarlyStoppingPlugin,
+    GEMPlugin,
+    LRSchedulerPlugin,
+    MIRPlugin,
+    ReplayPlugin,
+)
+from avalanche.training.templates.base_sgd import PeriodicEval
+
+Need = Callable[[Any, Any], str | None]
+
+
+def _two_images(option: str) -> Need:
+    def need(plugin: Any, _strategy: Any) -> str | None:
+        if getattr(plugin, option) >= 2:
+            return None
+        return (
+            f"computes a loss of {option}={getattr(plugin, option)} images, and "
+            "self-supervised losses compare images: raise it to 2 or more"
+        )
+
+    return need
+
+
+def _losses_of_images(_plugin: Any, strategy: Any) -> str | None:
+    if strategy.model.loss_is_mean_over_images:
+        return None
+    return (
+        "picks images by their own losses, and "
+        f"{type(strategy.model).__name__}'s loss compares statistics of a batch: use "
+        "ReplayPlugin, or a method whose loss is a mean over images, BYOL for example"
+    )
+
+
+def _room_for_replay(plugin: Any, strategy: Any) -> str | None:
+    new = plugin.batch_size or strategy.train_mb_size
+    remembered = plugin.batch_size_mem or strategy.train_mb_size
+    images = (new + remembered) * strategy.accumulation.batches
+    try:
+        strategy.model.check_batch_size(images)
+    except ValueError as error:
+        return f"adds {remembered} images to batches of {new}: {error}"
+    return None
+
+
+def _evaluations(plugin: Any, strategy: Any) -> str | None:
+    (periodic,) = (p for p in strategy.plugins if isinstance(p, PeriodicEval))
+    if strategy.eval_every > 0 and periodic.peval_mode == plugin.peval_mode:
+        return None
+    return (
+        "waits for evaluations inside training, of which there are none every "
+        f'{plugin.peval_mode}: make the strategy with eval_every=1, peval_mode="'
+        f'{plugin.peval_mode}"'
+    )
+
+
+def _own_optimizer(plugin: Any, strategy: Any) -> str | None:
+    if plugin.scheduler.optimizer is strategy.optimizer:
+        return None
+    return "schedules another optimizer than the strategy's: make it with that one"
+
+
+def _repeatable_schedule(plugin: Any, strategy: Any) -> str | None:
+    begun = plugin.scheduler.last_epoch > 0
+    rewinds = plugin.reset_scheduler and plugin.reset_lr and plugin.metric is None
+    if begun or not rewinds or _repeats(plugin, strategy.train_epochs):
+        return None
+    return (
+        f"rewinds {type(plugin.scheduler).__name__} by its epoch alone, so that from "
+        "the second experience on the rates are others (every warm-up breaks): use "
+        "WarmupCosinePlugin, or reset_lr=False, reset_scheduler=False"
+    )
+
+
+def _repeats(plugin: Any, epochs: int) -> bool:
+    """Whether a copy of a schedule has the same rates in two experiences."""
+    trial = _without_parameters(plugin)
+    optimizer = trial.scheduler.optimizer
+    clock = SimpleNamespace(train_exp_counter=0, train_exp_epochs=0)
+    stub: Any = SimpleNamespace(optimizer=optimizer, is_training=True, clock=clock)
+    steps = epochs if plugin.step_granularity == "epoch" else 100
+    steps = min(steps, getattr(trial.scheduler, "total_steps", None) or steps)
+
+    def experience() -> list[float]:
+        rates = []
+        for _ in range(steps):
+            rates.append(optimizer.param_groups[0]["lr"])
+            trial._step_scheduler(stub)
+        trial.after_training_exp(stub)
+        return rates
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return np.allclose(experience(), experience())
+
+
+def _without_parameters(plugin: Any) -> Any:
+    """A copy whose optimizer shares parameters and state with the original's."""
+    optimizer = plugin.scheduler.optimizer
+    groups = optimizer.param_groups
+    shared = [
+        optimizer.state,
+        *(param for group in groups for param in group["params"]),
+    ]
+    return copy.deepcopy(plugin, {id(each): each for each in shared})
+
+
+NEEDS: dict[type, tuple[Need, ...]] = {
+    AGEMPlugin: (_two_images("sample_size"), _two_images("patterns_per_experience")),
+    EarlyStoppingPlugin: (_evaluations,),
+    GEMPlugin: (_two_images("patterns_per_experience"),),
+    LRSchedulerPlugin: (_own_optimizer, _repeatable_schedule),
+    MIRPlugin: (_losses_of_images, _two_images("batch_size_mem")),
+    ReplayPlugin: (_room_for_replay,),
+}
+
+
+def check_needs(needs: dict[type, tuple[Need, ...]], strategy: Any) -> None:
+    """Refuse plugins that lack what they need.
+
+    Args:
+        needs: Those of each kind of plugin, and of its subclasses.
+        strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy.
+
+    Raises:
+        ValueError: With the plugin, what it lacks and a remedy.
+    """
+    for plugin in strategy.plugins:
+        for kind in type(plugin).__mro__:
+            for need in needs.get(kind, ()):
+                missing = need(plugin, strategy)
+                if missing is not None:
+                    raise ValueError(f"{type(plugin).__name__} {missing}")

@@ -1,0 +1,119 @@
+"""Plugins that cannot work, alone or together, each with a sentence that says why."""
+
+from typing import Any
+
+from avalanche.models.packnet import PackNetPlugin
+from avalanche.training.losses import ICaRLLossPlugin, MaskedCrossEntropy
+from avalanche.training.plugins import (
+    BiCPlugin,
+    CoPEPlugin,
+    CurrentDataFeCAMUpdate,
+    CurrentDataNCMUpdate,
+    CWRStarPlugin,
+    FeatureDistillationPlugin,
+    FeCAMOracle,
+    FromScratchTrainingPlugin,
+    GenerativeReplayPlugin,
+    GSS_greedyPlugin,
+    LFLPlugin,
+    LRSchedulerPlugin,
+    LwFPlugin,
+    MemoryFeCAMUpdate,
+    MemoryNCMUpdate,
+    NCMOracle,
+    RARPlugin,
+    ReplayPlugin,
+    TrainGeneratorAfterExpPlugin,
+)
+
+from avalanche_pnr.composition.needs import NEEDS, check_needs
+from avalanche_pnr.plugins import WarmupCosinePlugin
+
+_CLASS_MEANS = (
+    "updates class means inside the model, which has no classifier: judge features "
+    "with ProbePlugin(train_data, [NearestMeanProbe()])"
+)
+_GENERATOR = (
+    "generates images, and training needs two views of each: replay remembered images "
+    "with ReplayPlugin"
+)
+_CLASS_SCORES = "is a loss of class scores: the loss is that of the strategy's model"
+
+REFUSED: dict[type, str] = {
+    LwFPlugin: "distils class scores: distil embeddings with CaSSLePlugin",
+    LFLPlugin: (
+        "distils features through get_features() and freezes the last layer as a "
+        "classifier: distil embeddings with CaSSLePlugin(predictor_hidden_dim=None)"
+    ),
+    FeatureDistillationPlugin: (
+        "reads features that a classifier left in model.features: distil embeddings "
+        "with CaSSLePlugin(predictor_hidden_dim=None)"
+    ),
+    BiCPlugin: "corrects a classifier's bias: for its memory, use ReplayPlugin",
+    CoPEPlugin: (
+        "replaces the loss by one of class prototypes: for its memory, use "
+        "ReplayPlugin with a ClassBalancedBuffer"
+    ),
+    GSS_greedyPlugin: (
+        "scores each image by the gradient of its own loss, and self-supervised losses "
+        "compare images: use ReplayPlugin with a ReservoirSamplingBuffer"
+    ),
+    RARPlugin: (
+        "perturbs images towards other classes by a classifier's gradient: use "
+        "ReplayPlugin or MIRPlugin"
+    ),
+    CWRStarPlugin: (
+        "keeps a classifier's weights class by class: keep weights with EWCPlugin"
+    ),
+    PackNetPlugin: (
+        "prunes a PackNetModel for each task: keep weights with EWCPlugin or MASPlugin"
+    ),
+    FromScratchTrainingPlugin: (
+        "restores parameters but not momentum networks, queues and running statistics: "
+        "make a new model and strategy for each experience"
+    ),
+    ICaRLLossPlugin: _CLASS_SCORES,
+    MaskedCrossEntropy: _CLASS_SCORES,
+    GenerativeReplayPlugin: _GENERATOR,
+    TrainGeneratorAfterExpPlugin: _GENERATOR,
+    CurrentDataNCMUpdate: _CLASS_MEANS,
+    MemoryNCMUpdate: _CLASS_MEANS,
+    NCMOracle: _CLASS_MEANS,
+    CurrentDataFeCAMUpdate: _CLASS_MEANS,
+    MemoryFeCAMUpdate: _CLASS_MEANS,
+    FeCAMOracle: _CLASS_MEANS,
+}
+"""Plugins that work on a classifier, each with what to use instead."""
+
+ONE_OF: dict[tuple[type, ...], str] = {
+    (ReplayPlugin,): (
+        "both replace the training loader, and the second undoes the first: use one "
+        "with a larger mem_size"
+    ),
+    (LRSchedulerPlugin, WarmupCosinePlugin): (
+        "both set the learning rate, and the second undoes the first: use one"
+    ),
+}
+"""Plugins that do the same thing, each with why one is enough."""
+
+
+def check_plugins(strategy: Any) -> None:
+    """Refuse plugins that cannot work, alone or together.
+
+    Args:
+        strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy.
+
+    Raises:
+        TypeError: If a plugin is made for classifiers.
+        ValueError: If two do the same thing, or one lacks what it needs.
+    """
+    for plugin in strategy.plugins:
+        for kind in type(plugin).__mro__:
+            if kind in REFUSED:
+                raise TypeError(f"{type(plugin).__name__} {REFUSED[kind]}")
+    for kinds, why in ONE_OF.items():
+        same = [each for each in strategy.plugins if isinstance(each, kinds)]
+        names = [type(each).__name__ for each in same]
+        if len(names) > 1:
+            raise ValueError(f"{' and '.join(names)}: {why}")
+    check_needs(NEEDS, strategy)

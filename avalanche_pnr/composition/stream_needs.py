@@ -1,0 +1,119 @@
+"""What plugins need of the stream, known before the first batch of an experience."""
+
+from typing import Any
+
+from avalanche.core import BasePlugin
+from avalanche.training.plugins import (
+    AGEMPlugin,
+    EWCPlugin,
+    GEMPlugin,
+    MASPlugin,
+    ReplayPlugin,
+    RWalkPlugin,
+)
+from avalanche.training.storage_policy import ClassBalancedBuffer
+from torch import Tensor
+
+from avalanche_pnr.composition.needs import Need
+from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.training.checkpoint import whole_stream
+
+
+def _labels(plugin: Any, strategy: Any) -> str | None:
+    """For whatever sorts its memory by class."""
+    memory = getattr(plugin, "storage_policy", None)
+    by_class = isinstance(memory, ClassBalancedBuffer)
+    if not by_class and getattr(memory, "groupby", None) != "class":
+        return None
+    for experience in whole_stream(strategy.experience):
+        labels = getattr(experience.dataset, "targets", ())
+        if not any(int(label) >= 0 for label in labels):
+            return (
+                "sorts its memory by class, and the images of experience "
+                f"{experience.current_experience} have no labels: use ReplayPlugin "
+                "with its default memory or a ReservoirSamplingBuffer"
+            )
+    return None
+
+
+def _samples_with_labels(_plugin: Any, strategy: Any) -> str | None:
+    with preserve_random_state():
+        sample = strategy.experience.dataset[0]
+    if not isinstance(sample, Tensor) and len(sample) > 1:
+        return None
+    return (
+        "reads samples (x, y) from the data set, and this one has images alone: let "
+        "unlabelled samples be (x, -1)"
+    )
+
+
+def _share_of_the_sample(plugin: Any, strategy: Any) -> str | None:
+    stream = list(whole_stream(strategy.experience))
+    experiences = max(len(plugin.buffers) + 1, len(stream) * strategy.parts)
+    if plugin.sample_size >= experiences:
+        return None
+    return (
+        f"shares sample_size={plugin.sample_size} among {experiences} experiences, "
+        f"which leaves none to some: raise it to {experiences} or more"
+    )
+
+
+def _tasks(plugin: Any, strategy: Any) -> str | None:
+    dataset = strategy.experience.dataset
+    if not plugin.task_balanced_dataloader or hasattr(dataset, "task_set"):
+        return None
+    return (
+        "is to balance its batches over tasks, which this stream's data sets do not "
+        "know: leave task_balanced_dataloader=False, as its memory is balanced over "
+        "experiences"
+    )
+
+
+def _interval_of_scores(plugin: Any, strategy: Any) -> str | None:
+    images = len(strategy.experience.dataset)
+    steps = max(images // strategy.train_mb_size, 1) * strategy.train_epochs
+    if plugin.exp_scores is not None or steps >= plugin.delta_t:
+        return None
+    return (
+        f"scores parameters every delta_t={plugin.delta_t} steps, and an experience "
+        f"has {steps}: without scores its penalty is 0/0; lower delta_t to {steps} or "
+        "less"
+    )
+
+
+STREAM_NEEDS: dict[type, tuple[Need, ...]] = {
+    BasePlugin: (_labels,),
+    AGEMPlugin: (_samples_with_labels, _share_of_the_sample),
+    EWCPlugin: (_samples_with_labels,),
+    GEMPlugin: (_samples_with_labels,),
+    MASPlugin: (_samples_with_labels,),
+    ReplayPlugin: (_tasks,),
+    RWalkPlugin: (_interval_of_scores,),
+}
+
+
+def check_memory_batches(strategy: Any) -> None:
+    """Refuse a replay memory below a batch, which dropping incomplete ones empties.
+
+    Args:
+        strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy that drops
+            incomplete batches.
+
+    Raises:
+        ValueError: With the sizes and a remedy.
+    """
+    for plugin in strategy.plugins:
+        if not isinstance(plugin, ReplayPlugin):
+            continue
+        memory = plugin.storage_policy
+        images = len(memory.buffer) or min(
+            memory.max_size, len(strategy.experience.dataset)
+        )
+        batch = plugin.batch_size_mem or strategy.train_mb_size
+        if images < batch:
+            raise ValueError(
+                f"{type(plugin).__name__} remembers {images} images, less than the "
+                f"{batch} it is to add to each batch, and incomplete batches are "
+                "dropped, so none would ever be replayed: raise mem_size, lower "
+                "batch_size_mem, or train(..., drop_last=False)"
+            )

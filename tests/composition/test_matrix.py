@@ -1,0 +1,87 @@
+"""PNR and CaSSLe beside each of Avalanche's plugins, and several at once."""
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+import torch
+
+from avalanche_pnr.methods import SelfSupervisedMethod
+from tests.composition.companions import COMPANIONS
+from tests.composition.conftest import Make, Run, cassle, pnr, run
+from tests.conftest import METHODS
+
+TOGETHER = [
+    ("replay", "ewc"),
+    ("mir", "clipping"),
+    ("reservoir", "si", "agem"),
+    ("class-balanced", "gem", "ewc"),
+    ("agem", "mas"),
+]
+
+
+def check_terms(run: Run) -> None:
+    """The method's and the regulariser's terms are those of the present batch."""
+    assert all(len(batch.terms) == 2 for batch in run.later)
+    for batch in run.batches:
+        assert batch.terms == pytest.approx(batch.expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", COMPANIONS)
+@pytest.mark.parametrize("regularizer", [pnr, cassle])
+def test_a_companion_has_its_effect_and_leaves_the_terms_alone(
+    name: str, regularizer: Make, stream: Any
+) -> None:
+    companion = COMPANIONS[name]
+    together = run(stream, [regularizer, companion.make], **companion.options)
+    companion.effect(together)
+    check_terms(together)
+    assert torch.isfinite(together.weights).all()
+
+
+def test_there_is_no_effect_without_them(stream: Any) -> None:
+    for options in {}, {"train_epochs": 2}, {"train_epochs": 5}:
+        alone = run(stream, [pnr], **options)
+        check_terms(alone)
+        for companion in COMPANIONS.values():
+            if companion.options == options:
+                with pytest.raises(AssertionError):
+                    companion.effect(alone)
+
+
+@pytest.mark.parametrize("names", TOGETHER, ids=" ".join)
+@pytest.mark.parametrize("regularizer", [pnr, cassle])
+def test_several_have_their_effects_in_whatever_order_they_are_given(
+    names: tuple[str, ...], regularizer: Make, stream: Any
+) -> None:
+    plugins = [regularizer, *(COMPANIONS[name].make for name in names)]
+    together, reversed_ = run(stream, plugins), run(stream, plugins[::-1])
+    for name in names:
+        COMPANIONS[name].effect(together)
+    check_terms(together)
+    assert torch.equal(together.weights, reversed_.weights)
+
+
+def test_every_order_of_three_gives_the_same(benchmark_of_digits: Any) -> None:
+    three = [pnr, COMPANIONS["mir"].make, COMPANIONS["ewc"].make]
+    weights = [run(benchmark_of_digits, each).weights for each in permutations(three)]
+    assert all(torch.equal(weights[0], each) for each in weights[1:])
+
+
+def test_pnr_and_cassle_together(stream: Any) -> None:
+    both = run(stream, [pnr, cassle])
+    assert all(len(batch.terms) == 3 for batch in both.later)
+    assert all(abs(batch.rest) < 1e-5 for batch in both.batches)
+    assert torch.equal(both.weights, run(stream, [cassle, pnr]).weights)
+
+
+@pytest.mark.parametrize("companion", ["replay", "mas", "agem"])
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "moco"])
+def test_other_methods_compose_too(
+    method: str, companion: str, benchmark_of_digits: Any
+) -> None:
+    make: type[SelfSupervisedMethod] = METHODS[method]  # type: ignore[assignment]
+    plugins = [pnr, COMPANIONS[companion].make]
+    together = run(benchmark_of_digits, plugins, method=make, lr=0.01)
+    COMPANIONS[companion].effect(together)
+    check_terms(together)

@@ -1,0 +1,165 @@
+"""What cannot work is refused when the strategy is made, with a remedy."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from avalanche.core import SupervisedPlugin
+from avalanche.training.plugins import (
+    AGEMPlugin,
+    EarlyStoppingPlugin,
+    GEMPlugin,
+    LRSchedulerPlugin,
+    LwFPlugin,
+    MIRPlugin,
+    ReplayPlugin,
+    RWalkPlugin,
+)
+from torch.optim import SGD, Optimizer
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    SequentialLR,
+    StepLR,
+)
+
+from avalanche_pnr import PNRPlugin, WarmupCosinePlugin
+from avalanche_pnr.composition.refused import REFUSED
+from tests.conftest import METHODS, tiny_moco
+
+
+def warm_up(optimizer: Optimizer) -> LRScheduler:
+    cosine = CosineAnnealingLR(optimizer, 4)
+    return SequentialLR(optimizer, [LinearLR(optimizer), cosine], [2])
+
+
+@pytest.mark.parametrize("kind", REFUSED, ids=lambda kind: kind.__name__)
+def test_plugins_of_classifiers(kind: type, make_strategy: Any) -> None:
+    plugin = object.__new__(kind)
+    with pytest.raises(TypeError, match=rf"^{kind.__name__} .*: ") as refused:
+        make_strategy(plugins=[PNRPlugin(), plugin])
+    assert str(refused.value) == f"{kind.__name__} {REFUSED[kind]}"
+
+
+def test_their_subclasses_and_plugins_added_later(
+    benchmark_of_digits: Any, make_strategy: Any
+) -> None:
+    class MyLwF(LwFPlugin):
+        pass
+
+    strategy = make_strategy(plugins=[PNRPlugin()])
+    before = copy.deepcopy(strategy.model.state_dict())
+    strategy.plugins.append(MyLwF())
+    with pytest.raises(TypeError, match="MyLwF distils class scores: distil embed"):
+        strategy.train(benchmark_of_digits.train_stream[0])
+    assert strategy.clock.train_iterations == 0
+    after = strategy.model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+TOGETHER: dict[str, tuple[Callable[[Optimizer], list[Any]], str]] = {
+    "two that make the loader": (
+        lambda _: [ReplayPlugin(), ReplayPlugin()],
+        "ReplayPlugin and ReplayPlugin: both replace the training loader.*mem_size",
+    ),
+    "two schedules": (
+        lambda optimizer: [
+            WarmupCosinePlugin(warmup_epochs=0),
+            LRSchedulerPlugin(StepLR(optimizer, 1)),
+        ],
+        "WarmupCosinePlugin and LRSchedulerPlugin: both set the learning rate.*use one",
+    ),
+    "one image at a time": (
+        lambda _: [AGEMPlugin(8, sample_size=1)],
+        "AGEMPlugin computes a loss of sample_size=1 images.*raise it to 2",
+    ),
+    "one image remembered": (
+        lambda _: [GEMPlugin(1, memory_strength=0.5)],
+        "GEMPlugin computes a loss of patterns_per_experience=1 images",
+    ),
+    "one image retrieved": (
+        lambda _: [MIRPlugin(batch_size_mem=1)],
+        "MIRPlugin computes a loss of batch_size_mem=1 images",
+    ),
+    "a queue below a batch": (
+        lambda _: [ReplayPlugin(batch_size_mem=40)],
+        "ReplayPlugin adds 40 images to batches of 16: .*48 is shorter .* batch of 56",
+    ),
+    "early stopping without evaluations": (
+        lambda _: [EarlyStoppingPlugin(1, "test_stream")],
+        "EarlyStoppingPlugin waits for evaluations.*eval_every=1, peval_mode=.epoch",
+    ),
+    "another optimizer": (
+        lambda _: [LRSchedulerPlugin(StepLR(SGD(tiny_moco().parameters(), 0.1), 1))],
+        "LRSchedulerPlugin schedules another optimizer than the strategy's",
+    ),
+    "a warm-up that breaks": (
+        lambda optimizer: [LRSchedulerPlugin(warm_up(optimizer))],
+        "LRSchedulerPlugin rewinds SequentialLR .* use WarmupCosinePlugin",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), TOGETHER.values(), ids=TOGETHER)
+def test_what_lacks_what_it_needs(
+    make: Callable[[Optimizer], list[Any]], message: str, make_strategy: Any
+) -> None:
+    model = tiny_moco()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    plugins = make(optimizer)
+    with pytest.raises(ValueError, match=message):
+        make_strategy(model, optimizer=optimizer, train_epochs=4, plugins=plugins)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_mir_where_images_have_no_loss_of_their_own(
+    method: str, make_strategy: Any
+) -> None:
+    plugins = [MIRPlugin(batch_size_mem=8)]
+    if method in ("barlow", "vicreg"):
+        with pytest.raises(ValueError, match=r"MIRPlugin picks images by .*use Rep"):
+            make_strategy(METHODS[method](), plugins=plugins)
+    else:
+        make_strategy(METHODS[method](), plugins=plugins)
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (lambda o: StepLR(o, 1), {}),
+        (lambda o: CosineAnnealingLR(o, 4), {}),
+        (
+            lambda o: OneCycleLR(o, 0.1, total_steps=12),
+            {"step_granularity": "iteration"},
+        ),
+        (warm_up, {"reset_lr": False, "reset_scheduler": False}),
+    ],
+)
+def test_schedules_that_repeat_are_left_as_they_are(
+    make: Callable[[Optimizer], LRScheduler], options: Any, make_strategy: Any
+) -> None:
+    model = tiny_moco()
+    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
+    scheduler = make(optimizer)
+    plugins = [LRSchedulerPlugin(scheduler, **options)]
+    before = copy.deepcopy(scheduler.state_dict()), optimizer.param_groups[0]["lr"]
+    make_strategy(model, optimizer=optimizer, train_epochs=4, plugins=plugins)
+    after = scheduler.state_dict(), optimizer.param_groups[0]["lr"]
+    assert str(before) == str(after)
+
+
+def test_nothing_is_refused_that_is_not_named(make_strategy: Any) -> None:
+    plugins = [SupervisedPlugin(), RWalkPlugin(), ReplayPlugin(), PNRPlugin()]
+    strategy = make_strategy(plugins=plugins)
+    assert strategy.plugins[0] is plugins[0]  # one's own stay where they are
+    assert strategy.plugins[1:4] == [plugins[3], plugins[1], plugins[2]]
+
+
+def test_the_documentation_names_each_of_them() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "composition.md").read_text()
+    assert [kind.__name__ for kind in REFUSED if f"`{kind.__name__}`" not in page] == []
