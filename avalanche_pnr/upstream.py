@@ -1,9 +1,14 @@
 """What this package needs of Avalanche that Avalanche 0.6.0 does not do.
 
-Each cure is proposed to Avalanche in ``docs/upstream``, and does nothing where
-Avalanche or PyTorch do without it. Work-arounds that are a part of something else stay
-there: ``SelfSupervised.parts`` (is_last_subexp), ``WarmupCosinePlugin`` (warm-ups),
-``class_incremental`` (remainder classes), ``WandBLogger``, ``raw_images``.
+Each cure looks whether it is needed, so it ends with the fault. ``docs/upstream``
+proposes them to Avalanche, its contributions 1 (issue #1680) and 2 (issue #1531).
+Where the package does otherwise as a part of something else, that part stays there:
+
+* 3, the end of experiences on online streams: ``SelfSupervised.parts``;
+* 4, random parts of a data set: ``data_incremental``;
+* 5, remainder classes: ``class_incremental``;
+* 7, warm-ups: ``WarmupCosinePlugin``;
+* not proposed: ``WandBLogger``, ``raw_images``.
 """
 
 import sys
@@ -11,24 +16,29 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from avalanche.benchmarks.utils.data_loader import collate_from_data_or_kwargs
+from torch.utils.data import DataLoader, default_collate
 
 
 class UpstreamCures:
     """Avalanche mixin for strategies, in front of the template."""
 
     adapted_dataset: Any
+    dataloader: Any
 
-    def _obtain_common_dataloader_parameters(self, **kwargs: Any) -> dict[str, Any]:
-        # Without task labels, training ignores the data set's own collate function.
-        parameters: dict[str, Any] = super()._obtain_common_dataloader_parameters(  # type: ignore[misc]
-            **kwargs
-        )
-        collate_from_data_or_kwargs(self.adapted_dataset, parameters)
-        return parameters
+    def make_train_dataloader(self, *args: Any, **kwargs: Any) -> None:
+        """Make the loader, and let it use the data set's own collate function.
+
+        Args:
+            *args: Arguments of Avalanche's ``make_train_dataloader``.
+            **kwargs: Likewise.
+        """
+        super().make_train_dataloader(*args, **kwargs)  # type: ignore[misc]
+        loader = self.dataloader
+        if isinstance(loader, DataLoader) and loader.collate_fn is default_collate:
+            loader.collate_fn = self.adapted_dataset.collate_fn
 
     def __getstate__(self) -> object:
-        # save_checkpoint: Avalanche issue #1680.
+        # For Avalanche's save_checkpoint.
         bind_submodules(torch.optim)
         return super().__getstate__()
 

@@ -1,0 +1,10 @@
+"""To be called where ``avalanche/checkpointing/checkpoint_internals.py`` ends.
+
+``bind_submodules`` goes into the same file.
+"""
+
+import torch.optim
+
+from avalanche_pnr.upstream import bind_submodules
+
+bind_submodules(torch.optim)
