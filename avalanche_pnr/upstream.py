@@ -7,6 +7,7 @@ Where the package does otherwise as a part of something else, that part stays th
 * 3, the end of experiences on online streams: ``SelfSupervised.parts``;
 * 4, random parts of a data set: ``data_incremental``;
 * 5, remainder classes: ``class_incremental``;
+* 6, RWalk's eval mode, and what else plugins stumble over: ``composition``;
 * 7, warm-ups: ``WarmupCosinePlugin``;
 * not proposed: ``WandBLogger``, ``raw_images``.
 """

@@ -103,12 +103,16 @@ def seeded() -> None:
 
 @pytest.fixture(scope="session")
 def few_digits() -> ImageData:
+    return digits_of_each_class(24, 6)
+
+
+def digits_of_each_class(train_images: int, test_images: int) -> ImageData:
     data = load_digits()
     train, test = (
         np.concatenate(
             [np.flatnonzero(np.array(part.targets) == c)[:n] for c in range(10)]
         )
-        for part, n in ((data.train, 24), (data.test, 6))
+        for part, n in ((data.train, train_images), (data.test, test_images))
     )
     labels = np.array(data.train.targets), np.array(data.test.targets)
     return ImageData.from_arrays(

@@ -27,7 +27,7 @@ from avalanche.training.plugins import (
 )
 
 from avalanche_pnr.composition.needs import NEEDS, check_needs
-from avalanche_pnr.plugins import WarmupCosinePlugin
+from avalanche_pnr.plugins import CaSSLePlugin, PNRPlugin, WarmupCosinePlugin
 
 _CLASS_MEANS = (
     "updates class means inside the model, which has no classifier: judge features "
@@ -85,7 +85,11 @@ REFUSED: dict[type, str] = {
 }
 """Plugins that work on a classifier, each with what to use instead."""
 
+_TWICE = "both add the same term, which would count twice: use one"
+
 ONE_OF: dict[tuple[type, ...], str] = {
+    (PNRPlugin,): _TWICE,
+    (CaSSLePlugin,): _TWICE,
     (ReplayPlugin,): (
         "both replace the training loader, and the second undoes the first: use one "
         "with a larger mem_size"

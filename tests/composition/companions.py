@@ -49,10 +49,10 @@ class Companion:
 
 
 def replays(run: Run) -> None:
-    assert all(len(batch.labels) == 16 for batch in run.of(0))
+    assert all(len(batch.labels) == 8 for batch in run.of(0))
     for batch in run.later:
-        assert len(batch.labels) == 32
-        assert len(batch.seen_again) == 16
+        assert len(batch.labels) == 16
+        assert len(batch.seen_again) == 8
 
 
 def replays_by_class(run: Run) -> None:

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
-from tests.conftest import tiny_moco
+from avalanche_pnr.benchmarks import ImageData
+from tests.conftest import digits_of_each_class, tiny_moco
 
 Make = Callable[[Optimizer], Any]
 """Makes a plugin, which may need the strategy's optimizer."""
@@ -167,7 +168,7 @@ def run(
         model=model,
         optimizer=optimizer,
         plugins=[RawGradients(watch), *made, watch],
-        **{"train_mb_size": 16, "evaluator": None, **options},
+        **{"train_mb_size": 8, "evaluator": None, **options},
     )
     for experience in benchmark.train_stream:
         seed(experience.current_experience)
@@ -181,9 +182,15 @@ def seed(number: int) -> None:
     torch.manual_seed(number)
 
 
+@pytest.fixture(scope="session")
+def few_digits() -> ImageData:
+    """Half as many as elsewhere, for there are many cells."""
+    return digits_of_each_class(12, 3)
+
+
 @pytest.fixture(params=[False, True], ids=["without tasks", "with tasks"])
 def stream(request: pytest.FixtureRequest, benchmark_of_digits: CLScenario) -> Any:
-    """Five experiences of 48 images of two classes."""
+    """Five experiences of 24 images of two classes."""
     if not request.param:
         return benchmark_of_digits
     return with_task_labels(task_incremental_benchmark(benchmark_of_digits))

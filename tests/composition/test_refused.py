@@ -67,6 +67,10 @@ TOGETHER: dict[str, tuple[Callable[[Optimizer], list[Any]], str]] = {
         lambda _: [ReplayPlugin(), ReplayPlugin()],
         "ReplayPlugin and ReplayPlugin: both replace the training loader.*mem_size",
     ),
+    "one regulariser twice": (
+        lambda _: [PNRPlugin(), PNRPlugin()],
+        "PNRPlugin and PNRPlugin: both add the same term.*use one",
+    ),
     "two schedules": (
         lambda optimizer: [
             WarmupCosinePlugin(warmup_epochs=0),
