@@ -5,12 +5,20 @@ from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
+from avalanche.training.plugins import AGEMPlugin, GDumbPlugin, MIRPlugin
+
 from avalanche_pnr.random_state import random_state, set_random_state
 from avalanche_pnr.training.plain import Plain, has_state
 from avalanche_pnr.training.stream_samples import StreamSamples
 
 _OWN = ("model", "optimizer", "past_model")
 """Parts of a strategy whose state is taken in a way of their own."""
+_UNSAVED: dict[type, str] = {
+    AGEMPlugin: "reads its memory by an iterator",
+    MIRPlugin: "reads its memory by an iterator",
+    GDumbPlugin: "makes model and memory anew when an experience begins",
+}
+"""Plugins whose state cannot be taken from them, each with why."""
 
 
 def strategy_state(strategy: Any, samples: StreamSamples | None) -> dict[str, Any]:
@@ -107,6 +115,12 @@ def _plugin_state(strategy: Any, plain: Plain, plugin: Any) -> Any:
         return _evaluator_state(plain, plugin)
     if has_state(plugin):
         return plugin.state_dict()
+    for kind, why in _UNSAVED.items():
+        if isinstance(plugin, kind):
+            raise TypeError(
+                f"{_name(plugin)} {why}, so a training with it cannot be saved and "
+                "continued: train in one go, or use ReplayPlugin"
+            )
     return plain.attributes(plugin, _name(plugin))
 
 

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -162,8 +161,3 @@ def test_nothing_is_refused_that_is_not_named(make_strategy: Any) -> None:
     strategy = make_strategy(plugins=plugins)
     assert strategy.plugins[0] is plugins[0]  # one's own stay where they are
     assert strategy.plugins[1:4] == [plugins[3], plugins[1], plugins[2]]
-
-
-def test_the_documentation_names_each_of_them() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "composition.md").read_text()
-    assert [kind.__name__ for kind in REFUSED if f"`{kind.__name__}`" not in page] == []

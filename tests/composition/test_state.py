@@ -1,0 +1,51 @@
+"""A training beside each plugin goes on where it stopped, or says that it cannot."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from avalanche.benchmarks import CLScenario
+
+from avalanche_pnr import SelfSupervised
+from tests.composition.companions import COMPANIONS
+from tests.composition.conftest import pnr, seed
+from tests.conftest import tiny_moco
+from tests.training.continued import continued, differences, whole
+
+UNSAVED = ("agem", "gdumb", "mir")
+
+
+def made(companion: str) -> SelfSupervised:
+    seed(0)
+    model = tiny_moco()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    return SelfSupervised(
+        model=model,
+        optimizer=optimizer,
+        train_mb_size=8,
+        train_epochs=COMPANIONS[companion].options.get("train_epochs", 1),
+        plugins=[COMPANIONS[companion].make(optimizer), pnr()],
+        evaluator=None,
+    )
+
+
+@pytest.mark.parametrize("companion", [n for n in COMPANIONS if n not in UNSAVED])
+def test_it_ends_as_without_a_break(
+    companion: str, benchmark_of_digits: CLScenario, tmp_path: Path
+) -> None:
+    def make() -> SelfSupervised:
+        return made(companion)
+
+    stream = benchmark_of_digits.train_stream[:4]
+    epochs = make().train_epochs
+    in_the_third = 2 * 4 * epochs + 2  # a pause after each batch and each epoch
+    broken = continued(make, stream, tmp_path / "state.pt", [in_the_third])
+    unbroken = whole(make, stream)
+    assert differences(unbroken.state_dict(), broken.state_dict()) == []
+
+
+@pytest.mark.parametrize("companion", UNSAVED)
+def test_what_cannot_be_saved_says_so(companion: str) -> None:
+    strategy = made(companion)
+    with pytest.raises(TypeError, match=r"Plugin (reads|makes) .* use ReplayPlugin$"):
+        strategy.state_dict()
