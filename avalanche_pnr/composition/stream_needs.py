@@ -59,13 +59,14 @@ def _share_of_the_sample(plugin: Any, strategy: Any) -> str | None:
 
 
 def _tasks(plugin: Any, strategy: Any) -> str | None:
-    dataset = strategy.experience.dataset
-    if not plugin.task_balanced_dataloader or hasattr(dataset, "task_set"):
+    by_task = getattr(plugin.storage_policy, "groupby", None) == "task"
+    balanced = by_task or plugin.task_balanced_dataloader
+    if not balanced or hasattr(strategy.experience.dataset, "task_set"):
         return None
     return (
-        "is to balance its batches over tasks, which this stream's data sets do not "
-        "know: leave task_balanced_dataloader=False, as its memory is balanced over "
-        "experiences"
+        "is to balance over tasks, and this stream's data sets have no task_set: leave "
+        "task_balanced_dataloader=False and take its default memory, which is balanced "
+        "over experiences"
     )
 
 

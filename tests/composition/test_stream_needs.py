@@ -143,10 +143,18 @@ def test_a_sample_for_each_experience(
     assert "raise it to 5" in why
 
 
-def test_tasks_to_balance(benchmark_of_digits: CLScenario, make_strategy: Any) -> None:
-    plugin = ReplayPlugin(32, task_balanced_dataloader=True)
-    why = refused(benchmark_of_digits, plugin, make_strategy)
-    assert "leave task_balanced_dataloader=False" in why
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"task_balanced_dataloader": True},
+        {"storage_policy": ParametricBuffer(32, groupby="task")},
+    ],
+)
+def test_tasks_to_balance(
+    options: dict[str, Any], benchmark_of_digits: CLScenario, make_strategy: Any
+) -> None:
+    why = refused(benchmark_of_digits, ReplayPlugin(32, **options), make_strategy)
+    assert "no task_set: leave task_balanced_dataloader=False" in why
 
 
 def test_a_score_in_each_experience(
