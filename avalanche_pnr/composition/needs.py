@@ -3,13 +3,9 @@
 A need is a function of a plugin and a strategy that says what is missing, or nothing.
 """
 
-import copy
-import warnings
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 from avalanche.training.plugins import (
     AGEMPlugin,
     EarlyStoppingPlugin,
@@ -19,6 +15,8 @@ from avalanche.training.plugins import (
     ReplayPlugin,
 )
 from avalanche.training.templates.base_sgd import PeriodicEval
+
+from avalanche_pnr.composition.schedules import repeats
 
 Need = Callable[[Any, Any], str | None]
 
@@ -57,8 +55,9 @@ def _room_for_replay(plugin: Any, strategy: Any) -> str | None:
 
 
 def _evaluations(plugin: Any, strategy: Any) -> str | None:
-    (periodic,) = (p for p in strategy.plugins if isinstance(p, PeriodicEval))
-    if strategy.eval_every > 0 and periodic.peval_mode == plugin.peval_mode:
+    periodic = [each for each in strategy.plugins if isinstance(each, PeriodicEval)]
+    modes = [each.peval_mode for each in periodic if each.eval_every > 0]
+    if plugin.peval_mode in modes:
         return None
     return (
         "waits for evaluations inside training, of which there are none every "
@@ -76,46 +75,13 @@ def _own_optimizer(plugin: Any, strategy: Any) -> str | None:
 def _repeatable_schedule(plugin: Any, strategy: Any) -> str | None:
     begun = plugin.scheduler.last_epoch > 0
     rewinds = plugin.reset_scheduler and plugin.reset_lr and plugin.metric is None
-    if begun or not rewinds or _repeats(plugin, strategy.train_epochs):
+    if begun or not rewinds or repeats(plugin, strategy.train_epochs):
         return None
     return (
         f"rewinds {type(plugin.scheduler).__name__} by its epoch alone, so that from "
         "the second experience on the rates are others (every warm-up breaks): use "
         "WarmupCosinePlugin, or reset_lr=False, reset_scheduler=False"
     )
-
-
-def _repeats(plugin: Any, epochs: int) -> bool:
-    """Whether a copy of a schedule has the same rates in two experiences."""
-    trial = _without_parameters(plugin)
-    optimizer = trial.scheduler.optimizer
-    clock = SimpleNamespace(train_exp_counter=0, train_exp_epochs=0)
-    stub: Any = SimpleNamespace(optimizer=optimizer, is_training=True, clock=clock)
-    steps = epochs if plugin.step_granularity == "epoch" else 100
-    steps = min(steps, getattr(trial.scheduler, "total_steps", None) or steps)
-
-    def experience() -> list[float]:
-        rates = []
-        for _ in range(steps):
-            rates.append(optimizer.param_groups[0]["lr"])
-            trial._step_scheduler(stub)
-        trial.after_training_exp(stub)
-        return rates
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return np.allclose(experience(), experience())
-
-
-def _without_parameters(plugin: Any) -> Any:
-    """A copy whose optimizer shares parameters and state with the original's."""
-    optimizer = plugin.scheduler.optimizer
-    groups = optimizer.param_groups
-    shared = [
-        optimizer.state,
-        *(param for group in groups for param in group["params"]),
-    ]
-    return copy.deepcopy(plugin, {id(each): each for each in shared})
 
 
 NEEDS: dict[type, tuple[Need, ...]] = {
