@@ -46,6 +46,8 @@ class Batch:
     rest: float
     """What other plugins have added to them."""
     rate: float
+    training: bool
+    """Whether the model is in train mode."""
     raw: Tensor | None = None
     """The gradient of the loss."""
     gradient: Tensor | None = None
@@ -87,6 +89,7 @@ class Watch(SupervisedPlugin):
                 expected=expected_terms(strategy),
                 rest=strategy.loss.item() - sum(terms),
                 rate=strategy.optimizer.param_groups[0]["lr"],
+                training=strategy.model.training,
             )
         )
 

@@ -24,6 +24,7 @@ def check_terms(run: Run) -> None:
     """The method's and the regulariser's terms are those of the present batch."""
     assert all(len(batch.terms) == 2 for batch in run.later)
     for batch in run.batches:
+        assert batch.training
         assert batch.terms == pytest.approx(batch.expected, rel=1e-6)
 
 
