@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
 from avalanche_pnr import PNRPlugin, SelfSupervised
-from tests.composition.conftest import Watch, pnr, run
+from tests.composition.conftest import Make, Watch, cassle, pnr, run
 from tests.conftest import tiny_backbone
 
 VIEWS = torch.rand(5, 32, 2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -194,16 +194,18 @@ def test_the_past_is_not_there_in_the_first_experience(
     assert watch.batches == []
 
 
+@pytest.mark.parametrize("regularizer", [pnr, cassle])
 def test_strategies_that_are_not_self_supervised(
-    benchmark_of_digits: CLScenario,
+    regularizer: Make, benchmark_of_digits: CLScenario
 ) -> None:
     model = nn.Sequential(tiny_backbone(), nn.Linear(8, 10))
     before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     naive = Naive(
         model=model,
-        optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+        optimizer=optimizer,
         criterion=nn.CrossEntropyLoss(),
-        plugins=[PNRPlugin()],
+        plugins=[regularizer(optimizer)],
         evaluator=None,
     )
     with pytest.raises(TypeError, match=r"Naive does not have: .*SelfSupervised$"):
