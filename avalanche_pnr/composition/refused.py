@@ -13,6 +13,7 @@ from avalanche.training.plugins import (
     FeatureDistillationPlugin,
     FeCAMOracle,
     FromScratchTrainingPlugin,
+    GDumbPlugin,
     GenerativeReplayPlugin,
     GSS_greedyPlugin,
     LFLPlugin,
@@ -90,9 +91,9 @@ _TWICE = "both add the same term, which would count twice: use one"
 ONE_OF: dict[tuple[type, ...], str] = {
     (PNRPlugin,): _TWICE,
     (CaSSLePlugin,): _TWICE,
-    (ReplayPlugin,): (
-        "both replace the training loader, and the second undoes the first: use one "
-        "with a larger mem_size"
+    (ReplayPlugin, GDumbPlugin): (
+        "both put a memory into the training loader, and the second undoes the first: "
+        "use one with a larger mem_size"
     ),
     (LRSchedulerPlugin, WarmupCosinePlugin): (
         "both set the learning rate, and the second undoes the first: use one"

@@ -10,6 +10,7 @@ from avalanche.core import SupervisedPlugin
 from avalanche.training.plugins import (
     AGEMPlugin,
     EarlyStoppingPlugin,
+    GDumbPlugin,
     GEMPlugin,
     LRSchedulerPlugin,
     LwFPlugin,
@@ -64,7 +65,11 @@ def test_their_subclasses_and_plugins_added_later(
 TOGETHER: dict[str, tuple[Callable[[Optimizer], list[Any]], str]] = {
     "two that make the loader": (
         lambda _: [ReplayPlugin(), ReplayPlugin()],
-        "ReplayPlugin and ReplayPlugin: both replace the training loader.*mem_size",
+        "ReplayPlugin and ReplayPlugin: both put a memory into the .*mem_size",
+    ),
+    "two memories that are trained on": (
+        lambda _: [ReplayPlugin(), GDumbPlugin()],
+        "ReplayPlugin and GDumbPlugin: both put a memory into the training loader",
     ),
     "one regulariser twice": (
         lambda _: [PNRPlugin(), PNRPlugin()],
