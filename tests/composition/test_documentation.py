@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import avalanche.training.plugins
+import pytest
 import torch
 from avalanche.core import SupervisedPlugin
+from avalanche.training.plugins import LwFPlugin
 
 from avalanche_pnr.composition.refused import REFUSED
 from tests.conftest import tiny_moco
@@ -33,3 +35,9 @@ def test_every_plugin_is_named() -> None:
     }
     names = plugins | {kind.__name__ for kind in REFUSED}
     assert {name for name in names - own if f"`{name}`" not in PAGE} == set()
+
+
+def test_the_message_is_what_is_said(make_strategy: Any) -> None:
+    (message,) = re.findall(r"^TypeError: (.*)$", PAGE, flags=re.MULTILINE)
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        make_strategy(plugins=[LwFPlugin()])
