@@ -39,25 +39,34 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def join(device: str, timeout_minutes: float, backend: str | None = None) -> str:
+def join(device: str, timeout_minutes: float = 10, backend: str | None = None) -> None:
     """Join the processes that ``torchrun`` has started; without it, do nothing.
 
     Args:
-        device: ``"cpu"`` or ``"cuda"``.
+        device: ``"cpu"``, or ``"cuda"``, which is a GPU of its own in each process.
         timeout_minutes: How long to wait for a process that does not answer.
         backend: ``"nccl"`` or ``"gloo"``; by default NCCL on GPUs, gloo on CPUs.
 
-    Returns:
-        This process's device: each has a GPU of its own.
+    Raises:
+        ValueError: If the device is one that processes would have to share.
     """
     if not dist.is_torchelastic_launched() or dist.is_initialized():
-        return device
+        return
+    if device not in ("cpu", "cuda"):
+        raise ValueError(
+            f"device={device} would be shared by all processes: write cuda, and each "
+            "takes one of its own"
+        )
     if device == "cuda":
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-        torch.cuda.set_device(device)
-    backend = backend or ("nccl" if device.startswith("cuda") else "gloo")
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    backend = backend or ("nccl" if device == "cuda" else "gloo")
     dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
-    return device
+
+
+def leave() -> None:
+    """Leave the processes in order, at the end."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 class _Gather(torch.autograd.Function):
@@ -136,6 +145,15 @@ def from_all(value: Result) -> list[Result]:
     values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value, group=_patient())
     return values
+
+
+def largest(*numbers: int) -> list[int]:
+    """The largest of each number in any process; called by all."""
+    if world_size() == 1:
+        return list(numbers)
+    everywhere = torch.tensor(numbers)
+    dist.all_reduce(everywhere, dist.ReduceOp.MAX, group=_patient())
+    return [int(number) for number in everywhere]
 
 
 def check_alike(facts: dict[str, Any]) -> None:

@@ -13,8 +13,10 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from avalanche_pnr.distributed import from_first, leave, rank
 from experiments.checks import check_config
 from experiments.overrides import CONF, check_overrides, swept_names
+from experiments.processes import agree_on, join_processes, launcher, speaker
 
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
 _SCRATCH = tempfile.TemporaryDirectory()
@@ -71,7 +73,9 @@ def how_to_continue(config: DictConfig) -> str:
     arguments = sys.argv[1:]
     if not any(each.startswith("out=") for each in arguments):
         arguments = [*arguments, f"out={config.out}"]
-    return f"continue with: {shlex.join(['python', '-m', 'experiments', *arguments])}"
+    return (
+        f"continue with: {shlex.join([*launcher(), '-m', 'experiments', *arguments])}"
+    )
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -83,29 +87,34 @@ def run(config: DictConfig) -> None:
     from experiments.run import Comparison
 
     try:
+        join_processes(config)
         check_config(config)
+        agree_on(config)
         out = output_folder(config)
-        finished = is_finished(out, config)
+        finished = from_first(lambda: is_finished(out, config))
         if not finished:
             command = list(HydraConfig.get().overrides.task)
             comparison = Comparison(config, command, out)
-            create(out)
+            from_first(lambda: create(out))
     except EXPECTED as error:
-        sys.exit(f"error: {sentence(error)}")
+        sys.exit(f"{speaker()}error: {sentence(error)}")
     try:
         if not finished:
             comparison.run()
     except InterruptedRunError as signal:
-        print(f"stopped by {signal}; {how_to_continue(config)}", file=sys.stderr)
+        stop = f"{speaker()}stopped by {signal}; {how_to_continue(config)}"
+        print(stop, file=sys.stderr)
         sys.exit(128 + signal.number)
     except EXPECTED as error:
-        stop = f"error: {sentence(error)}"
+        stop = f"{speaker()}error: {sentence(error)}"
         if isinstance(error, OSError):  # of the machine, not of the settings
             stop = f"{stop}; {how_to_continue(config)}"
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             print(stop, file=sys.stderr)  # the other jobs go on
             return
         sys.exit(stop)
+    if rank() > 0:
+        return
     try:
         print(write_report([out], out))
     except OSError as error:
@@ -118,8 +127,9 @@ def main() -> None:
     try:
         check_overrides(arguments.overrides)
     except ValueError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"{speaker()}error: {error}")
     run()
+    leave()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,14 @@ from experiments.lock import check_free
 from experiments.names import CONFIG, LOCK, RESULTS, STATE
 from experiments.results import Run, read_run
 
-MAY_DIFFER = ("device", "workers", "out", "save_every_minutes")
+MAY_DIFFER = (
+    "device",
+    "workers",
+    "out",
+    "save_every_minutes",
+    "distributed.backend",
+    "distributed.timeout_minutes",
+)
 """Settings that a continued run may have other values of."""
 
 
@@ -56,7 +63,7 @@ def check_same(out: Path, config: DictConfig) -> None:
     Raises:
         ValueError: With each setting that differs.
     """
-    there, here = (_settings(each) for each in (OmegaConf.load(out / CONFIG), config))
+    there, here = (settings(each) for each in (OmegaConf.load(out / CONFIG), config))
     names = sorted(there.keys() | here.keys())
     different = [
         f"{name} is {_shown(there, name)} there and {_shown(here, name)} here"
@@ -70,15 +77,16 @@ def check_same(out: Path, config: DictConfig) -> None:
         )
 
 
-def _settings(config: Any) -> dict[str, Any]:
+def settings(config: Any) -> dict[str, Any]:
+    """What a run's numbers depend on, by the names of the command line."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    settings = Run(Path(), {str(k): v for k, v in plain.items()}, []).settings
-    return {k: v for k, v in settings.items() if k not in MAY_DIFFER}
+    every = Run(Path(), {str(k): v for k, v in plain.items()}, []).settings
+    return {k: v for k, v in every.items() if k not in MAY_DIFFER}
 
 
-def _shown(settings: dict[str, Any], name: str) -> str:
-    return str(settings[name]) if name in settings else "not set"
+def _shown(of: dict[str, Any], name: str) -> str:
+    return str(of[name]) if name in of else "not set"
 
 
 def _content(out: Path) -> list[Path]:

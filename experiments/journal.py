@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from avalanche_pnr import SelfSupervised
+from avalanche_pnr.distributed import from_first, largest, rank
 from avalanche_pnr.files import load_state, previous, save_state
 from experiments.interruption import Interruption
 from experiments.names import RESULTS, STATE
@@ -19,7 +20,8 @@ class Journal:
     """Keeps what a run has done in its folder, and continues from there.
 
     A run is made of trainings with names. What is written to the results after the
-    last state was saved is cut off when the run is continued, and written again.
+    last state was saved is cut off when the run is continued, and written again. Of
+    several processes the first one writes; all of them keep the journal together.
 
     Args:
         out: Folder of the run.
@@ -48,7 +50,7 @@ class Journal:
     @cached_property
     def saved(self) -> dict[str, Any] | None:
         """The last state, or ``None`` if there is none."""
-        return saved_state(self.path)
+        return from_first(lambda: saved_state(self.path))
 
     def begin(self, facts: dict[str, Any]) -> dict[str, Any] | None:
         """Begin, or stand where the last state was saved.
@@ -64,10 +66,11 @@ class Journal:
         """
         self._facts = facts
         if self.saved is None:
-            self._cut(0)
+            from_first(lambda: self._cut(0))
             self._save(None)
             return None
-        self._cut(self.saved["results"])
+        written = self.saved["results"]
+        from_first(lambda: self._cut(written))
         self.done = list(self.saved["done"])
         self.bar.update(self.saved["epochs"])
         before: dict[str, Any] = self.saved["facts"]
@@ -105,8 +108,11 @@ class Journal:
         Raises:
             InterruptedRunError: If it is to stop.
         """
-        requested = self.interruption.requested is not None
-        passed = time.monotonic() - self._last_save >= 60 * self.minutes
+        requested, passed = largest(
+            self.interruption.requested or 0,
+            time.monotonic() - self._last_save >= 60 * self.minutes,
+        )
+        self.interruption.requested = requested or None
         if requested or (passed and not strategy.within_epoch):
             self.save(strategy)
         self.interruption.stop_if_requested()
@@ -120,19 +126,25 @@ class Journal:
         """Leave a small state that says so."""
         self._finished = True
         self._save(None)
-        previous(self.path).unlink(missing_ok=True)
+        if rank() == 0:
+            previous(self.path).unlink(missing_ok=True)
 
     def _save(self, strategy: SelfSupervised | None) -> None:
-        state = {
-            "done": self.done,
-            "training": None if strategy is None else self._training,
-            "strategy": None if strategy is None else strategy.state_dict(),
-            "results": _synced_size(self.results),
-            "epochs": self.bar.n,
-            "facts": self._facts,
-            "finished": self._finished,
-        }
-        save_state(self.path, state)
+        of_strategy = None if strategy is None else strategy.state_dict()
+
+        def write() -> None:
+            state = {
+                "done": self.done,
+                "training": None if strategy is None else self._training,
+                "strategy": of_strategy,
+                "results": _synced_size(self.results),
+                "epochs": self.bar.n,
+                "facts": self._facts,
+                "finished": self._finished,
+            }
+            save_state(self.path, state)
+
+        from_first(write)
         self._last_save = time.monotonic()
 
     def _cut(self, size: int) -> None:

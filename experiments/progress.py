@@ -5,6 +5,25 @@ from typing import Any
 from avalanche.core import SupervisedPlugin
 from tqdm import tqdm
 
+from avalanche_pnr.distributed import rank
+
+
+class SilentBar(tqdm):
+    """That of the processes besides the first one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "disable": True})
+
+    @classmethod
+    def write(cls, *args: Any, **kwargs: Any) -> None:
+        """Write nothing."""
+
+
+def progress_bar(epochs: int) -> "tqdm[Any]":
+    """A bar over epochs, which the first of several processes shows."""
+    make = tqdm if rank() == 0 else SilentBar
+    return make(total=epochs, unit="epoch", delay=1, leave=False)
+
 
 class ProgressPlugin(SupervisedPlugin):
     """Advances a bar by one with each epoch, beside the loss of the last batch.
@@ -16,6 +35,7 @@ class ProgressPlugin(SupervisedPlugin):
 
     def __init__(self, bar: "tqdm[Any]", name: str) -> None:
         super().__init__()
+        self.supports_distributed = True
         self.bar = bar
         self.name = name
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ from avalanche.benchmarks.utils import concat_datasets
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
-from tqdm import tqdm
 
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.benchmarks.checksums import data_checksums
+from avalanche_pnr.distributed import (
+    check_alike,
+    from_first,
+    naming_lost_processes,
+    rank,
+)
 from avalanche_pnr.evaluation import Probe
 from avalanche_pnr.files import load_state, previous, save_state, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
@@ -32,6 +38,7 @@ from experiments.parts import (
     make_method,
     make_probes,
 )
+from experiments.progress import progress_bar
 from experiments.trainer import Trainer, naming_dead_workers
 
 FIRST = "first experience"
@@ -70,7 +77,7 @@ class Comparison:
         for name in config.regularizers:
             instantiate(config.plugins[name])
         self.interruption = Interruption()
-        bar = tqdm(total=self._epochs(), unit="epoch", delay=1, leave=False)
+        bar = progress_bar(self._epochs())
         self.journal = Journal(out, config.save_every_minutes, bar, self.interruption)
         self.trainer = Trainer(config, self.benchmark, out, bar, self.journal)
         first = make_method(config), self.probes
@@ -86,7 +93,8 @@ class Comparison:
         """
         trainings = {JOINT: self._joint, SINGLE: self._single}
         with (
-            locked(self.out),
+            naming_lost_processes(),
+            locked(self.out) if rank() == 0 else nullcontext(),
             self.interruption,
             self.trainer.bar,
             naming_dead_workers(),
@@ -98,7 +106,8 @@ class Comparison:
                 training = trainings.get(name, self._continual)
                 self.journal.once(name, partial(training, name))
             self.journal.finish()
-            previous(self.out / FIRST_STATE).unlink(missing_ok=True)
+            if rank() == 0:
+                previous(self.out / FIRST_STATE).unlink(missing_ok=True)
 
     def _untrained(self, name: str) -> None:
         """Judge a network that is not trained, or the pixels themselves."""
@@ -167,7 +176,7 @@ class Comparison:
     def _after_first(self) -> tuple[SelfSupervisedMethod, list[Probe]]:
         """Network and probes, trained on the first experience."""
         if FIRST in self.journal.done:
-            state = load_state(self.out / FIRST_STATE)
+            state = from_first(lambda: load_state(self.out / FIRST_STATE))
             self.first.load_state_dict(state, self.benchmark.train_stream)
         self.journal.once(FIRST, self._train_first)
         return self.first.model, self.probes
@@ -177,8 +186,9 @@ class Comparison:
         self.trainer.listen(FIRST, self.first)
         if not self._restored(self.first, self.benchmark.train_stream):
             self.trainer.train(self.first, self.benchmark.train_stream[0])
+        state = self.first.state_dict()
         for _ in range(2):  # so that there is one before, should it be damaged
-            save_state(self.out / FIRST_STATE, self.first.state_dict())
+            from_first(lambda: save_state(self.out / FIRST_STATE, state))
 
     def _fresh(
         self, name: str, training: str = "", plugins: Sequence[Any] = ()
@@ -202,9 +212,10 @@ class Comparison:
         """Write what is run, or see that it is what was run."""
         if self.journal.saved is None:
             config = OmegaConf.to_yaml(self.config, resolve=True)
-            write_whole(self.out / CONFIG, config.encode())
+            from_first(lambda: write_whole(self.out / CONFIG, config.encode()))
         data = {f"{k} data": each for k, each in data_checksums(self.data).items()}
-        facts = {"environment": environment(), "data": data}
+        check_alike(data)
+        facts = {"environment": from_first(environment), "data": data}
         before, bar = self.journal.begin(facts), self.trainer.bar
         if before is None:
             self._describe(facts)

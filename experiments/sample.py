@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from avalanche_pnr.distributed import rank
 from avalanche_pnr.evaluation import extract_stream
 from avalanche_pnr.files import write_whole
 
@@ -40,4 +41,5 @@ def save_features(
         labels=labels[rows],
         experience=experience[rows],
     )
-    write_whole(path, buffer.getvalue())
+    if rank() == 0:
+        write_whole(path, buffer.getvalue())

@@ -9,7 +9,16 @@ from experiments.overrides import check_choice
 from experiments.results import Run
 from experiments.trials import Trial, in_order, match
 
-IGNORED = {"seed", "out", "device", "workers", "loggers", "logger", "training"}
+IGNORED = {
+    "seed",
+    "out",
+    "device",
+    "workers",
+    "distributed",
+    "loggers",
+    "logger",
+    "training",
+}
 """Settings that runs of one table may differ in."""
 TRAINED = {"mode", "regularizers", "references"}
 MEASURED = {"downstream", "semi_supervised", "representation_images"}

@@ -1,4 +1,7 @@
-"""What all trainings of a run share: how a strategy is made, trained and judged."""
+"""What all trainings of a run share: how a strategy is made, trained and judged.
+
+Of several processes the first one writes.
+"""
 
 import io
 import json
@@ -18,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from avalanche_pnr import ProbePlugin, SelfSupervised, ssl_metrics
+from avalanche_pnr.distributed import rank
 from avalanche_pnr.evaluation import JSONLinesLogger, Probe
 from avalanche_pnr.files import write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
@@ -82,11 +86,16 @@ class Trainer:
             device=config.device,
             precision=instantiate(config.precision),
             accumulate=config.accumulate,
+            sync_batchnorm=config.sync_batchnorm,
             plugins=[*plugins, probe, *watchers, schedule, progress],
             evaluator=EvaluationPlugin(
                 loss_metrics(epoch=True),
                 ssl_metrics(probe, *watchers),
-                loggers=[JSONLinesLogger(self.out / RESULTS, run=name)],
+                loggers=(
+                    [JSONLinesLogger(self.out / RESULTS, run=name)]
+                    if rank() == 0
+                    else None
+                ),
             ),
         )
         strategy.pause = self.journal.pause
@@ -99,8 +108,9 @@ class Trainer:
         """
         values = {"out": str(self.out), "training": name}
         config = OmegaConf.merge(self.config, values)
-        loggers = [instantiate(config.logger[each]) for each in config.loggers]
-        strategy.evaluator.loggers += loggers
+        if rank() == 0:
+            loggers = [instantiate(config.logger[each]) for each in config.loggers]
+            strategy.evaluator.loggers += loggers
         return strategy
 
     def train(self, strategy: SelfSupervised, experience: Any) -> None:
@@ -139,7 +149,8 @@ class Trainer:
         """Write the weights of a training that has failed."""
         path, content = self.out / LAST_FINITE_STATE, io.BytesIO()
         torch.save(model.state_dict(), content)
-        write_whole(path, content.getvalue())
+        if rank() == 0:
+            write_whole(path, content.getvalue())
         return path
 
     def judge(self, name: str, strategy: SelfSupervised) -> None:
@@ -165,8 +176,9 @@ class Trainer:
 
     def write(self, **record: Any) -> None:
         """Add a line to the results."""
-        with (self.out / RESULTS).open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        if rank() == 0:
+            with (self.out / RESULTS).open("a") as file:
+                file.write(json.dumps(record) + "\n")
 
     def _extraction(self) -> dict[str, Any]:
         """How features are extracted."""

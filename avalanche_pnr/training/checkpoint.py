@@ -7,6 +7,7 @@ from typing import Any
 
 from avalanche.training.plugins import AGEMPlugin, GDumbPlugin, MIRPlugin
 
+from avalanche_pnr.distributed import rank
 from avalanche_pnr.random_state import random_state, set_random_state
 from avalanche_pnr.training.plain import Plain, has_state
 from avalanche_pnr.training.stream_samples import StreamSamples
@@ -150,6 +151,8 @@ def _restore_evaluator(plain: Plain, evaluator: Any, state: dict[str, Any]) -> N
     evaluator.last_metric_results = dict(state["last"])
     evaluator.all_metric_results.clear()
     evaluator.all_metric_results.update(copy.deepcopy(state["all"]))
+    if rank() > 0:  # only the first of several processes logs
+        return
     for logger, logger_state in zip(_loggers(evaluator), state["loggers"], strict=True):
         logger.load_state_dict(logger_state)
 

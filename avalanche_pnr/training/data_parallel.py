@@ -1,5 +1,6 @@
 """Training on several processes, each on its part of every batch."""
 
+from inspect import signature
 from typing import Any
 
 import torch
@@ -21,6 +22,14 @@ from avalanche_pnr.sharding import plain_loader, sharded
 
 REPLICATED = ("EWCPlugin", "LRSchedulerPlugin")
 """Plugins of Avalanche that do the same in every process, though they do not say so."""
+
+
+SYNC_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")  # the latter is the older
+    if name in signature(DistributedDataParallel).parameters
+)
+"""Whether buffers of the first process are sent before each step."""
 
 
 class Replica:
@@ -51,8 +60,9 @@ class Replica:
             output: Tensor = model(views)
             return output
         if self._network is None or self._network.module is not model:
-            # Buffers are the same already (queues), or averaged when they are needed.
-            self._network = DistributedDataParallel(model, broadcast_buffers=False)
+            # They are the same already (queues), or averaged where they are needed.
+            without_buffers: dict[str, Any] = {SYNC_BUFFERS: False}
+            self._network = DistributedDataParallel(model, **without_buffers)
         return self.gather(self._network(views))
 
     def gather(self, rows: Tensor) -> Tensor:

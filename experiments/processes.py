@@ -1,0 +1,46 @@
+"""The processes that ``torchrun`` has started with one command."""
+
+import os
+import sys
+
+from omegaconf import DictConfig
+
+from avalanche_pnr.distributed import check_alike, from_first, join
+from experiments.continuing import settings
+
+
+def join_processes(config: DictConfig) -> None:
+    """Let all processes of a run know each other; without ``torchrun``, do nothing.
+
+    Raises:
+        ValueError: If a restart would not find what it is to continue.
+    """
+    restarts = int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0))
+    if restarts and not any(each.startswith("out=") for each in sys.argv[1:]):
+        raise ValueError(
+            "torchrun --max-restarts needs out=..., where the restarted run is "
+            "continued"
+        )
+    join(config.device, **config.distributed)
+
+
+def agree_on(config: DictConfig) -> None:
+    """Let all processes write to one folder.
+
+    Raises:
+        ValueError: If they were started with different configurations.
+    """
+    check_alike(settings(config))
+    config.out = from_first(lambda: config.out)
+
+
+def launcher() -> list[str]:
+    """What starts Python: itself, or ``torchrun`` with as many processes."""
+    size = os.environ.get("LOCAL_WORLD_SIZE")
+    return ["python"] if size is None else ["torchrun", f"--nproc-per-node={size}"]
+
+
+def speaker() -> str:
+    """Who reports an error: nobody in particular, or another process than the first."""
+    number = os.environ.get("RANK", "0")
+    return "" if number == "0" else f"process {number}: "
