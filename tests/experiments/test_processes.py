@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from avalanche_pnr.distributed import from_first, rank
+from avalanche_pnr.distributed import from_first, join, rank
 from experiments.continuing import is_finished
 from experiments.interruption import InterruptedRunError
-from experiments.processes import agree_on
+from experiments.processes import agree_on, join_processes, launcher, speaker
 from experiments.results import Run, read_run
 from experiments.trainer import Trainer
 from tests.distributed.processes import together
@@ -167,9 +167,24 @@ def test_a_killed_worker_is_restarted_and_every_experience_trained(
     assert names_and_keys(read_run(out)) == names_and_keys(whole)
 
 
-@pytest.mark.slow
-def test_a_restart_needs_a_folder(run: list[str]) -> None:
-    process = torchrun("--max-restarts=1", "-m", "experiments", *TINY, *run)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode != 0
-    assert "torchrun --max-restarts needs out=" in output
+def test_a_restart_needs_a_folder(
+    monkeypatch: pytest.MonkeyPatch, run: list[str]
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "1")
+    monkeypatch.setattr(sys, "argv", ["experiments", "epochs=1"])
+    with pytest.raises(ValueError, match="torchrun --max-restarts needs out="):
+        join_processes(composed(*run))
+
+
+def test_a_gpu_for_all_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "run")
+    with pytest.raises(ValueError, match="device=cuda:0 would be shared"):
+        join("cuda:0")
+
+
+def test_errors_say_which_process_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (speaker(), launcher()) == ("", ["python"])
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert speaker() == "process 3: "
+    assert launcher() == ["torchrun", "--nproc-per-node=4"]
