@@ -9,10 +9,17 @@ from typing import Any
 import torch
 
 from experiments.environment import environment
-from experiments.speed import loop, loss, step
+from experiments.speed import loop, loss, precision, step, views, waits
 from experiments.speed.measure import Setting
 
-COMPARISONS = {"step": step.measure, "loss": loss.measure, "loop": loop.measure}
+COMPARISONS = {
+    "step": step.measure,
+    "loss": loss.measure,
+    "loop": loop.measure,
+    "views": views.measure,
+    "waits": waits.measure,
+    "precision": precision.measure,
+}
 
 
 def processor(device: torch.device) -> str:

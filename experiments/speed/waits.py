@@ -1,0 +1,135 @@
+"""Whole steps of a recipe with its views, and how long they wait for them."""
+
+import time
+from typing import Any
+
+import torch
+from avalanche.core import SupervisedPlugin
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from avalanche_pnr import SelfSupervised, class_incremental
+from avalanche_pnr.benchmarks import ImageData
+from experiments.parts import make_method
+from experiments.speed.measure import Setting, Work, ratio, seconds
+from experiments.speed.pipelines import (
+    BATCHED,
+    KORNIA,
+    PER_IMAGE,
+    configuration,
+    pipelines,
+)
+from experiments.speed.table import Table
+from experiments.speed.views import photographs
+
+RECIPES = {
+    "short, for a CPU": ("method=mocov2plus", "data=cifar100"),
+    "published": ("+recipe=cifar100/mocov2plus",),
+}
+"""MoCoV2+ with PNR on images of 32 px."""
+
+BATCH = {"cpu": 64, "cuda": 256}
+
+
+class Waits(SupervisedPlugin):
+    """Measures how long the batches of each training keep it waiting.
+
+    The first batch does not count: with it processes are started.
+
+    Attributes:
+        waited: Seconds of waiting in each training.
+        total: Seconds from the first batch's end on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+        self.total: list[float] = []
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Begin to count."""
+        self.waited.append(0.0)
+        self.total.append(0.0)
+        self._ended: float | None = None
+
+    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """A batch is there."""
+        if self._ended is not None:
+            self.waited[-1] += time.perf_counter() - self._ended
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """The next one is waited for."""
+        now = time.perf_counter()
+        if self._ended is not None:
+            self.total[-1] += now - self._ended
+        self._ended = now
+
+
+def measure(setting: Setting) -> Table:
+    """Trainings by three pipelines, without and with a process for them, in turn."""
+    names = list(RECIPES)[:1] if setting.quick else list(RECIPES)
+    rows = [row for name in names for row in _rows(name, setting)]
+    return Table(
+        "Training: waits as part of the time, and the training process's time", rows
+    )
+
+
+def _rows(name: str, setting: Setting) -> list[dict[str, Any]]:
+    config, device = configuration(*RECIPES[name]), setting.device
+    batch = 32 if setting.quick else BATCH[device.type]
+    images = photographs(batch * (2 if name == "published" else 6), 32)
+    waits: dict[tuple[str, int], Waits] = {}
+    contestants: dict[tuple[str, int], Work] = {}
+    for views, transform in pipelines(config.data).items():
+        data = ImageData.from_images("photographs", images, images)
+        data = data if views == PER_IMAGE else data.in_memory(device)
+        stream = class_incremental(
+            data,
+            experiences=1,
+            train_transform=transform,
+            eval_transform=instantiate(config.data.plain_view),
+        ).train_stream
+        for workers in _workers(views, device):
+            each = views, workers
+            waits[each] = Waits()
+            strategy = _strategy(config, batch, device, waits[each])
+            contestants[each] = _training(strategy, stream[0], workers)
+    taken = seconds(contestants, setting)
+    return [
+        {
+            "recipe": name,
+            "views": views,
+            "workers": workers,
+            "waits": ratio(each.waited[1:], each.total[1:]),
+            "time / batched": ratio(taken[views, workers], taken[BATCHED, 0]),
+        }
+        for (views, workers), each in waits.items()
+    ]
+
+
+def _workers(views: str, device: torch.device) -> tuple[int, ...]:
+    """Processes to try; those of a loader do not reach images on a GPU."""
+    if views == KORNIA or (views == BATCHED and device.type == "cuda"):
+        return (0,)
+    return (0, 1) if device.type == "cpu" else (0, 8)
+
+
+def _strategy(
+    config: DictConfig, batch: int, device: torch.device, waits: Waits
+) -> SelfSupervised:
+    model = make_method(config)
+    strategy = SelfSupervised(
+        model=model,
+        optimizer=instantiate(config.optimizer)(model.parameters()),
+        train_mb_size=batch,
+        device=device,
+        precision=instantiate(config.precision),
+        plugins=[*instantiate(config.plugins.pnr), waits],
+        evaluator=None,
+    )
+    strategy.past_model.snapshot(model.to(device))
+    return strategy
+
+
+def _training(strategy: SelfSupervised, experience: Any, workers: int) -> Work:
+    return lambda: strategy.train(experience, num_workers=workers)
