@@ -1,4 +1,7 @@
-"""``python -m experiments.views OUT.png``: pairs of views as the recipes draw them."""
+"""``python -m experiments.views OUT.png``: pairs of views as the recipes draw them.
+
+``--batched`` draws them as ``views=batched`` does.
+"""
 
 import argparse
 from pathlib import Path
@@ -14,6 +17,7 @@ from omegaconf import DictConfig
 from PIL import Image
 from sklearn.datasets import load_sample_images
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from avalanche_pnr.files import write_whole
 from experiments.overrides import CONF
@@ -29,8 +33,12 @@ PAIRS = 3
 """Pairs drawn of each image."""
 
 
-def figure() -> Figure:
-    """A row for each kind of recipe, its pairs side by side, of two photographs."""
+def figure(batched: bool = False) -> Figure:
+    """A row for each kind of recipe, its pairs side by side, of two photographs.
+
+    Args:
+        batched: Whether to draw the views of ``views=batched``.
+    """
     images = [Image.fromarray(pixels) for pixels in load_sample_images().images]
     columns = PAIRS * len(images)
     size = (1.5 * columns + 1, 0.95 * len(ROWS))
@@ -39,11 +47,13 @@ def figure() -> Figure:
     for row, (label, recipe) in zip(panels, ROWS.items(), strict=True):
         with initialize_config_dir(str(CONF), version_base="1.3"):
             data = compose("config", [f"+recipe={recipe}"]).data
-        draw = instantiate(data.views)
-        row[0].set_ylabel(label)
+        draw = instantiate(data.views, batched=batched)
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center")
         for column, axes in enumerate(row):
             image = images[column // PAIRS]
-            axes.imshow(side_by_side(draw(reduced(image, data.image_size)), data))
+            views = draw(reduced(image, data.image_size))
+            views = default_collate([views])[0] if batched else views
+            axes.imshow(side_by_side(views, data))
             axes.set(xticks=[], yticks=[])
     return drawing
 
@@ -69,10 +79,11 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.views")
     parser.add_argument("out", type=Path, metavar="OUT.png")
-    out = parser.parse_args().out
+    parser.add_argument("--batched", action="store_true", help="those of whole batches")
+    chosen = parser.parse_args()
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002  (lightly's blur and solarisation draw from it)
-    write_whole(out, png(figure()))
+    write_whole(chosen.out, png(figure(chosen.batched)))
 
 
 if __name__ == "__main__":

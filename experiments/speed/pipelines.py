@@ -5,8 +5,9 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+import experiments.__main__  # noqa: F401  (registers the resolvers)
 from avalanche_pnr import BatchedViews
 from avalanche_pnr.transforms.batched_steps import kornia
 from experiments.overrides import CONF
@@ -21,16 +22,18 @@ def configuration(*choices: str) -> DictConfig:
         return compose("config", list(choices))
 
 
-def pipelines(data: DictConfig) -> dict[str, Any]:
+def pipelines(data: DictConfig, **other: Any) -> dict[str, Any]:
     """Train transforms with the parameters of one recipe.
 
     Args:
         data: The recipe's settings of its data.
+        **other: Parameters of ``photograph_views`` that are others here.
     """
+    views: Any = OmegaConf.merge(data.views, other)
     return {
-        PER_IMAGE: instantiate(data.views),
-        BATCHED: instantiate(data.views, batched=True),
-        KORNIA: kornia_views(**data.views),
+        PER_IMAGE: instantiate(views),
+        BATCHED: instantiate(views, batched=True),
+        KORNIA: kornia_views(**views),
     }
 
 
@@ -64,13 +67,14 @@ def kornia_views(
             modules.RandomHorizontalFlip(p=flip),
             modules.ColorJitter(*jitter, p=jitter_probability),
             modules.RandomGrayscale(p=greyscale),
-            # Modules whose probability is 0 compute all the same.
-            *[modules.RandomGaussianBlur((13, 13), tuple(blur_sigma), p=blurred)]
-            * bool(blurred),
-            *[modules.RandomSolarize((0.5, 0.5), (0.0, 0.0), p=solarized)]
-            * bool(solarized),
+            modules.RandomGaussianBlur((13, 13), tuple(blur_sigma), p=blurred),
+            modules.RandomSolarize((0.5, 0.5), (0.0, 0.0), p=solarized),
             modules.Normalize(tuple(mean), tuple(std)),
         )
 
+    def happening(steps: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Modules whose probability is 0 would be computed all the same."""
+        return tuple(step for step in steps if step.p > 0)
+
     first, second = zip(blur, solarize, strict=True)
-    return BatchedViews(steps(*first), steps(*second))
+    return BatchedViews(*(happening(steps(*each)) for each in (first, second)))

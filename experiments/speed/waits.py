@@ -28,7 +28,8 @@ RECIPES = {
 }
 """MoCoV2+ with PNR on images of 32 px."""
 
-BATCH = {"cpu": 64, "cuda": 256}
+BATCH = {"cpu": 32, "cuda": 256}
+BATCHES = {"short, for a CPU": 8, "published": 2}
 
 
 class Waits(SupervisedPlugin):
@@ -76,10 +77,10 @@ def measure(setting: Setting) -> Table:
 
 def _rows(name: str, setting: Setting) -> list[dict[str, Any]]:
     config, device = configuration(*RECIPES[name]), setting.device
-    batch = 32 if setting.quick else BATCH[device.type]
-    images = photographs(batch * (2 if name == "published" else 6), 32)
-    waits: dict[tuple[str, int], Waits] = {}
-    contestants: dict[tuple[str, int], Work] = {}
+    batch = BATCH[device.type]
+    images = photographs(batch * (4 if setting.quick else BATCHES[name]), 32)
+    waits: dict[str, Waits] = {}
+    contestants: dict[str, Work] = {}
     for views, transform in pipelines(config.data).items():
         data = ImageData.from_images("photographs", images, images)
         data = data if views == PER_IMAGE else data.in_memory(device)
@@ -90,20 +91,19 @@ def _rows(name: str, setting: Setting) -> list[dict[str, Any]]:
             eval_transform=instantiate(config.data.plain_view),
         ).train_stream
         for workers in _workers(views, device):
-            each = views, workers
-            waits[each] = Waits()
-            strategy = _strategy(config, batch, device, waits[each])
-            contestants[each] = _training(strategy, stream[0], workers)
+            way = f"{views}, workers={workers}"
+            waits[way] = Waits()
+            strategy = _strategy(config, batch, device, waits[way])
+            contestants[way] = _training(strategy, stream[0], workers)
     taken = seconds(contestants, setting)
     return [
         {
             "recipe": name,
-            "views": views,
-            "workers": workers,
+            "views": way,
             "waits": ratio(each.waited[1:], each.total[1:]),
-            "time / batched": ratio(taken[views, workers], taken[BATCHED, 0]),
+            "time / batched": ratio(taken[way], taken[f"{BATCHED}, workers=0"]),
         }
-        for (views, workers), each in waits.items()
+        for way, each in waits.items()
     ]
 
 

@@ -1,0 +1,76 @@
+"""What the comparisons of views and of precision compare; no time is asserted."""
+
+import time
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from experiments.speed import precision, views, waits
+from experiments.speed.measure import Setting
+from experiments.speed.pipelines import configuration, pipelines
+from experiments.speed.views import photographs
+
+pytest.importorskip("kornia")
+
+QUICK = Setting(torch.device("cpu"), quick=True, rounds=1)
+
+
+@pytest.mark.parametrize("recipe", ["cifar100/mocov2plus", "cifar100/vicreg"])
+def test_three_pipelines_draw_the_same_recipe(recipe: str) -> None:
+    data = configuration(f"+recipe={recipe}").data
+    held = photographs(200, 32)
+    images = [held[index][0] for index in range(200)]
+    drawn = {
+        name: default_collate([*map(transform, images)])
+        for name, transform in pipelines(data).items()
+    }
+    expected = drawn.pop("per image")
+    assert set(drawn) == {"batched", "kornia"}
+    for found in drawn.values():
+        assert found.shape == expected.shape == (200, 2, 3, 32, 32)
+        for view in (0, 1):
+            a, b = found[:, view], expected[:, view]
+            torch.testing.assert_close(a.mean(), b.mean(), rtol=0, atol=0.15)
+            torch.testing.assert_close(a.std(), b.std(), rtol=0.08, atol=0)
+
+
+def test_waits_are_counted_from_the_second_batch_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counter, strategy = waits.Waits(), None
+    #         first batch ends at 9; waits 1, 2; ends at 20, 32
+    moments = iter([9.0, 10.0, 20.0, 22.0, 32.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
+    counter.before_training_exp(strategy)
+    for _ in range(3):
+        counter.before_training_iteration(strategy)
+        counter.after_training_iteration(strategy)
+    assert (counter.waited, counter.total) == ([3.0], [23.0])
+
+
+def test_processes_are_tried_where_they_reach_the_images() -> None:
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert waits._workers("batched", cpu) == (0, 1)
+    assert waits._workers("batched", cuda) == (0,)
+    assert waits._workers("per image", cuda) == (0, 8)
+
+
+def test_tables_name_what_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "BATCH", {"cpu": 4})
+    monkeypatch.setitem(views.RECIPES, "CIFAR-100", ("cifar100/mocov2plus", 32, 8))
+
+    def column(table: Any, name: str) -> list[Any]:
+        return [row[name] for row in table.rows]
+
+    found = waits.measure(QUICK)
+    assert [0 < share.median < 1 for share in column(found, "waits")] == [True] * 5
+    assert column(found, "views")[0] == "per image, workers=0"
+    assert column(views.measure(QUICK), "recipe") == ["CIFAR-100"]
+    found = precision.measure(QUICK)
+    plain, laid_out, bf16, stacked = column(found, "outputs differ by")
+    assert plain == 0
+    assert laid_out < 1e-4
+    assert 1e-4 < bf16 < 0.1
+    assert stacked > 1e-3  # BatchNorm saw both views
