@@ -21,9 +21,9 @@ class RandomResizedCrops:
     Bicubic interpolation is linear in each direction: a crop is two products of
     matrices, one pair for each image. PIL rounds to whole numbers between the two.
 
-    kornia's crops, and PyTorch's ``interpolate``, have a sharper kernel and no
-    antialiasing by image: their gradients are 3 % larger at 32 px, and half as large
-    again where crops of photographs are reduced.
+    kornia's crops have a sharper kernel and no antialiasing: their squared gradients
+    are 8 % larger at 32 px, and 86 % larger where photographs of 96 px become views of
+    32 px (``python -m experiments.speed views``).
 
     Args:
         size: Height and width of a crop, pixels.

@@ -25,6 +25,7 @@ from experiments.speed.table import Cell, Table
 RECIPES = {
     "CIFAR-100": ("cifar100/mocov2plus", 32, 256),
     "CIFAR-100, VICReg": ("cifar100/vicreg", 32, 256),
+    "CIFAR-100, from 96 px": ("cifar100/mocov2plus", 96, 64),
     "ImageNet-100": ("imagenet100_class/mocov2plus", 256, 32),
 }
 """A recipe, the pixels of an image's side, and images of a batch."""
