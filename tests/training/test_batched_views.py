@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 import torch
 from avalanche.benchmarks import CLScenario, split_online_stream
-from avalanche.core import SupervisedPlugin
 from avalanche.training.plugins import (
     AGEMPlugin,
     EWCPlugin,
@@ -12,7 +11,6 @@ from avalanche.training.plugins import (
     MIRPlugin,
     ReplayPlugin,
 )
-from torch import Tensor
 
 from avalanche_pnr import (
     PNRPlugin,
@@ -24,6 +22,7 @@ from avalanche_pnr import (
 )
 from avalanche_pnr.benchmarks import ImageData
 from tests.conftest import Strategy, tiny_moco
+from tests.training.batches import Batches
 
 pytest.importorskip("kornia")
 
@@ -34,17 +33,6 @@ NORMALIZE = {"mean": (0.5, 0.5, 0.5), "std": (0.3, 0.3, 0.3)}
 def benchmark(few_digits: ImageData) -> CLScenario:
     """Five experiences of 48 images."""
     return class_incremental(few_digits.in_memory(), experiences=5, **transforms())
-
-
-class Batches(SupervisedPlugin):
-    """Keeps the batches that a strategy trains on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.views: list[Tensor] = []
-
-    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        self.views.append(strategy.mb_x.clone())
 
 
 PLUGINS: dict[str, Callable[[], list[Any]]] = {

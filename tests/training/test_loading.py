@@ -14,23 +14,13 @@ from torch import Tensor
 from avalanche_pnr import class_incremental
 from avalanche_pnr.benchmarks import ImageData
 from tests.conftest import Strategy, tiny_simclr
+from tests.training.batches import Batches
 
 SHAPE = (2, 3, 8, 8)
 
 
 def plain(image: Any) -> Tensor:
     return torch.zeros(3, 8, 8)
-
-
-class Batches(SupervisedPlugin):
-    """Keeps what strategies train on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.views: list[Tensor] = []
-
-    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        self.views.append(strategy.mb_x.clone())
 
 
 def process(image: Any) -> Tensor:
