@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr.distributed import from_first, leave, rank
 from experiments.checks import check_config
+from experiments.interruption import InterruptedRunError, Interruption
 from experiments.overrides import CONF, check_overrides, swept_names
 from experiments.processes import agree_on, join_processes, launcher, speaker
 
@@ -80,9 +81,19 @@ def how_to_continue(config: DictConfig) -> str:
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run(config: DictConfig) -> None:
-    """Check, train, report."""
+    """Check, train, report; whoever stops that is told how to go on."""
+    try:
+        with Interruption():
+            carry_out(config)
+    except InterruptedRunError as signal:
+        stop = f"{speaker()}stopped by {signal}; {how_to_continue(config)}"
+        print(stop, file=sys.stderr)
+        sys.exit(128 + signal.number)
+
+
+def carry_out(config: DictConfig) -> None:
+    """Run what is not finished, and print the report."""
     from experiments.continuing import is_finished
-    from experiments.interruption import InterruptedRunError
     from experiments.report import write_report
     from experiments.run import Comparison
 
@@ -101,10 +112,8 @@ def run(config: DictConfig) -> None:
     try:
         if not finished:
             comparison.run()
-    except InterruptedRunError as signal:
-        stop = f"{speaker()}stopped by {signal}; {how_to_continue(config)}"
-        print(stop, file=sys.stderr)
-        sys.exit(128 + signal.number)
+        if rank() == 0:
+            print(write_report([out], out))
     except EXPECTED as error:
         stop = f"{speaker()}error: {sentence(error)}"
         if isinstance(error, OSError):  # of the machine, not of the settings
@@ -113,12 +122,6 @@ def run(config: DictConfig) -> None:
             print(stop, file=sys.stderr)  # the other jobs go on
             return
         sys.exit(stop)
-    if rank() > 0:
-        return
-    try:
-        print(write_report([out], out))
-    except OSError as error:
-        sys.exit(f"error: {error}; {how_to_continue(config)}")
 
 
 def main() -> None:

@@ -12,8 +12,10 @@ from typing import Any
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class InterruptedRunError(Exception):
+class InterruptedRunError(BaseException):
     """Raised where a run stops that was asked to.
+
+    Like ``KeyboardInterrupt`` it is no ``Exception``: libraries do not catch it.
 
     Args:
         number: The signal.

@@ -217,8 +217,8 @@ class Comparison:
         check_alike(data)
         facts = {"environment": from_first(environment), "data": data}
         before, bar = self.journal.begin(facts), self.trainer.bar
+        self.journal.once("description", partial(self._describe, facts))
         if before is None:
-            self._describe(facts)
             return
         if before["data"] != data:
             raise ValueError(

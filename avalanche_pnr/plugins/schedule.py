@@ -69,6 +69,10 @@ class WarmupCosinePlugin(SupervisedPlugin):
                 warnings.filterwarnings("ignore", message="Detected call of")
                 self._scheduler.step()
 
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """The schedule ends with the experience."""
+        self._scheduler = None
+
     def state_dict(self) -> dict[str, Any]:
         """The optimizer's own learning rates, and where the schedule stands."""
         scheduler = self._scheduler and self._scheduler.state_dict()

@@ -139,14 +139,20 @@ def test_all_modes_end_the_same_wherever_they_are_stopped(
     assert_same(tmp_path / "whole", out)
 
 
+@pytest.mark.parametrize("experience", [2, 3])
 def test_a_run_that_dies_while_it_judges_judges_again(
-    whole: Path, data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    experience: int,
+    whole_state: Any,
+    data: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    whole, state = whole_state
     out, judge = tmp_path / "run", Trainer.judge
 
     def dying(self: Trainer, name: str, strategy: Any) -> None:
         judge(self, name, strategy)
-        if strategy.clock.train_exp_counter == 2:
+        if strategy.clock.train_exp_counter == experience:
             raise MemoryError
 
     monkeypatch.setattr(Trainer, "judge", dying)
@@ -154,7 +160,7 @@ def test_a_run_that_dies_while_it_judges_judges_again(
         prepared(out, *data, *ONE).run()
     monkeypatch.undo()
     assert load_state(out / "state.pt")["strategy"]["experience"] is None
-    finished(out, *data, *ONE)
+    assert differences(state, ended(out, *data, *ONE)) == []
     assert_same(whole, out)
 
 
