@@ -40,6 +40,11 @@ class RandomNewInstancesTest(unittest.TestCase):
             samples = {tuple(sample) for part in split for sample in part}
             self.assertEqual(120, len(samples))
 
+    def test_in_the_order_of_the_data_if_asked_for(self):
+        split = self._split(shuffle=False)
+        samples = [sample[0].tolist() for sample in self.train]
+        self.assertEqual(samples, [sample for part in split for sample in part])
+
     def test_minimum_of_every_class(self):
         benchmark = new_instances_benchmark(
             self.train,

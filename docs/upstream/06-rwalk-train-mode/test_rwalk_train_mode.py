@@ -20,6 +20,11 @@ class ModeRecorder(SupervisedPlugin):
         self.modes.add(tuple((name, module.training) for name, module in modules))
 
 
+class FrozenNorm(SupervisedPlugin):
+    def before_training_epoch(self, strategy, **kwargs):
+        strategy.model[1].eval()
+
+
 class RWalkTrainModeTest(unittest.TestCase):
     def test_training_is_in_train_mode(self):
         model = nn.Sequential(
@@ -31,22 +36,18 @@ class RWalkTrainModeTest(unittest.TestCase):
         self.assertEqual(recorder.steps, model[1].num_batches_tracked.item())
 
     def test_frozen_modules_stay_in_eval_mode(self):
-        class Frozen(nn.BatchNorm1d):
-            def train(self, mode=True):
-                return super().train(False)
-
-        model = nn.Sequential(nn.Linear(6, 8), Frozen(8), nn.Linear(8, 10))
-        recorder = self._train(model)
+        model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
+        recorder = self._train(model, [FrozenNorm()])
         expected = (("", True), ("0", True), ("1", False), ("2", True))
         self.assertEqual([expected], sorted(recorder.modes))
 
-    def _train(self, model):
+    def _train(self, model, plugins=()):
         recorder = ModeRecorder()
         strategy = Naive(
             model=model,
             optimizer=torch.optim.SGD(model.parameters(), lr=0.01),
             train_mb_size=15,
-            plugins=[RWalkPlugin(delta_t=2), recorder],
+            plugins=[*plugins, RWalkPlugin(delta_t=2), recorder],
             evaluator=None,
         )
         benchmark = get_fast_benchmark(n_samples_per_class=50)

@@ -61,6 +61,19 @@ class WarmupSchedulesTest(unittest.TestCase):
         self.assertLess(lrs[0][-1], 0.1)
         self.assertEqual(0, scheduler.last_epoch)
 
+    def test_state_of_a_scheduler(self):
+        class Remembering(MultiStepLR):
+            def __init__(self, optimizer):
+                self.history = []
+                super().__init__(optimizer, [2])
+
+            def step(self, *args):
+                super().step(*args)
+                self.history.append(self.last_epoch)
+
+        scheduler, _ = self._train(Remembering)
+        self.assertEqual([0], scheduler.history)
+
     def test_no_reset(self):
         _, lrs = self._train(
             lambda opt: MultiStepLR(opt, [2]), reset_scheduler=False, reset_lr=False

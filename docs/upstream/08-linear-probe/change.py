@@ -57,9 +57,8 @@ def _extract(
     model: torch.nn.Module, experience: Any, layer_name: Optional[str], batch_size: int
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Features and targets of an experience, without data augmentation."""
-    layer = model if layer_name is None else dict(model.named_modules())[layer_name]
     features: List[np.ndarray] = []
-    hook = layer.register_forward_hook(
+    hook = model.get_submodule(layer_name or "").register_forward_hook(
         lambda module, args, output: features.append(output.flatten(1).cpu().numpy())
     )
     modes = [(module, module.training) for module in model.modules()]

@@ -35,16 +35,17 @@ class HiddenLabelsTest(unittest.TestCase):
             self.assertEqual(targets.tolist(), [int(s[1]) for s in exp.dataset])
 
     def test_samples_and_known_labels_stay(self):
-        benchmark = with_hidden_labels(self.original, labelled=0.5, seed=1)
-        pairs = zip(self.original.train_stream, benchmark.train_stream)
-        for old, new in pairs:
-            for group in ("train", "eval"):
-                old_data, new_data = getattr(old.dataset, group)(), new.dataset
-                new_data = getattr(new_data, group)()
-                self.assertEqual(len(old_data), len(new_data))
-                for (x, y, *_), (new_x, new_y, *_) in zip(old_data, new_data):
-                    self.assertTrue(torch.equal(x, new_x))
-                    self.assertIn(int(new_y), (int(y), -1))
+        for labelled in (0.0, 0.5, 1.0):
+            benchmark = with_hidden_labels(self.original, labelled=labelled, seed=1)
+            for old, new in zip(self.original.train_stream, benchmark.train_stream):
+                self._same(old.dataset.train(), new.dataset.train())
+                self._same(old.dataset.eval(), new.dataset.eval())
+
+    def _same(self, old, new):
+        self.assertEqual(len(old), len(new))
+        for (x, y, *_), (new_x, new_y, *_) in zip(old, new):
+            self.assertTrue(torch.equal(x, new_x))
+            self.assertIn(int(new_y), (int(y), -1))
 
     def test_other_streams_stay(self):
         benchmark = with_hidden_labels(self.original)

@@ -23,8 +23,8 @@ def default_self_supervised_evaluator() -> EvaluationPlugin:
 class SelfSupervisedProblem:
     """Mini-batches of stacked views, labelled or not.
 
-    A mini-batch is `[views, targets, ...]`, where `views` has the shape (N, V, ...),
-    N samples with V views each. Targets may be absent; they are -1 then.
+    A mini-batch is `[views, targets, ...]`, or the views alone, whose targets are -1
+    then. `views` has the shape (N, V, ...): N samples with V views each.
     """
 
     mbatch: Any
