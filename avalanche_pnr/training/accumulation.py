@@ -1,5 +1,7 @@
 """One optimizer step for several batches, with scaled losses where float16 needs it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -33,6 +35,7 @@ class Accumulation:
         """
         if batch == 0:  # what an experience has left over is dropped
             self._gradients, self._outputs = {}, []
+            return
         parameters = dict(model.named_parameters())
         for name, gradient in self._gradients.items():
             parameters[name].grad = gradient
@@ -124,6 +127,15 @@ class AccumulatedUpdate(SGDUpdate):
                 "precision bfloat16 or float32, lower the learning rate, or look for "
                 "damaged images"
             )
+
+    @contextmanager
+    def reset_scaler_on_error(self) -> Iterator[None]:
+        """Let the scaler forget, where a block fails, that it unscaled gradients."""
+        try:
+            yield
+        except FloatingPointError:
+            self.scaler.update(self.scaler.get_scale())
+            raise
 
     def _before_forward(self, **kwargs: Any) -> None:
         self.accumulation.resume(self.model, self._batch_of_step)

@@ -1,6 +1,6 @@
 """Stopping before a loss that is not finite destroys the model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,31 +35,25 @@ class RunningStatistics:
             raise
 
 
-def check_loss(strategy: Any) -> None:
-    """Refuse to learn from a loss that is NaN or infinite.
+def check_finite(strategy: Any, parameters: Iterable[Tensor]) -> None:
+    """Refuse to learn from a loss or gradients that are NaN or infinite.
+
+    One number is read back from the device.
 
     Args:
         strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy in training.
+        parameters: Whose gradients to look at.
 
     Raises:
         FloatingPointError: With experience, epoch, iteration and terms of the loss.
     """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norms = torch._foreach_norm(gradients) if gradients else ()
+    if torch.stack([strategy.loss.detach().sum(), *norms]).isfinite().all():
+        return
     if not torch.isfinite(strategy.loss).all():
         raise _stop(strategy, f"the loss is {strategy.loss.item():g}")
-
-
-def check_gradients(strategy: Any) -> None:
-    """Refuse to step along gradients that are NaN or infinite.
-
-    Args:
-        strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy in training.
-
-    Raises:
-        FloatingPointError: With experience, epoch, iteration and terms of the loss.
-    """
-    gradients = [p.grad for p in strategy.model.parameters() if p.grad is not None]
-    if gradients and not torch.stack(torch._foreach_norm(gradients)).isfinite().all():
-        raise _stop(strategy, "the gradient is not finite")
+    raise _stop(strategy, "the gradient is not finite")
 
 
 def _stop(strategy: Any, what: str) -> FloatingPointError:

@@ -29,8 +29,7 @@ from avalanche_pnr.training.data_parallel import (
 from avalanche_pnr.training.evaluator import default_evaluator
 from avalanche_pnr.training.finite import (
     RunningStatistics,
-    check_gradients,
-    check_loss,
+    check_finite,
 )
 from avalanche_pnr.training.problem import MethodLoss, SelfSupervisedProblem
 from avalanche_pnr.training.resumable import ResumableTraining
@@ -312,26 +311,17 @@ class SelfSupervised(
         self._statistics.keep(self.model)
         super()._before_training_iteration(**kwargs)
 
-    def backward(self) -> None:
-        """Compute gradients, unless the loss is NaN or infinite.
-
-        Raises:
-            FloatingPointError: If it is; the model stays as before the batch.
-        """
-        with self._statistics.restored_on_error():
-            check_loss(self)
-        super().backward()
-
     def optimizer_step(self) -> None:
-        """Step, unless a gradient is NaN or infinite.
+        """Step, unless the loss or a gradient is NaN or infinite.
 
         Raises:
-            FloatingPointError: If one is, in float16 at whatever scale; the model stays
-                as before the batch.
+            FloatingPointError: If one is, a gradient in float16 at whatever scale; the
+                model stays as before the batch.
         """
-        with self._statistics.restored_on_error():
-            if self.completes_step and not self.scaler.is_enabled():
-                check_gradients(self)
+        whole = self.completes_step and not self.scaler.is_enabled()
+        groups = self.optimizer.param_groups if whole else []
+        with self._statistics.restored_on_error(), self.reset_scaler_on_error():
+            check_finite(self, [p for group in groups for p in group["params"]])
             super().optimizer_step()
 
     def _train_cleanup(self) -> None:

@@ -9,6 +9,7 @@ import torch
 from avalanche.benchmarks import CLScenario
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
 from avalanche_pnr.plugins import PastModelPlugin
@@ -129,3 +130,44 @@ def test_every_term_of_several_plugins_is_listed(make_strategy: Any) -> None:
     terms = rf"\(loss {number} \+ CaSSLePlugin {number} \+ Infinite inf\)"
     with pytest.raises(FloatingPointError, match=terms):
         strategy.train(experiences[1])
+
+
+def test_a_gradient_that_a_plugin_breaks_changes_nothing(make_strategy: Any) -> None:
+    class Break(SupervisedPlugin):
+        def after_backward(self, strategy: SelfSupervised, **kwargs: Any) -> None:
+            if strategy.clock.train_iterations == 7:
+                next(p for p in strategy.model.parameters()).grad[0] = torch.inf
+
+    before = BeforeBatch()
+    strategy = make_strategy(plugins=[PNRPlugin(), before, Break()])
+    message = r"gradient is not finite .* experience 2, epoch 0, iteration 1 \(from 0\)"
+    with pytest.raises(FloatingPointError, match=message):
+        strategy.train(stream().train_stream)
+    before.assert_nothing_changed(strategy)
+
+
+class HostReads(TorchDispatchMode):
+    """Counts numbers that are read back from the device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_reads_one_number_from_the_device(name: str, make_strategy: Any) -> None:
+    reads = []
+    for images in (16, 48):  # one step and three
+        strategy = make_strategy(METHODS[name](), plugins=[PNRPlugin()])
+        experiences = benchmark_of_views(*torch.rand(2, images, 2, 3, 8, 8))
+        strategy.train(experiences.train_stream[0])
+        with HostReads() as host_reads:
+            strategy.train(experiences.train_stream[1])
+        reads.append(host_reads.count)
+    assert reads[1] - reads[0] == 2

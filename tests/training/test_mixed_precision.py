@@ -123,16 +123,23 @@ def test_gradients_that_are_not_finite_at_any_scale_end_the_training(
         assert torch.equal(one, other)
 
 
-def test_a_loss_that_is_not_finite_still_ends_it_at_once(
+def test_a_loss_that_is_not_finite_ends_it_at_once_and_training_can_go_on(
     benchmark_of_digits: CLScenario, make_strategy: Strategy
 ) -> None:
     class Broken(SupervisedPlugin):
-        def before_backward(self, strategy: Any, **kwargs: Any) -> None:
-            strategy.loss += float("nan")
+        error = float("nan")
 
-    strategy = make_strategy(plugins=[Broken()], precision=Precision("float16"))
+        def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+            strategy.loss += self.error
+
+    broken = Broken()
+    strategy = make_strategy(plugins=[broken], precision=Precision("float16"))
+    scale = strategy.scaler.get_scale()
     with pytest.raises(FloatingPointError, match="the loss is nan"):
         strategy.train(benchmark_of_digits.train_stream[0])
+    assert strategy.scaler.get_scale() == scale
+    broken.error = 0.0
+    strategy.train(benchmark_of_digits.train_stream[0])
 
 
 def test_the_scale_is_a_part_of_the_state(
