@@ -9,13 +9,26 @@ from typing import Any
 import torch
 
 from experiments.environment import environment
-from experiments.speed import loop, loss, precision, step, views, waits
+from experiments.speed import (
+    experiences,
+    linear,
+    loop,
+    loss,
+    precision,
+    step,
+    throughput,
+    views,
+    waits,
+)
 from experiments.speed.measure import Setting
 
 COMPARISONS = {
     "step": step.measure,
     "loss": loss.measure,
     "loop": loop.measure,
+    "linear": linear.measure,
+    "experiences": experiences.measure,
+    "throughput": throughput.measure,
     "views": views.measure,
     "waits": waits.measure,
     "precision": precision.measure,

@@ -1,18 +1,21 @@
 """What the strategy costs beside a plain loop of the same steps."""
 
 import copy
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 
 import torch
 from avalanche.benchmarks import benchmark_from_datasets
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.evaluation.metrics import loss_metrics
+from avalanche.logging import InteractiveLogger
 from avalanche.training.plugins import EvaluationPlugin
 from torch.optim import SGD, Optimizer
 from torch.utils.data import DataLoader, TensorDataset
 
 from avalanche_pnr import MoCoV2Plus, PNRPlugin, SelfSupervised, resnet_small
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
-from experiments.speed.measure import Setting, ratio, seconds
+from experiments.speed.measure import Setting, Work, ratio, seconds
 from experiments.speed.step import pnr_step
 from experiments.speed.table import Table
 
@@ -31,7 +34,7 @@ def plain_epoch(
 
 
 def measure(setting: Setting) -> Table:
-    """Epochs of MoCoV2+ with PNR by a plain loop and by the strategy, in turn."""
+    """Epochs of MoCoV2+ with PNR by a plain loop and by strategies, in turn."""
     images, batch_size = (256 if setting.quick else 1024), 64
     torch.manual_seed(0)
     data = TensorDataset(torch.rand(images, 2, 3, 32, 32), torch.zeros(images))
@@ -41,32 +44,57 @@ def measure(setting: Setting) -> Table:
     past_model = PastModel()
     past_model.snapshot(method)
     loader = DataLoader(data, batch_size, shuffle=True, drop_last=True)
-    strategy = _strategy(copy.deepcopy(method), batch_size, setting.device)
+    with redirect_stdout(StringIO()):  # where the logger then writes
+        strategies = {
+            name: strategy_for(
+                copy.deepcopy(method), batch_size, setting.device, watched
+            )
+            for name, watched in (("strategy", False), ("watched", True))
+        }
+    for each in strategies.values():
+        each.past_model.snapshot(each.model)
     benchmark = benchmark_from_datasets(train=[AvalancheDataset([data])])
     experience = benchmark.train_stream[0]
-    strategy.past_model.snapshot(strategy.model)
     optimizer = SGD(method.parameters(), lr=0.01, momentum=0.9)
-    taken = seconds(
-        {
-            "plain loop": lambda: plain_epoch(method, past_model, optimizer, loader),
-            "strategy": lambda: strategy.train(experience),
-        },
-        setting,
-    )
+
+    def train(name: str) -> Work:
+        return lambda: strategies[name].train(experience)
+
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        taken = seconds(
+            {
+                "plain": lambda: plain_epoch(method, past_model, optimizer, loader),
+                "strategy": train("strategy"),
+                "watched": train("watched"),
+            },
+            setting,
+        )
+    pairs = {
+        "strategy / plain loop": ("strategy", "plain"),
+        "metrics and progress bar / none": ("watched", "strategy"),
+    }
     return Table(
         f"Loop: {images} images in batches of {batch_size}, MoCoV2+ with PNR",
-        [{"what": "strategy / plain loop", "time": ratio(*reversed(taken.values()))}],
+        [
+            {"what": what, "time": ratio(taken[of], taken[to])}
+            for what, (of, to) in pairs.items()
+        ],
     )
 
 
-def _strategy(
-    method: SelfSupervisedMethod, batch_size: int, device: torch.device
+def strategy_for(
+    method: SelfSupervisedMethod,
+    batch_size: int,
+    device: torch.device,
+    watched: bool = False,
 ) -> SelfSupervised:
+    """PNR by the strategy; watched, with the metric of the loss and a progress bar."""
+    watching = EvaluationPlugin(loss_metrics(epoch=True), loggers=[InteractiveLogger()])
     return SelfSupervised(
         model=method,
         optimizer=SGD(method.parameters(), lr=0.01, momentum=0.9),
         train_mb_size=batch_size,
         device=device,
         plugins=[PNRPlugin(predictor_hidden_dim=512)],
-        evaluator=EvaluationPlugin(loss_metrics(epoch=True)),
+        evaluator=watching if watched else None,
     )

@@ -44,7 +44,7 @@ def package_loss(
 
 def measure(setting: Setting) -> Table:
     """Both forms of each loss in turn."""
-    batch = 64 if setting.quick else 256
+    batch = 32 if setting.quick else 256
     rows = [_compare(each, setting) for each in _contests(batch, setting.device)]
     return Table(f"Losses: N = {batch}, D = 128 (2048), K = {QUEUE_LENGTH}", rows)
 

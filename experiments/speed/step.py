@@ -32,7 +32,7 @@ METHODS: dict[str, Callable[..., SelfSupervisedMethod]] = {
     "BYOL": BYOL,
     "VICReg": VICReg,
 }
-QUICK_BATCH = 32
+QUICK_BATCH = 16
 
 
 def pnr_step(

@@ -90,7 +90,7 @@ def test_losses_are_measured_in_time_and_memory(
 ) -> None:
     monkeypatch.setattr(loss, "QUEUE_LENGTH", 1024)
     table = loss.measure(Setting(CPU, quick=True, rounds=1))
-    assert "N = 64, D = 128 (2048), K = 1024" in table.title
+    assert "N = 32, D = 128 (2048), K = 1024" in table.title
     names = [row["loss"] for row in table.rows]
     assert names == ["MoCoV2+ with PNR", "Barlow Twins", "VICReg"]
     for row in table.rows:
