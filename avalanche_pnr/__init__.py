@@ -47,7 +47,14 @@ from avalanche_pnr.methods import (
     VICReg,
     infer_feature_dim,
 )
-from avalanche_pnr.plugins import CaSSLePlugin, PNRPlugin, WarmupCosinePlugin
+from avalanche_pnr.plugins import (
+    CaSSLePlugin,
+    DERPlugin,
+    EWCPlugin,
+    LUMPPlugin,
+    PNRPlugin,
+    WarmupCosinePlugin,
+)
 from avalanche_pnr.precision import Precision
 from avalanche_pnr.training import LARS, SelfSupervised
 from avalanche_pnr.transforms import (
@@ -67,9 +74,12 @@ __all__ = [
     "BatchedViews",
     "CaSSLePlugin",
     "ConvexProbe",
+    "DERPlugin",
     "DownstreamPlugin",
+    "EWCPlugin",
     "ImageData",
     "KNNProbe",
+    "LUMPPlugin",
     "LinearProbe",
     "MoCoV2Plus",
     "NearestMeanProbe",

@@ -15,7 +15,7 @@ from avalanche.training.plugins import (
 )
 from avalanche.training.templates.base_sgd import PeriodicEval
 
-from avalanche_pnr.plugins import PastModelPlugin
+from avalanche_pnr.plugins import MemoryPlugin, PastModelPlugin
 
 ORDER: tuple[type, ...] = (
     PastModelPlugin,  # the past is taken before others pass over the experience again
@@ -23,6 +23,7 @@ ORDER: tuple[type, ...] = (
     MASPlugin,
     SynapticIntelligencePlugin,
     RWalkPlugin,
+    MemoryPlugin,  # its draws come from the generator that others draw from
     MIRPlugin,  # looks ahead along the gradient of the whole loss so far
     AGEMPlugin,
     GEMPlugin,  # its constraints hold for the step that is made

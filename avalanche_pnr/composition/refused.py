@@ -28,7 +28,13 @@ from avalanche.training.plugins import (
 )
 
 from avalanche_pnr.composition.needs import NEEDS, check_needs
-from avalanche_pnr.plugins import CaSSLePlugin, PNRPlugin, WarmupCosinePlugin
+from avalanche_pnr.plugins import (
+    CaSSLePlugin,
+    DERPlugin,
+    LUMPPlugin,
+    PNRPlugin,
+    WarmupCosinePlugin,
+)
 
 _CLASS_MEANS = (
     "updates class means inside the model, which has no classifier: judge features "
@@ -91,6 +97,11 @@ _TWICE = "both add the same term, which would count twice: use one"
 ONE_OF: dict[tuple[type, ...], str] = {
     (PNRPlugin,): _TWICE,
     (CaSSLePlugin,): _TWICE,
+    (DERPlugin,): _TWICE,
+    (LUMPPlugin,): (
+        "both mix the batch, the second one mixtures of the first: use one with a "
+        "larger mem_size"
+    ),
     (ReplayPlugin, GDumbPlugin): (
         "both put a memory into the training loader, and the second undoes the first: "
         "use one with a larger mem_size"

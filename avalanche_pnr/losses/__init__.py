@@ -4,6 +4,7 @@ from avalanche_pnr.losses.barlow_twins import barlow_twins_loss
 from avalanche_pnr.losses.byol import byol_distance
 from avalanche_pnr.losses.cassle import contrastive_distillation
 from avalanche_pnr.losses.info_nce import NegativeSet, Reduction, info_nce
+from avalanche_pnr.losses.mixup import mixup
 from avalanche_pnr.losses.moco import moco_distillation, moco_loss
 from avalanche_pnr.losses.simclr import simclr_distillation, simclr_loss
 from avalanche_pnr.losses.vicreg import vicreg_loss
@@ -15,6 +16,7 @@ __all__ = [
     "byol_distance",
     "contrastive_distillation",
     "info_nce",
+    "mixup",
     "moco_distillation",
     "moco_loss",
     "simclr_distillation",

@@ -1,8 +1,21 @@
 """Continual-learning methods, one a file, and aids of training."""
 
 from avalanche_pnr.plugins.cassle import CaSSLePlugin
+from avalanche_pnr.plugins.der import DERPlugin
+from avalanche_pnr.plugins.ewc import EWCPlugin
+from avalanche_pnr.plugins.lump import LUMPPlugin
+from avalanche_pnr.plugins.memory import MemoryPlugin
 from avalanche_pnr.plugins.past import PastModelPlugin
 from avalanche_pnr.plugins.pnr import PNRPlugin
 from avalanche_pnr.plugins.schedule import WarmupCosinePlugin
 
-__all__ = ["CaSSLePlugin", "PNRPlugin", "PastModelPlugin", "WarmupCosinePlugin"]
+__all__ = [
+    "CaSSLePlugin",
+    "DERPlugin",
+    "EWCPlugin",
+    "LUMPPlugin",
+    "MemoryPlugin",
+    "PNRPlugin",
+    "PastModelPlugin",
+    "WarmupCosinePlugin",
+]

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.plugins.base import SelfSupervisedPlugin
 
 
-class PastModelPlugin(SupervisedPlugin, ABC):
+class PastModelPlugin(SelfSupervisedPlugin, ABC):
     """Adds a regulariser towards the past model from the second experience on.
 
     The past model is taken when an experience ends, on online streams when all its
@@ -59,12 +59,7 @@ class PastModelPlugin(SupervisedPlugin, ABC):
             TypeError: If the strategy is not a ``SelfSupervised`` one, or its method
                 lacks a verb.
         """
-        if not hasattr(strategy, "past_model"):
-            raise TypeError(
-                f"{type(self).__name__} regularises self-supervised embeddings, which "
-                f"{type(strategy).__name__} does not have: use it with "
-                "avalanche_pnr.SelfSupervised"
-            )
+        super().before_training(strategy, **kwargs)
         method, name = strategy.model, type(strategy.model).__name__
         for verb in self.verbs(method):
             if not method.defines(verb):
@@ -95,10 +90,7 @@ class PastModelPlugin(SupervisedPlugin, ABC):
         if strategy.past_model.exists:
             past = strategy.past_model(strategy.mb_x)
             term = self.regularizer(strategy.model, strategy.mb_output, past)
-            name = type(self).__name__
-            known = strategy.loss_terms.get(name, 0)
-            strategy.loss_terms[name] = known + term.detach().sum()
-            strategy.loss += term
+            self.add_to_loss(strategy, term)
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Take the past model when the last part of an experience has ended."""

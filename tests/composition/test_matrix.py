@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from avalanche_pnr import DERPlugin, LUMPPlugin
 from avalanche_pnr.methods import SelfSupervisedMethod
 from tests.composition.companions import COMPANIONS
 from tests.composition.conftest import Make, Run, cassle, pnr, run
@@ -66,6 +67,15 @@ def test_several_have_their_effects_in_whatever_order_they_are_given(
 def test_every_order_of_three_gives_the_same(benchmark_of_digits: Any) -> None:
     three = [pnr, COMPANIONS["mir"].make, COMPANIONS["ewc"].make]
     weights = [run(benchmark_of_digits, each).weights for each in permutations(three)]
+    assert all(torch.equal(weights[0], each) for each in weights[1:])
+
+
+def test_memories_draw_in_an_order_of_their_own(benchmark_of_digits: Any) -> None:
+    memories: list[Make] = [lambda _: DERPlugin(mem_size=20), lambda _: LUMPPlugin()]
+    weights = [
+        run(benchmark_of_digits, each).weights
+        for each in permutations([pnr, *memories])
+    ]
     assert all(torch.equal(weights[0], each) for each in weights[1:])
 
 

@@ -28,7 +28,7 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from avalanche_pnr import PNRPlugin, WarmupCosinePlugin
+from avalanche_pnr import DERPlugin, LUMPPlugin, PNRPlugin, WarmupCosinePlugin
 from avalanche_pnr.composition.refused import REFUSED
 from tests.conftest import METHODS, tiny_moco
 
@@ -74,6 +74,14 @@ TOGETHER: dict[str, tuple[Callable[[Optimizer], list[Any]], str]] = {
     "one regulariser twice": (
         lambda _: [PNRPlugin(), PNRPlugin()],
         "PNRPlugin and PNRPlugin: both add the same term.*use one",
+    ),
+    "one memory of projections twice": (
+        lambda _: [DERPlugin(), DERPlugin()],
+        "DERPlugin and DERPlugin: both add the same term.*use one",
+    ),
+    "mixtures of mixtures": (
+        lambda _: [LUMPPlugin(), LUMPPlugin()],
+        "LUMPPlugin and LUMPPlugin: both mix the batch.*larger mem_size",
     ),
     "two schedules": (
         lambda optimizer: [

@@ -1,0 +1,105 @@
+"""DER: what was remembered is to look as it looked."""
+
+from typing import Any
+
+import torch
+from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
+from torch import Tensor
+from torch.nn.functional import mse_loss
+from torch.utils.data import DataLoader
+
+from avalanche_pnr.methods.checks import check_weights
+from avalanche_pnr.plugins.memory import MemoryPlugin
+
+
+class DERPlugin(MemoryPlugin):
+    """L_SSL + lambda_der * mean squared error of z and z_M over remembered images.
+
+    z are projections of fresh views of remembered images, z_M those that were stored
+    with them, each view with its own: the two are of different crops. The projections
+    are not normalised; a method's own heads behind them (BYOL's predictor) and
+    momentum networks take no part.
+
+    The replayed views pass backbone and projector beside the current batch, in train
+    mode as in the authors' code: BatchNorm normalises them on their own, and its
+    running statistics follow both. In that code images enter the memory at each step,
+    with the backbone's output of one view in train mode; here when their experience
+    ends, with projections of both views in eval mode.
+
+    Args:
+        lambda_der: Weight, alpha in the paper.
+        mem_size: Images in the memory at most; 256 in the authors' configurations.
+        batch_size_mem: Images replayed beside a batch; ``None`` for
+            ``train_mb_size``, as the authors do.
+
+    Raises:
+        ValueError: If the weight is negative, or a size below 1.
+
+    Source: Buzzega et al. 2020, arXiv 2004.07211, equation 6; for self-supervised
+    learning, Madaan et al. 2022, arXiv 2110.06976.
+    """
+
+    def __init__(
+        self,
+        *,
+        lambda_der: float = 1.0,
+        mem_size: int = 256,
+        batch_size_mem: int | None = None,
+    ) -> None:
+        super().__init__(mem_size=mem_size, batch_size_mem=batch_size_mem)
+        check_weights(lambda_der=lambda_der)
+        self.lambda_der = lambda_der
+        self.projections = torch.empty(0)
+        """Stored projections z_M, shape (M, V, D), in the order of the memory."""
+
+    def remembered(self) -> AvalancheDataset:
+        """Remembered images, each with its place in the memory."""
+        dataset = self.memory.dataset
+        places = DataAttribute(list(range(len(dataset))), "place", use_in_getitem=True)
+        return dataset.update_data_attribute("place", places)
+
+    def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+        """Add the distance."""
+        batch = self.draw(strategy)
+        if batch is not None:
+            z = _project(strategy.model, batch[0])
+            stored = self.projections[batch[-1].cpu()].to(z)
+            self.add_to_loss(strategy, self.lambda_der * mse_loss(z, stored))
+
+    def after_training_exp(
+        self, strategy: Any, num_workers: int = 0, **kwargs: Any
+    ) -> None:
+        """Let images enter the memory, and store their projections."""
+        known = dict(zip(self.memory.origins, self.projections, strict=True))
+        super().after_training_exp(strategy, **kwargs)
+        origins = self.memory.origins
+        new = [row for row, origin in enumerate(origins) if origin not in known]
+        fresh = _stored_projections(strategy, self.memory.dataset.subset(new))
+        known.update(zip([origins[row] for row in new], fresh, strict=True))
+        self.projections = torch.stack([known[origin] for origin in origins])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Origins of the images, no pixels; and the stored projections."""
+        return {**super().state_dict(), "projections": self.projections}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state; the images come from the next experience's stream."""
+        super().load_state_dict(state)
+        self.projections = state["projections"].cpu()
+
+
+def _project(method: Any, views: Tensor) -> Tensor:
+    """Projections z, (M, V, C, H, W) to (M, V, D)."""
+    return torch.stack([method.project(view) for view in views.unbind(1)], dim=1)
+
+
+@torch.no_grad()
+def _stored_projections(strategy: Any, dataset: AvalancheDataset) -> list[Tensor]:
+    """Projections of images that come into the memory, shape (V, D) each."""
+    loader = DataLoader(dataset, strategy.train_mb_size, collate_fn=dataset.collate_fn)
+    strategy.model.eval()
+    found = [
+        _project(strategy.model, batch[0].to(strategy.device)).cpu() for batch in loader
+    ]
+    strategy.model.train()
+    return list(torch.cat(found)) if found else []

@@ -1,0 +1,76 @@
+"""EWC: weights that mattered are to stay."""
+
+from typing import Any
+
+import torch
+from avalanche.training.plugins import EWCPlugin as AvalancheEWCPlugin
+from avalanche.training.utils import ParamData
+
+
+class EWCPlugin(AvalancheEWCPlugin):
+    """L_SSL + ewc_lambda * sum over experiences and weights of F (w - w_then)^2.
+
+    Avalanche's plugin, whose importances F are mean squared gradients of the loss of a
+    batch, measured when an experience ends, in eval mode and with queues as they
+    stand. It takes the batches in the order of the data set. An SSL loss compares the
+    images of a batch, and class-incremental experiences are stored class by class: here
+    the batches are random, and an incomplete one is dropped, as in training.
+
+    Momentum networks hold no parameters of their own and are not regularised; the
+    distillation predictors of other plugins are, as any head.
+
+    Source: Kirkpatrick et al. 2017, arXiv 1612.00796, equation 3.
+    """
+
+    def compute_importances(
+        self,
+        model: Any,
+        criterion: Any,
+        optimizer: Any,
+        dataset: Any,
+        device: Any,
+        batch_size: int,
+        num_workers: int = 0,
+    ) -> dict[str, ParamData]:
+        """Importances on whole batches in random order.
+
+        Args:
+            model: The strategy's method.
+            criterion: Its SSL loss of an output.
+            optimizer: Whose gradients are set to zero.
+            dataset: Of the experience.
+            device: Of the model.
+            batch_size: Images in a batch.
+            num_workers: Of the data loader.
+
+        Returns:
+            F of each parameter by its name.
+        """
+        whole = max(len(dataset) // batch_size, 1) * batch_size
+        mixed = dataset.subset(torch.randperm(len(dataset))[:whole].tolist())
+        importances: dict[str, ParamData] = super().compute_importances(
+            model, criterion, optimizer, mixed, device, batch_size, num_workers
+        )
+        return importances
+
+    def state_dict(self) -> dict[str, Any]:
+        """Importances and weights of each experience."""
+        return {
+            name: {
+                number: {key: param.data for key, param in params.items()}
+                for number, params in getattr(self, name).items()
+            }
+            for name in _STATE
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state."""
+        for name in _STATE:
+            for number, tensors in state[name].items():
+                getattr(self, name)[int(number)] = {
+                    key: ParamData(key, init_tensor=tensor, device=tensor.device)
+                    for key, tensor in tensors.items()
+                }
+
+
+_STATE = ("importances", "saved_params")
