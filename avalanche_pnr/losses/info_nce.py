@@ -44,7 +44,8 @@ def info_nce(
         {e^{q_i \cdot k_i / \tau} + \sum_S \sum_{n \in S} e^{q_i \cdot n / \tau}}
 
     The sets are never concatenated: each contributes one log-sum-exp. That of a set of
-    constant keys without exclusions, a queue, holds no matrix (N, M).
+    constant keys without exclusions, a queue, holds no matrix (N, M), and is summed in
+    float32 or more.
 
     Args:
         query: L2-normalised embeddings q, shape (N, D).
@@ -63,4 +64,4 @@ def info_nce(
     if positive_in_denominator:
         log_denominator.append(positive_logit)
     loss = torch.stack(log_denominator).logsumexp(dim=0) - positive_logit
-    return loss.mean() if reduction == "mean" else loss
+    return (loss.mean() if reduction == "mean" else loss).to(query.dtype)
