@@ -1,12 +1,12 @@
 """SIGTERM and Ctrl-C: stop where the state is whole."""
 
+import multiprocessing
 import os
 import signal
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -46,16 +46,10 @@ class Interruption:
         self._before = {each: signal.signal(each, self._note) for each in SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        # What failed may hold loaders, whose processes end with them.
-        traceback.clear_frames(where)
+        _end_workers()
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -87,10 +81,23 @@ def _keep_from_workers() -> None:
     """Let processes that load images outlive the signals, which may reach them, too.
 
     A scheduler, or Ctrl-C, tells all processes of a run to end; without its loaders,
-    training could not get to the end of a batch. They end when this process does.
+    training could not get to the end of a batch.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_block, after_in_parent=_unblock)
+
+
+def _end_workers() -> None:
+    """End processes that load images, of a run that has ended or failed.
+
+    They do not listen to the signal by which Python ends them, and waits for that.
+    """
+    if hasattr(signal, "SIGCHLD"):
+        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's raises
+        for each in multiprocessing.active_children():
+            each.kill()
+            each.join()
+        signal.signal(signal.SIGCHLD, handler)
 
 
 def _block() -> None:

@@ -1,0 +1,60 @@
+"""Signals stop a run where its state is whole, and nothing of it stays behind."""
+
+import multiprocessing
+import os
+import signal
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from experiments.interruption import InterruptedRunError, Interruption
+
+
+def send(*numbers: int) -> None:
+    """As another process does; what they stop is stopped within this."""
+    for number in numbers:
+        os.kill(os.getpid(), number)
+    time.sleep(0.01)
+
+
+def test_a_signal_outside_of_training_stops_at_once() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption(), pytest.raises(InterruptedRunError, match="SIGTERM"):
+        send(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_signal_in_training_is_noted_until_it_can_stop() -> None:
+    with Interruption() as interruption, ExitStack() as training:
+        training.enter_context(interruption.noted())
+        interruption.stop_if_requested()
+        send(signal.SIGINT)
+        assert interruption.requested == signal.SIGINT
+        with pytest.raises(InterruptedRunError, match="SIGINT"):
+            training.close()
+
+
+def test_a_second_signal_in_training_stops_at_once() -> None:
+    with Interruption() as interruption, ExitStack() as training:
+        training.enter_context(interruption.noted())
+        with pytest.raises(InterruptedRunError):
+            send(signal.SIGINT, signal.SIGINT)
+        training.pop_all()
+
+
+def test_no_library_catches_it() -> None:
+    assert not issubclass(InterruptedRunError, Exception)
+
+
+def test_processes_that_load_images_outlive_signals_and_end_with_the_run() -> None:
+    with Interruption():
+        fork = multiprocessing.get_context("fork")
+        process = fork.Process(target=time.sleep, args=(60,), daemon=True)
+        process.start()
+        assert process.pid is not None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(process.pid, number)
+        process.join(0.2)
+        assert process.is_alive()
+    assert not process.is_alive()
