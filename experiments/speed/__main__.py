@@ -15,6 +15,7 @@ from experiments.speed import (
     loop,
     loss,
     precision,
+    saving,
     step,
     throughput,
     views,
@@ -32,6 +33,7 @@ COMPARISONS = {
     "views": views.measure,
     "waits": waits.measure,
     "precision": precision.measure,
+    "saving": saving.measure,
 }
 
 
