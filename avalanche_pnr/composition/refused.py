@@ -31,7 +31,9 @@ from avalanche_pnr.composition.needs import NEEDS, check_needs
 from avalanche_pnr.plugins import (
     CaSSLePlugin,
     DERPlugin,
+    LessForgetPlugin,
     LUMPPlugin,
+    PFRPlugin,
     PNRPlugin,
     WarmupCosinePlugin,
 )
@@ -50,11 +52,11 @@ REFUSED: dict[type, str] = {
     LwFPlugin: "distils class scores: distil embeddings with CaSSLePlugin",
     LFLPlugin: (
         "distils features through get_features() and freezes the last layer as a "
-        "classifier: distil embeddings with CaSSLePlugin(predictor_hidden_dim=None)"
+        "classifier: distil features with LessForgetPlugin"
     ),
     FeatureDistillationPlugin: (
-        "reads features that a classifier left in model.features: distil embeddings "
-        "with CaSSLePlugin(predictor_hidden_dim=None)"
+        "reads features that a classifier left in model.features: distil features "
+        "with LessForgetPlugin"
     ),
     BiCPlugin: "corrects a classifier's bias: for its memory, use ReplayPlugin",
     CoPEPlugin: (
@@ -98,6 +100,8 @@ ONE_OF: dict[tuple[type, ...], str] = {
     (PNRPlugin,): _TWICE,
     (CaSSLePlugin,): _TWICE,
     (DERPlugin,): _TWICE,
+    (LessForgetPlugin,): _TWICE,
+    (PFRPlugin,): _TWICE,
     (LUMPPlugin,): (
         "both mix the batch, the second one mixtures of the first: use one with a "
         "larger mem_size"

@@ -62,6 +62,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         self.projector = projector
         self.projection_dim = projection_dim
         self.distillation_predictor: nn.Module | None = None
+        self.temporal_projection: nn.Module | None = None
 
     @abstractmethod
     def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
@@ -176,6 +177,30 @@ class SelfSupervisedMethod(nn.Module, ABC):
             predictor = ProjectionHead(layers).to(next(self.parameters()))
             self.distillation_predictor = predictor
 
+    def add_temporal_projection(self, hidden_dim: int) -> None:
+        """Give the method PFR's projection M of features, unless it has one.
+
+        Args:
+            hidden_dim: Width of the hidden layer.
+
+        Raises:
+            ValueError: If the projector, which tells the size, has no parameters.
+        """
+        if self.temporal_projection is not None:
+            return
+        first = next(self.projector.parameters(), None)
+        if first is None:
+            raise ValueError(
+                f"the projector of {type(self).__name__} has no parameters that tell "
+                "the size of its features: give it a linear layer"
+            )
+        dim = first.shape[-1]
+        layers = [
+            (dim, hidden_dim, BatchNorm1d(hidden_dim), ReLU()),
+            (hidden_dim, dim, None, None),
+        ]
+        self.temporal_projection = ProjectionHead(layers).to(first)
+
     def predict_past(self, output: Tensor) -> Tensor:
         """Predictions p = g(z) of every view, (N, V, E) to (N, V, D).
 
@@ -237,6 +262,9 @@ class SelfSupervisedMethod(nn.Module, ABC):
         weight = state_dict.get(f"{prefix}distillation_predictor.layers.0.weight")
         if weight is not None:
             self.add_distillation_predictor(len(weight))
+        weight = state_dict.get(f"{prefix}temporal_projection.layers.0.weight")
+        if weight is not None:
+            self.add_temporal_projection(len(weight))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

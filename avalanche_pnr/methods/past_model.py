@@ -71,6 +71,25 @@ class PastModel:
             self._last = _Batch(views, views._version, output)
         return self._last.output
 
+    def features(self, views: Tensor) -> Tensor:
+        """Features of the past backbone, without gradient.
+
+        Args:
+            views: Shape (N, V, C, H, W).
+
+        Returns:
+            Shape (N, V, F).
+
+        Raises:
+            RuntimeError: If no experience has ended yet.
+        """
+        if self._network is None:
+            raise RuntimeError("there is no past model in the first experience")
+        backbone = next(self._network.children())
+        with torch.no_grad():
+            rows = self._precision.run(backbone, views.flatten(0, 1))
+        return rows.reshape(*views.shape[:2], -1)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors of the past network; empty if there is no past."""
         return {} if self._network is None else self._network.state_dict()

@@ -3,9 +3,11 @@
 from avalanche_pnr.plugins.cassle import CaSSLePlugin
 from avalanche_pnr.plugins.der import DERPlugin
 from avalanche_pnr.plugins.ewc import EWCPlugin
+from avalanche_pnr.plugins.less_forget import LessForgetPlugin
 from avalanche_pnr.plugins.lump import LUMPPlugin
 from avalanche_pnr.plugins.memory import MemoryPlugin
 from avalanche_pnr.plugins.past import PastModelPlugin
+from avalanche_pnr.plugins.pfr import PFRPlugin
 from avalanche_pnr.plugins.pnr import PNRPlugin
 from avalanche_pnr.plugins.schedule import WarmupCosinePlugin
 
@@ -14,7 +16,9 @@ __all__ = [
     "DERPlugin",
     "EWCPlugin",
     "LUMPPlugin",
+    "LessForgetPlugin",
     "MemoryPlugin",
+    "PFRPlugin",
     "PNRPlugin",
     "PastModelPlugin",
     "WarmupCosinePlugin",

@@ -83,7 +83,11 @@ class PastModelPlugin(SelfSupervisedPlugin, ABC):
                 "split_online_stream(..., access_task_boundaries=True)"
             )
         if strategy.past_model.exists:
-            strategy.model.add_distillation_predictor(self.predictor_hidden_dim)
+            self.add_predictor(strategy.model)
+
+    def add_predictor(self, method: SelfSupervisedMethod) -> None:
+        """Give the method the predictor that the regulariser needs."""
+        method.add_distillation_predictor(self.predictor_hidden_dim)
 
     def before_backward(self, strategy: Any, **kwargs: Any) -> None:
         """Add the regulariser."""

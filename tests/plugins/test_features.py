@@ -1,0 +1,113 @@
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from avalanche.benchmarks import CLScenario
+from torch import Tensor, nn
+
+from avalanche_pnr import LessForgetPlugin, PFRPlugin, SelfSupervised
+from avalanche_pnr.plugins.features import PastFeaturesPlugin
+from tests.conftest import METHODS, tiny_simclr
+from tests.plugins.conftest import train
+from tests.plugins.marked import Recorder, double_precision, marked_stream
+
+
+def less_forget() -> LessForgetPlugin:
+    return LessForgetPlugin(lambda_features=0.6)
+
+
+def pfr() -> PFRPlugin:
+    return PFRPlugin(lambda_pfr=0.7, hidden_dim=16)
+
+
+PLUGINS = [less_forget, pfr]
+FEATURES = torch.tensor([[[3.0, 4.0], [0.0, 2.0]]], dtype=torch.float64)
+PAST = torch.tensor([[[4.0, 3.0], [2.0, 2.0]]], dtype=torch.float64)
+
+
+def test_less_forget_is_half_the_mean_squared_distance() -> None:
+    term = less_forget().feature_regularizer(tiny_simclr(), FEATURES, PAST)
+    # 0.6 / 2 * (2 + 4) / 2
+    assert term.item() == pytest.approx(0.9, rel=1e-9)
+
+
+def test_pfr_is_the_mean_negative_cosine() -> None:
+    method = tiny_simclr()
+    method.temporal_projection = nn.Identity()
+    term = pfr().feature_regularizer(method, FEATURES, PAST)
+    # -0.7 * (24 / 25 + 1 / sqrt(2)) / 2
+    assert term.item() == pytest.approx(-0.5834873734152916, rel=1e-9)
+
+
+class Terms(Recorder):
+    """The equation, from copies of the networks."""
+
+    def __init__(self, plugin: PastFeaturesPlugin) -> None:
+        super().__init__()
+        self.plugin = plugin
+
+    def expected(self, strategy: SelfSupervised) -> Tensor:
+        method, past = self.method, self.ended[-1]
+        views: Any = strategy.mb_x.unbind(1)
+        ssl = method.loss(copy.deepcopy(method)(strategy.mb_x))
+        terms = []
+        for view in views:
+            h: Tensor = method.backbone(view)
+            then: Tensor = past.backbone(view)  # type: ignore[operator]
+            if isinstance(self.plugin, PFRPlugin):
+                p: Tensor = method.temporal_projection(h)
+                cosine = (p * then).sum(1) / (p.norm(dim=1) * then.norm(dim=1))
+                terms.append(-0.7 * cosine.mean())
+            else:
+                terms.append(0.6 / 2 * (h - then).square().sum(1).mean())
+        return ssl + sum(terms) / 2
+
+
+@pytest.mark.parametrize("make", PLUGINS)
+@pytest.mark.parametrize("name", METHODS)
+def test_the_loss_is_the_equation(
+    name: str, make: Callable[[], Any], make_strategy: Any
+) -> None:
+    with double_precision():
+        plugin = make()
+        terms = Terms(plugin)
+        strategy = make_strategy(
+            METHODS[name]().double(), plugins=[plugin, terms], train_mb_size=8, lr=1e-3
+        )
+        for experience in marked_stream(3).train_stream:
+            strategy.train(experience)
+    assert terms.compared == 4
+
+
+@pytest.mark.parametrize("make", PLUGINS)
+def test_a_state_of_a_later_experience_can_be_loaded(
+    make: Callable[[], Any], benchmark_of_digits: CLScenario, make_strategy: Any
+) -> None:
+    strategy = make_strategy(plugins=[make()])
+    train(strategy, benchmark_of_digits, 3)
+    state = strategy.model.state_dict()
+    other = make_strategy(plugins=[make()]).model
+    other.load_state_dict(state)
+    assert other.state_dict().keys() == state.keys()
+
+
+def test_the_temporal_projection_is_trained(
+    benchmark_of_digits: CLScenario, make_strategy: Any
+) -> None:
+    strategy = make_strategy(plugins=[pfr()])
+    train(strategy, benchmark_of_digits, 2)
+    before = copy.deepcopy(strategy.model.temporal_projection.state_dict())
+    strategy.train(benchmark_of_digits.train_stream[2])
+    after = strategy.model.temporal_projection.state_dict()
+    assert not torch.equal(before["layers.0.weight"], after["layers.0.weight"])
+
+
+def test_bad_weights_are_refused() -> None:
+    with pytest.raises(ValueError, match="lambda_pfr must be 0 or more"):
+        PFRPlugin(lambda_pfr=-1.0)
+    with pytest.raises(ValueError, match="hidden_dim must be 1 or more"):
+        PFRPlugin(hidden_dim=0)
+    with pytest.raises(ValueError, match="lambda_features must be 0 or more"):
+        LessForgetPlugin(lambda_features=-1.0)
