@@ -1,5 +1,7 @@
 """``python -m experiments``: compare regularizers on a stream of experiences."""
 
+import json
+import os
 import shlex
 import sys
 import tempfile
@@ -27,6 +29,16 @@ OmegaConf.register_new_resolver(
 )
 
 
+COMMAND = "AVALANCHE_PNR_COMMAND"
+"""Tells the jobs of a sweep, which launchers start, what it was started with."""
+
+
+def command_line() -> list[str]:
+    """The arguments that the run, or its sweep, was started with."""
+    arguments: list[str] = json.loads(os.environ[COMMAND])
+    return arguments
+
+
 def output_folder(config: DictConfig) -> Path:
     """Where the run writes: ``out``, and in a multirun a folder of each job in it.
 
@@ -38,7 +50,8 @@ def output_folder(config: DictConfig) -> Path:
     if job.mode == RunMode.MULTIRUN:
         if (out / "config.yaml").exists():
             raise FileExistsError(f"{out} holds a run: choose another out=")
-        swept = swept_names(get_args_parser().parse_known_args()[0].overrides)
+        given = get_args_parser().parse_known_args(command_line())[0]
+        swept = swept_names(given.overrides)
         names = [each for each in job.overrides.task if each.split("=")[0] in swept]
         out = out / ",".join(names).replace("/", "_")
     return out
@@ -71,7 +84,7 @@ def sentence(error: BaseException) -> str:
 
 def how_to_continue(config: DictConfig) -> str:
     """The command that goes on where this one stopped."""
-    arguments = sys.argv[1:]
+    arguments = command_line()
     if not any(each.startswith("out=") for each in arguments):
         arguments = [*arguments, f"out={config.out}"]
     return (
@@ -131,6 +144,7 @@ def main() -> None:
         check_overrides(arguments.overrides)
     except ValueError as error:
         sys.exit(f"{speaker()}error: {error}")
+    os.environ[COMMAND] = json.dumps(sys.argv[1:])
     run()
     leave()
 
