@@ -35,6 +35,20 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def append(path: Path, text: str) -> None:
+    """Write at the end of a file.
+
+    Args:
+        path: The file; it is made if need be.
+        text: What is added to it.
+
+    Raises:
+        OSError: If that is not possible, with the file's name.
+    """
+    with _naming(path), path.open("a") as file:
+        file.write(text)
+
+
 @contextmanager
 def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     """A file to write to that takes another's place once it is whole and on the disk.
@@ -51,7 +65,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with _naming(path), part.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -90,8 +104,9 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
             file.write(data)
             file.write(_digest(data))
     except OSError as error:
+        reason = error.strerror or error
         raise OSError(
-            f"the state cannot be saved as {path} ({error}): the one before is kept"
+            f"the state cannot be saved as {path} ({reason}): the one before is kept"
         ) from error
 
 
@@ -169,6 +184,17 @@ def _migrated(path: Path, saved: dict[str, Any]) -> dict[str, Any]:
         version += 1
     checked: dict[str, Any] = state
     return checked
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of the system say which file they are about; that of a full disk, too."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _sync_folder(folder: Path) -> None:

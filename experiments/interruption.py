@@ -46,10 +46,12 @@ class Interruption:
         self._before = {each: signal.signal(each, self._note) for each in SIGNALS}
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         _end_workers()
+        if isinstance(error, Exception):  # a library may have made it of ours
+            self.stop_if_requested()
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -71,9 +73,10 @@ class Interruption:
             raise InterruptedRunError(self.requested)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested is not None or not self._training:
-            raise InterruptedRunError(number)
+        at_once = self.requested is not None or not self._training
         self.requested = number
+        if at_once:
+            raise InterruptedRunError(number)
 
 
 @cache

@@ -118,9 +118,16 @@ class Journal:
         self.interruption.stop_if_requested()
 
     def save(self, strategy: SelfSupervised) -> None:
-        """Save a strategy between two batches, epochs or experiences."""
-        if self._training is not None:
+        """Save a strategy between two batches, epochs or experiences.
+
+        One with a plugin whose state cannot be taken is not saved, and begins anew.
+        """
+        if self._training is None:
+            return
+        try:
             self._save(strategy)
+        except TypeError as error:
+            self.bar.write(f"note: {self._training} can only begin anew ({error})")
 
     def finish(self) -> None:
         """Leave a small state that says so."""

@@ -8,6 +8,15 @@ from tqdm import tqdm
 from avalanche_pnr.distributed import rank
 
 
+class Bar(tqdm):
+    """A bar that leaves nothing behind, not even what it showed before its delay."""
+
+    def close(self) -> None:
+        """Make room for what is said next."""
+        self.clear()
+        super().close()
+
+
 class SilentBar(tqdm):
     """That of the processes besides the first one."""
 
@@ -21,7 +30,7 @@ class SilentBar(tqdm):
 
 def progress_bar(epochs: int) -> "tqdm[Any]":
     """A bar over epochs, which the first of several processes shows."""
-    make = tqdm if rank() == 0 else SilentBar
+    make = Bar if rank() == 0 else SilentBar
     return make(total=epochs, unit="epoch", delay=1, leave=False)
 
 

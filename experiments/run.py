@@ -216,11 +216,15 @@ class Comparison:
         data = {f"{k} data": each for k, each in data_checksums(self.data).items()}
         check_alike(data)
         facts = {"environment": from_first(environment), "data": data}
-        before, bar = self.journal.begin(facts), self.trainer.bar
+        before = self.journal.begin(facts)
+        if before is not None:
+            self._compare(before, facts)
         self.journal.once("description", partial(self._describe, facts))
-        if before is None:
-            return
-        if before["data"] != data:
+
+    def _compare(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
+        """Say what differs from when the run was begun; other data is refused."""
+        bar = self.trainer.bar
+        if before["data"] != facts["data"]:
             raise ValueError(
                 f"the data is not what {self.out} was begun with: bring that back, or "
                 "begin anew with another out="

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from avalanche_pnr import ProbePlugin, SelfSupervised, ssl_metrics
 from avalanche_pnr.distributed import rank
 from avalanche_pnr.evaluation import JSONLinesLogger, Probe
-from avalanche_pnr.files import write_whole
+from avalanche_pnr.files import append, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
 from experiments.journal import Journal
 from experiments.names import FEATURES, RESULTS
@@ -177,8 +177,7 @@ class Trainer:
     def write(self, **record: Any) -> None:
         """Add a line to the results."""
         if rank() == 0:
-            with (self.out / RESULTS).open("a") as file:
-                file.write(json.dumps(record) + "\n")
+            append(self.out / RESULTS, json.dumps(record) + "\n")
 
     def _extraction(self) -> dict[str, Any]:
         """How features are extracted."""

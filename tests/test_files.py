@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from avalanche_pnr import files
-from avalanche_pnr.files import load_state, previous, save_state, write_whole
+from avalanche_pnr.files import append, load_state, previous, save_state, write_whole
 
 
 def state(number: int) -> dict[str, Any]:
@@ -140,3 +140,15 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     write_whole(path, b"second")
     assert path.read_bytes() == b"second"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device is always full")
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    append(path, "first\n")
+    append(path, "second\n")
+    assert path.read_text() == "first\nsecond\n"
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=rf"No space left on device: '{full}'"):
+        append(full, "third\n")

@@ -9,6 +9,8 @@ from typing import Any
 from avalanche.evaluation.metric_results import MetricValue
 from avalanche.logging import BaseLogger
 
+from avalanche_pnr.files import append
+
 
 class JSONLinesLogger(BaseLogger):
     """Avalanche logger that appends metric values to a file as they come.
@@ -100,8 +102,7 @@ class JSONLinesLogger(BaseLogger):
             for value in metrics
             if isinstance(value.value, Real)
         ]
-        with self.path.open("a") as file:
-            file.writelines(json.dumps(line) + "\n" for line in lines)
+        append(self.path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _experience(name: str) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """A run that was stopped and started again ends as if it had not been stopped."""
 
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from avalanche.core import SupervisedPlugin
 
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.files import load_state, previous
@@ -164,6 +166,23 @@ def test_a_run_that_dies_while_it_judges_judges_again(
     assert_same(whole, out)
 
 
+def test_a_run_that_dies_at_its_very_beginning_is_described_again(
+    whole: Path, data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, describe = tmp_path / "run", run.Comparison._describe
+
+    def dying(self: run.Comparison, facts: Any) -> None:
+        describe(self, facts)
+        raise MemoryError
+
+    monkeypatch.setattr(run.Comparison, "_describe", dying)
+    with pytest.raises(MemoryError):
+        prepared(out, *data, *ONE).run()
+    monkeypatch.undo()
+    finished(out, *data, *ONE)
+    assert_same(whole, out)
+
+
 def test_a_run_is_saved_at_the_end_of_an_epoch_when_it_is_time(
     data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +257,27 @@ def test_runs_with_other_loggers_are_continued(
     finished(out, *choices)
     results = [(each / "results.jsonl").read_text() for each in (whole, out)]
     assert results[0].splitlines()[2:] == results[1].splitlines()[2:]
+
+
+class Hoarder(SupervisedPlugin):
+    """Keeps something that is no plain data."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = iter(())
+
+
+def test_what_cannot_be_saved_is_told_and_begins_anew(
+    data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugins = f"plugins.pnr=[{PNR},{{_target_: {__name__}.Hoarder}}]"
+    choices = [*data, *ONE, plugins]
+    finished(tmp_path / "whole", *choices)
+    told = r"note: pnr can only begin anew \(Hoarder.kept is a tuple_iterator.*\)"
+    assert len(re.findall(told, capsys.readouterr().out)) == 2
+    assert stopped(tmp_path / "run", 2 * EPOCH + 7, *choices)
+    finished(tmp_path / "run", *choices)
+    assert_same(tmp_path / "whole", tmp_path / "run")
 
 
 def test_another_configuration_is_refused_with_every_difference(

@@ -43,8 +43,18 @@ def test_a_second_signal_in_training_stops_at_once() -> None:
         training.pop_all()
 
 
-def test_no_library_catches_it() -> None:
+def callback() -> None:
+    """As libraries do that call Python from C."""
+    try:
+        send(signal.SIGTERM)
+    except BaseException as error:
+        raise RuntimeError("callback failed") from error
+
+
+def test_no_library_keeps_it_from_stopping() -> None:
     assert not issubclass(InterruptedRunError, Exception)
+    with pytest.raises(InterruptedRunError), Interruption():
+        callback()
 
 
 def test_processes_that_load_images_outlive_signals_and_end_with_the_run() -> None:
