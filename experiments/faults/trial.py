@@ -73,7 +73,7 @@ def trial(fault: Fault, folder: Path, expected: Whole, seed: int) -> Trial:
             site.mount()
         try:
             result = _struck(fault, site, expected, rng)
-        except MissedError:
+        except (MissedError, ProcessLookupError):  # it has just ended by itself
             result = None
         finally:
             if fault.mounted:
