@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
+
+from avalanche_pnr.rendezvous import meet
 
 Result = TypeVar("Result")
 
@@ -49,6 +52,7 @@ def join(device: str, timeout_minutes: float = 10, backend: str | None = None) -
 
     Raises:
         ValueError: If the device is one that processes would have to share.
+        TimeoutError: If another process does not come.
     """
     if not dist.is_torchelastic_launched() or dist.is_initialized():
         return
@@ -60,7 +64,12 @@ def join(device: str, timeout_minutes: float = 10, backend: str | None = None) -
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = backend or ("nccl" if device == "cuda" else "gloo")
-    dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
+    timeout = timedelta(minutes=timeout_minutes)
+    store, number, size = next(rendezvous("env://", timeout=timeout))
+    store = meet(store, number, size, timeout)
+    dist.init_process_group(
+        backend, store=store, rank=number, world_size=size, timeout=timeout
+    )
 
 
 def leave() -> None:
