@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Timer
 from types import FrameType
 from typing import Any
 
@@ -30,7 +32,8 @@ class Interruption:
     """While it is entered, signals that end a process ask it to stop in order.
 
     In training a first signal is only noted, for whoever can save; a second one, or
-    one outside of training, where nothing is left to save, stops at once.
+    one outside of training, where nothing is left to save, stops at once. Where Python
+    drops the error that stops it, the signal is sent again.
 
     Attributes:
         requested: The signal that was noted, or ``None``.
@@ -40,15 +43,18 @@ class Interruption:
         self.requested: int | None = None
         self._training = False
         self._before: dict[int, Any] = {}
+        self._report = sys.unraisablehook
 
     def __enter__(self) -> "Interruption":
         _keep_from_workers()
+        self._report, sys.unraisablehook = sys.unraisablehook, self._dropped
         self._before = {each: signal.signal(each, self._note) for each in SIGNALS}
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = self._report
         _end_workers()
         if isinstance(error, Exception):  # a library may have made it of ours
             self.stop_if_requested()
@@ -77,6 +83,16 @@ class Interruption:
         self.requested = number
         if at_once:
             raise InterruptedRunError(number)
+
+    def _dropped(self, error: "sys.UnraisableHookArgs") -> None:
+        """Python drops what is raised where it has no caller.
+
+        That is in hooks of a fork, where signals wait for its end, and in finalizers.
+        """
+        if isinstance(error.exc_value, InterruptedRunError):
+            Timer(0.01, os.kill, [os.getpid(), error.exc_value.number]).start()
+        else:
+            self._report(error)
 
 
 @cache

@@ -3,12 +3,14 @@
 import multiprocessing
 import os
 import signal
+import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 
-from experiments.interruption import InterruptedRunError, Interruption
+from experiments.interruption import SIGNALS, InterruptedRunError, Interruption
 
 
 def send(*numbers: int) -> None:
@@ -55,6 +57,50 @@ def test_no_library_keeps_it_from_stopping() -> None:
     assert not issubclass(InterruptedRunError, Exception)
     with pytest.raises(InterruptedRunError), Interruption():
         callback()
+
+
+def while_a_process_is_forked() -> None:
+    """A signal that comes before the fork waits for its end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    send(signal.SIGTERM)
+    fork = multiprocessing.get_context("fork")
+    fork.Process(target=time.sleep, args=(60,), daemon=True).start()
+
+
+class Finalized:
+    def __del__(self) -> None:
+        send(signal.SIGTERM)
+
+
+def wait_after(moment: Callable[[], object]) -> None:
+    moment()
+    time.sleep(10)  # which the signal ends
+
+
+class Faulty:
+    def __del__(self) -> None:
+        raise ValueError
+
+
+@pytest.mark.parametrize("moment", [while_a_process_is_forked, Finalized])
+def test_none_is_lost_where_python_drops_errors(
+    moment: Callable[[], object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InterruptedRunError, match="SIGTERM"), Interruption():
+        wait_after(moment)
+    assert capfd.readouterr().err == ""
+
+
+def test_other_errors_that_python_drops_are_reported_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reported: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda each: reported.append(each))
+    hook = sys.unraisablehook
+    with Interruption():
+        Faulty()
+    assert len(reported) == 1
+    assert sys.unraisablehook is hook
 
 
 def test_processes_that_load_images_outlive_signals_and_end_with_the_run() -> None:
