@@ -21,6 +21,7 @@ from avalanche_pnr.benchmarks import (
     load_tiny_imagenet,
     load_torchvision,
     load_unlabelled,
+    load_webdataset,
     with_multiview,
 )
 from avalanche_pnr.evaluation import (
@@ -116,6 +117,7 @@ __all__ = [
     "load_tiny_imagenet",
     "load_torchvision",
     "load_unlabelled",
+    "load_webdataset",
     "photograph_views",
     "plain_view",
     "resnet18",

@@ -8,7 +8,7 @@ from avalanche_pnr.benchmarks.digits import load_digits
 from avalanche_pnr.benchmarks.domain_incremental import domain_incremental
 from avalanche_pnr.benchmarks.domainnet import load_domainnet
 from avalanche_pnr.benchmarks.file_images import FileImages
-from avalanche_pnr.benchmarks.folders import load_folders, load_unlabelled
+from avalanche_pnr.benchmarks.folders import load_folders
 from avalanche_pnr.benchmarks.image_data import ImageData
 from avalanche_pnr.benchmarks.imagenet import load_imagenet
 from avalanche_pnr.benchmarks.images import Images
@@ -17,6 +17,8 @@ from avalanche_pnr.benchmarks.npz import load_npz
 from avalanche_pnr.benchmarks.pacs import load_pacs
 from avalanche_pnr.benchmarks.tiny_imagenet import load_tiny_imagenet
 from avalanche_pnr.benchmarks.torchvision_sets import load_torchvision
+from avalanche_pnr.benchmarks.unlabelled import load_unlabelled
+from avalanche_pnr.benchmarks.webdataset import load_webdataset
 
 __all__ = [
     "ArrayImages",
@@ -36,5 +38,6 @@ __all__ = [
     "load_tiny_imagenet",
     "load_torchvision",
     "load_unlabelled",
+    "load_webdataset",
     "with_multiview",
 ]

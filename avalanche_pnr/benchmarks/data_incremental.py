@@ -14,7 +14,7 @@ def data_incremental(
     experiences: int,
     train_transform: ViewsTransform,
     eval_transform: ViewTransform,
-    seed: int = 42,
+    seed: int | None = 42,
 ) -> CLScenario:
     """Cut images, labelled or not, into experiences of new images of any class.
 
@@ -28,7 +28,8 @@ def data_incremental(
         train_transform: Stacked views of a PIL image, (2, C, H, W), or those of a
             whole batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
-        seed: Of the order of the images.
+        seed: Of the order of the images; ``None`` to leave them in that of the data,
+            such as that of shards.
 
     Returns:
         An Avalanche benchmark with a ``train_stream`` of T experiences, a
@@ -49,7 +50,9 @@ def data_incremental(
     """
     images = len(data.train)
     check_experiences(experiences, images, "training images")
-    order = np.random.default_rng(seed).permutation(images)
+    order = np.arange(images)
+    if seed is not None:
+        order = np.random.default_rng(seed).permutation(images)
     size, rest = divmod(images, experiences)
     return make_benchmark(
         data,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from avalanche_pnr.benchmarks.damaged import without_damaged
 from avalanche_pnr.benchmarks.duplicates import count_duplicates, equal_files
 from avalanche_pnr.benchmarks.file_images import FileImages
 from avalanche_pnr.benchmarks.folder_files import missing_files
@@ -70,7 +71,7 @@ def check_listed(source: str, *splits: FileImages) -> None:
 
 
 def _readable(source: str, images: FileImages) -> tuple[FileImages, list[str]]:
-    kept, damaged = images.without_damaged()
+    kept, damaged = without_damaged(images)
     if lost := set(images.targets) - set(kept.targets):
         raise ValueError(
             f"{source}: every image of {len(lost)} classes is damaged, among them "

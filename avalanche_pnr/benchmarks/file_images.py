@@ -1,16 +1,13 @@
 """Images in files."""
 
 from collections.abc import Sequence
-from itertools import compress
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
-
-from avalanche_pnr.benchmarks.progress import progress
 
 
 class FileImages(Dataset[tuple[Image.Image, int]]):
@@ -44,7 +41,8 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        return read_rgb(self.paths[index]), self.targets[index]
+        path = self.paths[index]
+        return read_rgb(path, path), self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "FileImages":
         """Some of the images, in the order of their indices."""
@@ -54,36 +52,28 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
             [self.domains[index] for index in indices] if self.domains else [],
         )
 
-    def without_damaged(self) -> tuple["FileImages", list[str]]:
-        """The images that can be read, and the paths of those that cannot.
-
-        Every file is decoded, in as many threads as there are processors.
-        """
-        with ThreadPool() as pool:
-            read = pool.imap(_is_readable, self.paths, chunksize=16)
-            good = list(progress(read, "reading images", len(self)))
-        kept = self.subset(list(compress(range(len(self)), good)))
-        return kept, [
-            p for p, is_good in zip(self.paths, good, strict=True) if not is_good
-        ]
+    def name(self, index: int) -> str:
+        """The path of an image."""
+        return self.paths[index]
 
 
-def read_rgb(path: str) -> Image.Image:
+def read_rgb(file: str | BinaryIO, name: object) -> Image.Image:
     """An image in memory as RGB; transparency is dropped, 16 bits are cut to 8.
 
     Args:
-        path: File of any format and mode that PIL reads; mode ``F`` must be 0..1, and
-            mode ``I`` 0..255 or 0..65535.
+        file: Path or file of any format and mode that PIL reads; mode ``F`` must be
+            0..1, and mode ``I`` 0..255 or 0..65535.
+        name: What is printed in an error.
 
     Raises:
         OSError: If the file is missing or damaged, or its values beyond that.
     """
     try:
-        with Image.open(path) as file:
-            return _to_rgb(file)
+        with Image.open(file) as image:
+            return _to_rgb(image)
     except Exception as error:  # PIL's decoders raise a dozen kinds
         raise OSError(
-            f"{path} cannot be read as an image ({error}): replace it, or leave "
+            f"{name} cannot be read as an image ({error}): replace it, or leave "
             "damaged files out with skip_damaged=True (data.skip_damaged=true)"
         ) from error
 
@@ -109,11 +99,3 @@ def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
             "they must be 0..1 (F), or 0..255 or 0..65535 (I)"
         )
     return grey.astype(np.uint8)
-
-
-def _is_readable(path: str) -> bool:
-    try:
-        read_rgb(path)
-    except OSError:
-        return False
-    return True

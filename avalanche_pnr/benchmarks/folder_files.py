@@ -13,6 +13,19 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 """Endings of image files, in any case; other files are no images."""
 
 
+def existing(path: Path) -> Path:
+    """The same path.
+
+    Raises:
+        FileNotFoundError: If it is no folder.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"{path} is no folder: data.path must name a folder of images"
+        )
+    return path
+
+
 def folders_in(path: Path) -> dict[str, Path]:
     """The folders of a folder by their names, sorted; hidden ones are left out."""
     with os.scandir(path) as entries:

@@ -1,6 +1,5 @@
-"""Folders of images, one for each class, and folders of images without classes."""
+"""Folders of images, one for each class."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,8 +10,7 @@ from avalanche_pnr.benchmarks.class_folders import (
     read_class_folders,
 )
 from avalanche_pnr.benchmarks.file_data import from_files
-from avalanche_pnr.benchmarks.file_images import FileImages
-from avalanche_pnr.benchmarks.folder_files import folders_in, images_below
+from avalanche_pnr.benchmarks.folder_files import existing, folders_in
 from avalanche_pnr.benchmarks.hold_out import hold_out
 from avalanche_pnr.benchmarks.image_data import ImageData
 from avalanche_pnr.benchmarks.label_checks import check_same_names
@@ -61,7 +59,7 @@ def load_folders(
             f"layout={layout!r} must be 'class' or 'domain/class'; images in folders "
             "that are no classes are for load_unlabelled"
         )
-    path = _existing(Path(path))
+    path = existing(Path(path))
     tests = [name for name in TESTS if (path / name).is_dir()]
     if (path / TRAIN).is_dir() != bool(tests):
         here, absent = (tests[0], "train/") if tests else (TRAIN, "test/ or val/")
@@ -93,64 +91,6 @@ def load_folders(
         skip_damaged=skip_damaged,
         check_duplicates=check_duplicates,
     )
-
-
-def load_unlabelled(
-    path: str | Path,
-    labelled: ImageData,
-    *,
-    skip_damaged: bool = False,
-    check_duplicates: bool = False,
-) -> ImageData:
-    """Images in folders without classes, for training; other images are for the probe.
-
-    Args:
-        path: Folder of images, in folders of any depth. Their label is -1.
-        labelled: Its training images are for the probe, its test images for testing.
-        skip_damaged: As for :func:`load_folders`.
-        check_duplicates: Whether to look for test images that are also in the folder
-            or among those for the probe; every image is read. Otherwise ``duplicates``
-            is that of ``labelled``.
-
-    Raises:
-        FileNotFoundError: If the folder is not there or holds no image.
-        TypeError: If ``labelled`` is something else.
-    """
-    if not isinstance(labelled, ImageData):
-        raise TypeError(
-            f"labelled must be labelled images, as load_folders(path) gives, not "
-            f"{labelled!r} (on the command line: 'data.labelled={{_target_: "
-            "avalanche_pnr.load_folders, path: photos}')"
-        )
-    path = _existing(Path(path))
-    paths = images_below(path)
-    if not paths:
-        raise FileNotFoundError(
-            f"there are no images in {path} or below: data.path must name a folder of "
-            "images"
-        )
-    train, skipped = FileImages(paths, [-1] * len(paths)), list[str]()
-    if skip_damaged:
-        train, skipped = train.without_damaged()
-    data = ImageData.from_images(
-        str(path),
-        train,
-        labelled.test,
-        labelled.class_names,
-        probe=labelled.probe_images,
-    )
-    data = replace(
-        data, skipped=(*skipped, *labelled.skipped), duplicates=labelled.duplicates
-    )
-    return data.compared(str(path)) if check_duplicates else data
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_dir():
-        raise FileNotFoundError(
-            f"{path} is no folder: data.path must name a folder of images"
-        )
-    return path
 
 
 def _class_folders(root: Path, layout: Layout) -> list[ClassFolder]:

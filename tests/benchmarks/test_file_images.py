@@ -10,6 +10,7 @@ from torchvision import transforms
 
 from avalanche_pnr import TwoViews
 from avalanche_pnr.benchmarks import FileImages, ImageData, data_incremental
+from avalanche_pnr.benchmarks.damaged import without_damaged
 from tests.benchmarks.conftest import VIEWS, ids_and_labels
 
 
@@ -97,7 +98,7 @@ def test_damaged_files_are_told_from_good_ones(tmp_path: Path) -> None:
     for number in (3, 17, 39):
         _truncate(paths[number])
     paths[20].unlink()
-    kept, damaged = FileImages(paths, range(40)).without_damaged()
+    kept, damaged = without_damaged(FileImages(paths, range(40)))
     assert damaged == [str(paths[number]) for number in (3, 17, 20, 39)]
     assert kept.targets == [n for n in range(40) if n not in (3, 17, 20, 39)]
     assert [np.asarray(image)[0, 0, 0] for image, _ in kept] == kept.targets

@@ -19,6 +19,7 @@ NEEDED = {
     "npz": ["data.path=x"],
     "folders": ["data.path=x"],
     "unlabelled": ["data.path=x", f"data.labelled={LIST}"],
+    "webdataset": ["data.path=x", f"data.labelled={LIST}"],
     "imagenet": ["data.path=x"],
     "imagenet100": ["data.path=x", "data.classes=cmc"],
     "tiny_imagenet": ["data.path=x"],

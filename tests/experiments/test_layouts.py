@@ -15,6 +15,7 @@ from experiments.report import write_report
 from experiments.results import read_run
 from experiments.trainer import Trainer
 from tests.benchmarks.pictures import save, truncate
+from tests.benchmarks.shards import write_greys
 from tests.experiments.small_runs import TINY, finished, prepared
 
 PNR = "regularizers=[pnr]"
@@ -51,6 +52,20 @@ def unlabelled(root: Path) -> list[str]:
         f"data.labelled={source}",
         "stream=data",
         "stream.experiences=3",
+    ]
+
+
+def webdataset(root: Path) -> list[str]:
+    pytest.importorskip("webdataset")
+    fill([root / "sorted" / name for name in ("ant", "bee", "cat")], 8)
+    source = f"{{_target_: avalanche_pnr.load_folders, path: {root / 'sorted'}}}"
+    return [
+        "data=webdataset",
+        f"data.path='{write_greys(root, shards=6, images=5)}'",
+        f"data.labelled={source}",
+        "stream=data",
+        "stream.experiences=3",
+        "stream.seed=null",
     ]
 
 
@@ -121,6 +136,7 @@ def pacs(root: Path) -> list[str]:
         (class_folders, 3, 3, 36),
         (domain_folders, 3, 3, 48),
         (unlabelled, 3, 1, 26),
+        (webdataset, 3, 1, 30),
         (domainnet, 6, 6, 60),
         (imagenet100, 3, 3, 27),
         (tiny_imagenet, 3, 3, 27),
