@@ -44,7 +44,7 @@ def declared(*extras: str) -> set[str]:
 
 
 def test_everything_imported_is_declared() -> None:
-    assert imported(ROOT / "avalanche_pnr") <= declared("batched")
+    assert imported(ROOT / "avalanche_pnr") <= declared("batched", "webdataset")
     assert imported(ROOT / "experiments") <= declared("experiments")
 
 
