@@ -24,6 +24,7 @@ from avalanche_pnr.benchmarks import (
     load_webdataset,
     with_multiview,
 )
+from avalanche_pnr.continual_loss import ContinualLoss
 from avalanche_pnr.evaluation import (
     ConvexProbe,
     DownstreamPlugin,
@@ -76,6 +77,7 @@ __all__ = [
     "BarlowTwins",
     "BatchedViews",
     "CaSSLePlugin",
+    "ContinualLoss",
     "ConvexProbe",
     "DERPlugin",
     "DownstreamPlugin",

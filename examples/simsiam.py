@@ -65,5 +65,5 @@ if __name__ == "__main__":
     streams = benchmark.train_stream, benchmark.test_stream
     for experience in benchmark.train_stream:
         strategy.train(experience)
-        each = probe_accuracy(model, *streams, [pnr.LinearProbe()])["linear"]
+        each = probe_accuracy(model, *streams, [pnr.ConvexProbe()])["convex"]
         print(f"linear probe, average accuracy: {100 * sum(each) / len(each):.1f} %")

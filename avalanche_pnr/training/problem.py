@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from avalanche_pnr.losses import Reduction
+from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.training.data_parallel import Replica
 
 
@@ -46,6 +47,7 @@ class SelfSupervisedProblem:
     mb_output: Tensor
     mb_features: Tensor | None
     device: torch.device
+    experience: Any
     is_training: bool
     readout: Callable[[Tensor], Tensor] | None
     pseudo_negatives: Tensor | None
@@ -63,6 +65,15 @@ class SelfSupervisedProblem:
     @_criterion.setter
     def _criterion(self, criterion: MethodLoss) -> None:
         self._method_loss = criterion
+
+    @property
+    def parts(self) -> int:
+        """Parts that the present experience comes in: 1, or more on online streams.
+
+        Avalanche's ``is_last_subexp`` stays False on online streams whose parts
+        divide the experience evenly, so the parts are counted.
+        """
+        return getattr(self.experience, "sub_stream_length", None) or 1
 
     @property
     def mb_x(self) -> Tensor:
@@ -133,6 +144,19 @@ class SelfSupervisedProblem:
         if len(batch) == 1:
             batch.append(torch.full((len(batch[0]),), -1, device=self.device))
         self.mbatch = [batch[0], *map(self.replica.gather, batch[1:])]
+
+
+def check_method(model: Any) -> None:
+    """Refuse a network that has no self-supervised loss.
+
+    Raises:
+        TypeError: Unless it is a ``SelfSupervisedMethod``.
+    """
+    if not isinstance(model, SelfSupervisedMethod):
+        raise TypeError(
+            f"{type(model).__name__} is no self-supervised method: wrap it as the "
+            "backbone of one, for example MoCoV2Plus(backbone)"
+        )
 
 
 def check_views(x: Any) -> None:

@@ -31,7 +31,11 @@ from avalanche_pnr.training.finite import (
     RunningStatistics,
     check_finite,
 )
-from avalanche_pnr.training.problem import MethodLoss, SelfSupervisedProblem
+from avalanche_pnr.training.problem import (
+    MethodLoss,
+    SelfSupervisedProblem,
+    check_method,
+)
 from avalanche_pnr.training.resumable import ResumableTraining
 from avalanche_pnr.upstream import UpstreamCures
 
@@ -107,11 +111,7 @@ class SelfSupervised(
         eval_every: int = -1,
         peval_mode: str = "epoch",
     ) -> None:
-        if not isinstance(model, SelfSupervisedMethod):
-            raise TypeError(
-                f"{type(model).__name__} is no self-supervised method: wrap it as the "
-                "backbone of one, for example MoCoV2Plus(backbone)"
-            )
+        check_method(model)
         self.accumulation = Accumulation(accumulate)
         model.check_batch_size(train_mb_size * accumulate)
         check_world(train_mb_size, eval_mb_size)
@@ -269,15 +269,6 @@ class SelfSupervised(
             if id(param) not in known and name not in old
         ]
         super().make_optimizer(**{**kwargs, "remove_params": True})
-
-    @property
-    def parts(self) -> int:
-        """Parts that the present experience comes in: 1, or more on online streams.
-
-        Avalanche's ``is_last_subexp`` stays False on online streams whose parts
-        divide the experience evenly, so the parts are counted.
-        """
-        return getattr(self.experience, "sub_stream_length", None) or 1
 
     def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
         """One pass over the experience's own views in random order.

@@ -1,0 +1,148 @@
+"""The loss of a continual method, for training loops other than Avalanche's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from avalanche.training.regularization import RegularizationMethod
+from torch import Tensor
+
+from avalanche_pnr.distributed import world_size
+from avalanche_pnr.methods import PastModel
+from avalanche_pnr.plugins import PastModelPlugin
+from avalanche_pnr.training.accumulation import Accumulation
+from avalanche_pnr.training.data_parallel import Replica
+from avalanche_pnr.training.problem import (
+    MethodLoss,
+    SelfSupervisedProblem,
+    check_method,
+)
+
+
+class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
+    """What ``SelfSupervised`` minimises with a plugin, without the strategy.
+
+    The SSL loss, or PNR's L1, and the plugin's term. The plugin takes this object for
+    its strategy: one process, one batch a step::
+
+        continual_loss = ContinualLoss(PNRPlugin())
+        continual_loss.pre_adapt(agent)  # in each experience, before its optimizer
+        for step, views in enumerate(batches):
+            optimizer.zero_grad()
+            continual_loss(views).backward()
+            optimizer.step()
+            continual_loss.after_step(step, len(batches))
+        continual_loss.post_adapt(agent)
+
+    Args:
+        plugin: One that refers to the past model alone, ``PNRPlugin()`` for example.
+
+    Attributes:
+        past_model: The network of the previous experience.
+        loss_terms: Terms of the last loss by name, without gradient.
+
+    Raises:
+        TypeError: If the plugin needs more than that.
+    """
+
+    is_training = True
+    dataloader = ()
+
+    def __init__(self, plugin: PastModelPlugin) -> None:
+        if not isinstance(plugin, PastModelPlugin):
+            raise TypeError(
+                f"{type(plugin).__name__} needs more than a batch and the past model, "
+                "as PNRPlugin() does: train with avalanche_pnr.SelfSupervised"
+            )
+        self.plugin = plugin
+        self.model: Any = None
+        self.past_model = PastModel()
+        self.replica = Replica()
+        self.accumulation = Accumulation(batches=1)
+        self.part = 0
+        self.pseudo_negatives = None
+        self._criterion = MethodLoss()
+        self._awaits_step = False
+
+    def pre_adapt(self, agent: Any, exp: Any = None) -> None:
+        """Begin an experience, before the optimizer is made or extended.
+
+        Args:
+            agent: Its ``model`` is trained: Avalanche's ``Agent``, a Lightning module,
+                or any other object that has one.
+            exp: The experience; it only matters where it is a part of one.
+
+        Raises:
+            TypeError: If the model is no ``SelfSupervisedMethod``, or lacks a verb.
+            ValueError: If the stream hides where its experiences end, or the model
+                asks for a pass over the experience.
+            RuntimeError: On several processes.
+        """
+        self._turn_to(agent, exp)
+        self.plugin.before_training(self)
+        self.plugin.after_train_dataset_adaptation(self)
+        self.plugin.before_training_exp(self)
+
+    def __call__(self, views: Tensor) -> Tensor:
+        """The loss of a batch of views (N, 2, C, H, W), a scalar.
+
+        Raises:
+            ValueError: If the views have another shape, or are too few or too many.
+            RuntimeError: Before ``pre_adapt``, or if ``after_step`` is due.
+        """
+        if self.model is None:
+            raise RuntimeError("call pre_adapt(agent) when an experience begins")
+        if self._awaits_step:
+            raise RuntimeError(
+                "call after_step(step, total_steps) after each optimizer.step(), for "
+                "queues and momentum networks; losses without a step are computed "
+                "under torch.no_grad()"
+            )
+        self.mbatch, self.device = views, next(self.model.parameters()).device
+        self._unpack_minibatch()
+        self.plugin.before_forward(self)
+        self.mb_output = self.forward()
+        self.plugin.after_forward(self)
+        self.loss = self.criterion().clone()  # terms are added to it in place
+        self.plugin.before_backward(self)
+        self._awaits_step = torch.is_grad_enabled()
+        loss, self.loss = self.loss, self.loss.detach()
+        self.mb_output = self.mb_output.detach()
+        return loss
+
+    def after_step(self, step: int, total_steps: int) -> None:
+        """Let queues and momentum networks follow an optimizer step.
+
+        Args:
+            step: Index of the step in this experience, from 0.
+            total_steps: Steps of this experience.
+
+        Raises:
+            RuntimeError: If there is no batch that it follows.
+        """
+        if not self._awaits_step:
+            raise RuntimeError("after_step() follows the step of a batch, once")
+        self.model.after_step(self.mb_output, step, total_steps)
+        self.plugin.after_training_iteration(self)
+        self._awaits_step = False
+
+    def post_adapt(self, agent: Any, exp: Any = None) -> None:
+        """End an experience: the model becomes the past; as ``pre_adapt``."""
+        self._turn_to(agent, exp)
+        self.plugin.after_training_exp(self)
+        self.part = (self.part + 1) % self.parts
+
+    def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
+        """Refused once somebody looks at the views: the loaders are the loop's own."""
+        raise ValueError(
+            f"{type(self.model).__name__} asks for a pass over the experience before "
+            'its first batch: make MoCoV2Plus with past_queue_start="random", or '
+            "train with avalanche_pnr.SelfSupervised"
+        )
+        yield
+
+    def _turn_to(self, agent: Any, exp: Any) -> None:
+        check_method(agent.model)
+        if world_size() > 1:
+            raise RuntimeError("several processes train with SelfSupervised alone")
+        self.model, self.experience = agent.model, exp
