@@ -50,8 +50,8 @@ def _save(path: Path, value: int, size: int) -> None:
     Image.new("RGB", (size, size), (value,) * 3).save(path, quality=100)
 
 
-def split_cifar100(folder: Path, monkeypatch: pytest.MonkeyPatch) -> CLScenario:
-    """Three experiences of two classes; pickles and their md5 sums."""
+def save_cifar100(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-100 of six classes, for Avalanche to find; pickles and their md5 sums."""
 
     def write(name: str, content: Any) -> list[str]:
         file = folder / datasets.CIFAR100.base_folder / name
@@ -74,6 +74,11 @@ def split_cifar100(folder: Path, monkeypatch: pytest.MonkeyPatch) -> CLScenario:
     }
     small = type("CIFAR100", (datasets.CIFAR100,), attributes)
     monkeypatch.setattr(cifar, "CIFAR100", small)
+
+
+def split_cifar100(folder: Path, monkeypatch: pytest.MonkeyPatch) -> CLScenario:
+    """Three experiences of two classes."""
+    save_cifar100(folder, monkeypatch)
     return SplitCIFAR100(3, seed=1, dataset_root=folder, **OPTIONS)
 
 
