@@ -1,12 +1,15 @@
 """What the comparisons of views and of precision compare; no time is asserted."""
 
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from hydra.utils import instantiate
 from torch.utils.data import default_collate
 
+from avalanche_pnr import class_incremental
+from avalanche_pnr.benchmarks import ImageData
 from experiments.speed import precision, views, waits
 from experiments.speed.measure import Setting
 from experiments.speed.pipelines import configuration, pipelines
@@ -39,15 +42,21 @@ def test_three_pipelines_draw_the_same_recipe(recipe: str) -> None:
 def test_waits_are_counted_from_the_second_batch_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    counter, strategy = waits.Waits(), None
-    #         first batch ends at 9; waits 1, 2; ends at 20, 32
+    #          first batch ends at 9; next at 10, 22; they end at 20, 32
     moments = iter([9.0, 10.0, 20.0, 22.0, 32.0])
-    monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
-    counter.before_training_exp(strategy)
-    for _ in range(3):
-        counter.before_training_iteration(strategy)
-        counter.after_training_iteration(strategy)
-    assert (counter.waited, counter.total) == ([3.0], [23.0])
+    clock = SimpleNamespace(perf_counter=lambda: next(moments))
+    monkeypatch.setattr(waits, "time", clock)
+    config = configuration("method=mocov2plus", "data=cifar100")
+    images = photographs(12, 32)
+    stream = class_incremental(
+        ImageData.from_images("photographs", images, images),
+        experiences=1,
+        train_transform=pipelines(config.data)["per image"],
+        eval_transform=instantiate(config.data.plain_view),
+    ).train_stream
+    strategy = waits._strategy(config, 4, torch.device("cpu"))
+    strategy.train(stream[0])
+    assert (strategy.waited, strategy.total) == ([3.0], [23.0])
 
 
 def test_processes_are_tried_where_they_reach_the_images() -> None:
