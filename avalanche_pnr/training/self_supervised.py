@@ -1,6 +1,6 @@
 """The strategy: Avalanche's training loop for self-supervised methods."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,14 +10,12 @@ from avalanche.training.templates.base_sgd import BaseSGDTemplate
 from avalanche.training.templates.observation_type import BatchObservation
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
 
 from avalanche_pnr.composition import Companions
 from avalanche_pnr.distributed import naming_lost_processes
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from avalanche_pnr.precision import Precision
 from avalanche_pnr.random_state import preserve_random_state
-from avalanche_pnr.sharding import sharded
 from avalanche_pnr.training.accumulation import AccumulatedUpdate, Accumulation
 from avalanche_pnr.training.data_parallel import (
     DataParallelTraining,
@@ -31,6 +29,8 @@ from avalanche_pnr.training.finite import (
     RunningStatistics,
     check_finite,
 )
+from avalanche_pnr.training.loaders import TrainingLoaders
+from avalanche_pnr.training.optimized import OptimizedMethod
 from avalanche_pnr.training.problem import (
     MethodLoss,
     SelfSupervisedProblem,
@@ -45,6 +45,8 @@ class SelfSupervised(
     ResumableTraining,
     DataParallelTraining,
     UpstreamCures,
+    TrainingLoaders,
+    OptimizedMethod,
     BatchObservation,
     SelfSupervisedProblem,
     AccumulatedUpdate,
@@ -207,96 +209,6 @@ class SelfSupervised(
         with preserve_random_state(), naming_lost_processes():
             metrics: dict[str, Any] = super().eval(exp_list, **kwargs)
         return metrics
-
-    def make_train_dataloader(self, *, drop_last: bool, **kwargs: Any) -> None:
-        """Make the loader of stacked views.
-
-        Memory is pinned where processes load for a GPU: without processes there is
-        nobody to do it meanwhile, and views may be on the GPU already.
-
-        Args:
-            drop_last: Whether to drop an incomplete last batch.
-            **kwargs: Arguments of Avalanche's ``make_train_dataloader``.
-
-        Raises:
-            ValueError: If the experience has less images than a batch, or less batches
-                than a step.
-        """
-        images = len(self.adapted_dataset)
-        if drop_last and images < self.train_mb_size:
-            raise ValueError(
-                f"experience {self.experience.current_experience} has {images} "
-                f"images, less than one batch of {self.train_mb_size}: lower "
-                "train_mb_size, or train(..., drop_last=False)"
-            )
-        pin_memory = self.device.type == "cuda" and kwargs.get("num_workers", 0) > 0
-        super().make_train_dataloader(
-            **{"pin_memory": pin_memory, **kwargs, "drop_last": drop_last}
-        )
-        batches = len(self.dataloader) * self.train_epochs
-        if 0 < batches < self.accumulation.batches:
-            raise ValueError(
-                f"experience {self.experience.current_experience} has {batches} "
-                f"batches in {self.train_epochs} epochs, less than a step of "
-                f"accumulate={self.accumulation.batches}: lower accumulate"
-            )
-
-    def check_model_and_optimizer(
-        self, reset_optimizer_state: bool = True, **kwargs: Any
-    ) -> None:
-        """Adapt model and optimizer to the experience.
-
-        Args:
-            reset_optimizer_state: Whether momenta restart.
-            **kwargs: Arguments of ``train``.
-        """
-        super().check_model_and_optimizer(
-            reset_optimizer_state=reset_optimizer_state, **kwargs
-        )
-
-    def make_optimizer(self, **kwargs: Any) -> None:
-        """Let the optimizer hold exactly the model's trainable parameters.
-
-        Args:
-            **kwargs: Arguments of Avalanche's ``make_optimizer``.
-        """
-        groups = self.optimizer.param_groups
-        known = {id(param) for group in groups for param in group["params"]}
-        old = self.optimized_param_id or {}
-        groups[0]["params"] += [
-            param
-            for name, param in self.model.named_parameters()
-            if id(param) not in known and name not in old
-        ]
-        super().make_optimizer(**{**kwargs, "remove_params": True})
-
-    def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
-        """One pass over the experience's own views in random order.
-
-        Samples that replay plugins add to the training loader are not among them.
-        The random number generators are then as they were.
-
-        Args:
-            num_workers: Of the data loader.
-
-        Yields:
-            Views of a batch, shape (N, V, C, H, W), on the strategy's device; on
-            several processes this one's part.
-        """
-        loader = sharded(
-            DataLoader(
-                self.adapted_dataset,
-                batch_size=self.train_mb_size,
-                shuffle=True,
-                collate_fn=self.adapted_dataset.collate_fn,
-                num_workers=num_workers,
-            )
-        )
-        with preserve_random_state():
-            for batch in loader:
-                views = batch if isinstance(batch, Tensor) else batch[0]
-                self.replica.take_batch(loader, len(views))
-                yield views.to(self.device)
 
     def _before_training_iteration(self, **kwargs: Any) -> None:
         self._statistics.keep(self.model)
