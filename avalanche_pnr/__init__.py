@@ -39,6 +39,7 @@ from avalanche_pnr.evaluation import (
     WandBLogger,
     ssl_metrics,
 )
+from avalanche_pnr.export import export_backbone, load_backbone
 from avalanche_pnr.methods import (
     BYOL,
     BarlowTwins,
@@ -109,7 +110,9 @@ __all__ = [
     "cropped_view",
     "data_incremental",
     "domain_incremental",
+    "export_backbone",
     "infer_feature_dim",
+    "load_backbone",
     "load_digits",
     "load_domainnet",
     "load_folders",

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import os
-import pickle
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +33,20 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     with replacing(path) as file:
         file.write(content)
+
+
+def file_checksum(path: Path) -> str:
+    """A checksum of what a file holds, 16 hexadecimal digits.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8))
+    return digest.hexdigest()
 
 
 def append(path: Path, text: str) -> None:
@@ -143,6 +157,28 @@ def load_state(path: str | Path) -> dict[str, Any]:
         return state
 
 
+def load_plain(path: str | Path) -> Any:
+    """Read what others wrote with ``torch.save``; nothing in the file is executed.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What it holds, its tensors on the CPU.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is damaged, or holds something else than tensors and plain
+            data, with the remedy.
+    """
+    path = Path(path)
+    remedy = (
+        "; if you trust it, keep its weights alone, torch.save(torch.load(PATH, "
+        "weights_only=False)['state_dict'], ...), where it was made"
+    )
+    return _plain(path, memoryview(path.read_bytes()), remedy)
+
+
 class _DamagedError(Exception):
     """A file that is missing or not as it was written."""
 
@@ -155,15 +191,21 @@ def _read(path: Path) -> dict[str, Any]:
     data, digest = content[:-_DIGEST], content[-_DIGEST:]
     if _digest(data) != digest:
         raise _DamagedError(f"{path} is damaged")
+    return _migrated(path, _plain(path, data))
+
+
+def _plain(path: Path, data: memoryview, remedy: str = "") -> Any:
+    """What a file of ``torch.save`` holds, if that is tensors and plain data."""
     try:
-        # The file's own limits on what it may hold: tensors and plain data.
-        saved = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged ones raise whatever their bytes lead to
+        refused = re.search(r"GLOBAL (\S+)", str(error))
+        if refused is None:
+            raise ValueError(f"{path} is damaged, or no file of torch.save") from error
         raise ValueError(
-            f"{path} holds something else than tensors and plain data, and is not "
-            f"opened: {str(error).splitlines()[0]}"
+            f"{path} holds something else than tensors and plain data "
+            f"({refused[1]}), and is not opened{remedy}"
         ) from error
-    return _migrated(path, saved)
 
 
 def _digest(data: memoryview) -> bytes:
