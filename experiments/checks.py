@@ -1,6 +1,7 @@
 """Settings that are refused before data is read."""
 
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,6 +42,8 @@ def check_config(config: DictConfig) -> None:
     minutes = config.save_every_minutes
     if not isinstance(minutes, int | float) or minutes < 0:
         raise ValueError(f"save_every_minutes must be a number from 0, not {minutes}")
+    if config.init is not None and not Path(str(config.init)).is_file():
+        raise ValueError(f"init={config.init} is no file: write that of some weights")
     check_device(config.device)
     check_views(config)
     check_regularizers(config)

@@ -12,6 +12,8 @@ LOCK = "run.lock"
 """The process that is at work in a run's folder."""
 FEATURES = "features_{name}.npz"
 """Features of test images in the end, of each network."""
+BACKBONE = "backbone_{name}.safetensors"
+"""Weights of each network's backbone in the end."""
 
 RAW, RANDOM = REFERENCES = ("raw pixels", "random backbone")
 """What is judged without being trained."""

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from avalanche_pnr import DownstreamPlugin, RepresentationPlugin, SemiSupervisedProbe
 from avalanche_pnr.benchmarks import ImageData, data_incremental
 from avalanche_pnr.evaluation import Probe
+from avalanche_pnr.export import load_backbone
 from avalanche_pnr.methods import SelfSupervisedMethod
 from experiments.names import BATCHED, REFERENCES
 from experiments.overrides import check_choice
@@ -33,10 +34,16 @@ def make_benchmark(config: DictConfig, data: ImageData) -> CLScenario:
 
 
 def make_method(config: DictConfig) -> SelfSupervisedMethod:
-    """The method with its backbone, initialised by the seed."""
+    """The method, initialised by the seed, its backbone by ``init`` if that is given.
+
+    Raises:
+        ValueError: If that file is damaged, or of another backbone.
+    """
     RNGManager.set_random_seeds(config.seed)
     size = config.data.image_size
     backbone = instantiate(config.backbone)
+    if config.init is not None:
+        load_backbone(backbone, config.init)
     method: SelfSupervisedMethod = instantiate(
         config.method, backbone, image_shape=(3, size, size)
     )

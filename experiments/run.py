@@ -22,7 +22,13 @@ from avalanche_pnr.distributed import (
     rank,
 )
 from avalanche_pnr.evaluation import Probe
-from avalanche_pnr.files import load_state, previous, save_state, write_whole
+from avalanche_pnr.files import (
+    file_checksum,
+    load_state,
+    previous,
+    save_state,
+    write_whole,
+)
 from avalanche_pnr.methods import SelfSupervisedMethod
 from experiments.environment import environment
 from experiments.interruption import Interruption
@@ -110,8 +116,10 @@ class Comparison:
                 previous(self.out / FIRST_STATE).unlink(missing_ok=True)
 
     def _untrained(self, name: str) -> None:
-        """Judge a network that is not trained, or the pixels themselves."""
-        method = make_method(self.config)
+        """Judge a network of random weights, or the pixels themselves."""
+        config = self.config.copy()
+        config.init = None
+        method = make_method(config)
         if name == RAW:
             method.backbone = nn.Flatten()
         strategy = self.trainer.strategy(name, method, make_probes(self.config))
@@ -122,7 +130,7 @@ class Comparison:
         make = self._fresh if self.journal.holds_strategy() else self._continued
         strategy = make(name, plugins=instantiate(self.config.plugins[name]))
         self._learn(name, strategy, self.benchmark.train_stream[1:])
-        self.trainer.keep_features(name, strategy)
+        self.trainer.keep(name, strategy)
 
     def _joint(self, name: str) -> None:
         """Train once, on the images of all experiences."""
@@ -130,7 +138,7 @@ class Comparison:
         strategy = self._fresh(name)
         stream = benchmark_from_datasets(train=[images]).train_stream
         self._learn(name, strategy, stream)
-        self.trainer.keep_features(name, strategy)
+        self.trainer.keep(name, strategy)
 
     def _single(self, name: str) -> None:
         """Train a network of its own on each experience: the FT_k of plasticity."""
@@ -214,6 +222,8 @@ class Comparison:
             config = OmegaConf.to_yaml(self.config, resolve=True)
             from_first(lambda: write_whole(self.out / CONFIG, config.encode()))
         data = {f"{k} data": each for k, each in data_checksums(self.data).items()}
+        if self.config.init is not None:
+            data["init"] = file_checksum(Path(self.config.init))
         check_alike(data)
         facts = {"environment": from_first(environment), "data": data}
         before = self.journal.begin(facts)
@@ -224,10 +234,13 @@ class Comparison:
     def _compare(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
         """Say what differs from when the run was begun; other data is refused."""
         bar = self.trainer.bar
-        if before["data"] != facts["data"]:
+        there, here = before["data"], facts["data"]
+        names = sorted(there.keys() | here.keys())
+        if changed := [each for each in names if there.get(each) != here.get(each)]:
             raise ValueError(
-                f"the data is not what {self.out} was begun with: bring that back, or "
-                "begin anew with another out="
+                f"the data is not what {self.out} was begun with (differing: "
+                f"{', '.join(changed)}): bring that back, or begin anew with another "
+                "out="
             )
         bar.write(f"continuing {self.out}: {bar.n} of {bar.total} epochs are done")
         if before["environment"] != facts["environment"]:

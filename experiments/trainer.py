@@ -21,12 +21,13 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from avalanche_pnr import ProbePlugin, SelfSupervised, ssl_metrics
-from avalanche_pnr.distributed import rank
+from avalanche_pnr.distributed import from_first, rank
 from avalanche_pnr.evaluation import JSONLinesLogger, Probe
+from avalanche_pnr.export import export_backbone
 from avalanche_pnr.files import append, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
 from experiments.journal import Journal
-from experiments.names import FEATURES, RESULTS
+from experiments.names import BACKBONE, FEATURES, RESULTS
 from experiments.parts import make_downstream, make_probes, make_watchers
 from experiments.progress import ProgressPlugin
 from experiments.sample import save_features
@@ -168,8 +169,10 @@ class Trainer:
         when = f"after experience {after}" if after else "untrained"
         self.bar.write(f"{name}: {when}, test data: {accuracies}")
 
-    def keep_features(self, name: str, strategy: SelfSupervised) -> None:
-        """Save features of some test images, for the report's pictures."""
+    def keep(self, name: str, strategy: SelfSupervised) -> None:
+        """Save the backbone, and features of test images for the report's pictures."""
+        weights = self.out / BACKBONE.format(name=name)
+        from_first(lambda: export_backbone(strategy.model, weights))
         path = self.out / FEATURES.format(name=name)
         stream = self.benchmark.test_stream
         save_features(path, strategy.model, stream, **self._extraction())

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from avalanche_pnr.files import load_state
-from experiments.names import FIRST_STATE, RESULTS
+from experiments.names import BACKBONE, FEATURES, FIRST_STATE, RESULTS
 
 _PER_COMMAND = ("environment", "command")
 """Lines of the results that tell of the command, which differs in its folder."""
@@ -52,6 +52,7 @@ def outcome(out: Path, end: Path) -> dict[str, str]:
         "results": fingerprint(results),
         **{
             path.name: fingerprint(path.read_bytes())
-            for path in sorted(out.glob("features_*"))
+            for pattern in (FEATURES, BACKBONE)
+            for path in sorted(out.glob(pattern.format(name="*")))
         },
     }

@@ -105,8 +105,10 @@ def _stream(run: Run) -> str:
 
 
 def _training(run: Run) -> str:
+    init = run.config.get("init")
+    begun = f" begun with {init}" if init else ""
     return (
-        f"{_target(run, 'method')}, backbone {_target(run, 'backbone')}, "
+        f"{_target(run, 'method')}, backbone {_target(run, 'backbone')}{begun}, "
         f"{_target(run, 'optimizer')}, {run.config['epochs']} epochs an experience, "
         f"batches of {run.config['batch_size']}"
     )

@@ -109,8 +109,9 @@ def assert_same(whole: Path, broken: Path) -> None:
     assert results[0].splitlines()[2:] == results[1].splitlines()[2:]
     first = [load_state(each / "first_experience.pt") for each in (whole, broken)]
     assert differences(*first) == []
-    features = {path.name: path.read_bytes() for path in whole.glob("features_*")}
-    assert features == {p.name: p.read_bytes() for p in broken.glob("features_*")}
+    for kind in ("features_*", "backbone_*"):
+        files = {path.name: path.read_bytes() for path in whole.glob(kind)}
+        assert files == {p.name: p.read_bytes() for p in broken.glob(kind)}
     assert {path.name for path in broken.iterdir()} == {p.name for p in whole.iterdir()}
 
 
