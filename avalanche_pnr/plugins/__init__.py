@@ -5,7 +5,7 @@ from avalanche_pnr.plugins.der import DERPlugin
 from avalanche_pnr.plugins.ewc import EWCPlugin
 from avalanche_pnr.plugins.less_forget import LessForgetPlugin
 from avalanche_pnr.plugins.lump import LUMPPlugin
-from avalanche_pnr.plugins.memory import MemoryPlugin
+from avalanche_pnr.plugins.memory_plugin import MemoryPlugin
 from avalanche_pnr.plugins.past import PastModelPlugin
 from avalanche_pnr.plugins.pfr import PFRPlugin
 from avalanche_pnr.plugins.pnr import PNRPlugin

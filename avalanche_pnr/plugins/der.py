@@ -9,7 +9,7 @@ from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader
 
 from avalanche_pnr.methods.checks import check_weights
-from avalanche_pnr.plugins.memory import MemoryPlugin
+from avalanche_pnr.plugins.memory_plugin import MemoryPlugin
 
 
 class DERPlugin(MemoryPlugin):

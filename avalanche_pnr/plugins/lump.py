@@ -6,7 +6,7 @@ import torch
 from torch.distributions import Beta
 
 from avalanche_pnr.losses import mixup
-from avalanche_pnr.plugins.memory import MemoryPlugin
+from avalanche_pnr.plugins.memory_plugin import MemoryPlugin
 
 
 class LUMPPlugin(MemoryPlugin):

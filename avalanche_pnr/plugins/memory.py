@@ -1,16 +1,9 @@
-"""A memory of images of the past, and plugins that draw from it."""
+"""A memory of images of the past."""
 
-from collections.abc import Iterator
-from itertools import count, islice
 from typing import Any
 
-import torch
 from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
 from avalanche.training.storage_policy import ReservoirSamplingBuffer
-from torch import Tensor
-from torch.utils.data import DataLoader
-
-from avalanche_pnr.plugins.base import SelfSupervisedPlugin
 
 Origin = tuple[int, int]
 """Where an image comes from: number of the experience, index in its data set."""
@@ -35,7 +28,7 @@ class Memory:
         self._unrestored: dict[str, Any] | None = None
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.origins)
 
     @property
     def dataset(self) -> AvalancheDataset:
@@ -45,7 +38,9 @@ class Memory:
     @property
     def origins(self) -> list[Origin]:
         """Where each image comes from."""
-        return list(self.dataset.origins) if len(self) else []
+        if self._unrestored is not None:
+            return [(int(number), int(i)) for number, i in self._unrestored["origins"]]
+        return list(self.dataset.origins) if len(self.dataset) else []
 
     def add(self, dataset: AvalancheDataset, experience: int) -> None:
         """Let the images of an experience compete for a place.
@@ -78,85 +73,10 @@ class Memory:
         """
         if self._unrestored is None:
             return
+        if self.origins:
+            self._reservoir.buffer = _find(stream, self.origins)
         state, self._unrestored = self._unrestored, None
-        origins = [(int(experience), int(i)) for experience, i in state["origins"]]
-        if origins:
-            self._reservoir.buffer = _find(stream, origins)
         self._reservoir._buffer_weights = state["priorities"].cpu()
-
-
-class MemoryPlugin(SelfSupervisedPlugin):
-    """Draws views of remembered images, a batch beside each of the current ones.
-
-    Images enter the memory when their experience ends; on online streams, when each
-    part of it does. They pass the train transform anew whenever they are drawn, all
-    different within a batch. Random numbers are those of torch's global generator.
-
-    Args:
-        mem_size: Images in the memory at most.
-        batch_size_mem: Images drawn for a batch; ``None`` for the strategy's
-            ``train_mb_size``; all of the memory where it holds less.
-
-    Raises:
-        ValueError: If one of them is below 1.
-    """
-
-    def __init__(
-        self, *, mem_size: int = 256, batch_size_mem: int | None = None
-    ) -> None:
-        super().__init__()
-        if batch_size_mem is not None and batch_size_mem < 1:
-            raise ValueError(f"batch_size_mem must be 1 or more, got {batch_size_mem}")
-        self.memory = Memory(mem_size)
-        self.batch_size_mem = batch_size_mem
-        self._batches: Iterator[Any] | None = None
-
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Find the images of a loaded state."""
-        self.memory.restore(strategy.experience.origin_stream)
-
-    def before_training_epoch(
-        self, strategy: Any, num_workers: int = 0, **kwargs: Any
-    ) -> None:
-        """Draw as many batches as the epoch has."""
-        rows = len(self.memory)
-        if rows:
-            size = min(self.batch_size_mem or strategy.train_mb_size, rows)
-            dataset = self.remembered()
-            loader = DataLoader(
-                dataset,
-                batch_sampler=_draws(rows, size, len(strategy.dataloader)),
-                collate_fn=dataset.collate_fn,
-                num_workers=num_workers,
-            )
-            self._batches = iter(loader)
-
-    def remembered(self) -> AvalancheDataset:
-        """What is drawn from, samples ``(views, ...)`` in the order of the memory."""
-        return self.memory.dataset
-
-    def draw(self, strategy: Any) -> list[Tensor] | None:
-        """The next batch, ``[views (M, V, C, H, W), ...]``; None without a past."""
-        if self._batches is None:
-            return None
-        return [part.to(strategy.device) for part in next(self._batches)]
-
-    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
-        """Release the loader."""
-        self._batches = None
-
-    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Let the images of the experience enter the memory."""
-        experience = strategy.experience
-        self.memory.add(experience.dataset, experience.current_experience)
-
-    def state_dict(self) -> dict[str, Any]:
-        """State of the memory: origins of the images, no pixels."""
-        return {"memory": self.memory.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state; the images come from the next experience's stream."""
-        self.memory.load_state_dict(state["memory"])
 
 
 def _with_origins(dataset: AvalancheDataset, experience: int) -> AvalancheDataset:
@@ -179,14 +99,3 @@ def _find(stream: Any, origins: list[Origin]) -> AvalancheDataset:
             "stream: continue with the stream that it was saved in; one that is made "
             "on demand cannot be continued"
         ) from error
-
-
-def _draws(rows: int, size: int, batches: int) -> list[list[int]]:
-    """Batches of different rows, cut out of one permutation after the other."""
-    full = rows - rows % size
-    chunks = (
-        chunk
-        for _ in count()
-        for chunk in torch.randperm(rows)[:full].view(-1, size).tolist()
-    )
-    return list(islice(chunks, batches))

@@ -22,8 +22,13 @@ from avalanche.training.storage_policy import (
     ReservoirSamplingBuffer,
 )
 
+import avalanche_pnr
 from avalanche_pnr import (
     CaSSLePlugin,
+    DERPlugin,
+    LessForgetPlugin,
+    LUMPPlugin,
+    PFRPlugin,
     PNRPlugin,
     Precision,
     ProbePlugin,
@@ -168,18 +173,28 @@ COMPANIONS: dict[str, Callable[[], Any]] = {
     "reservoir": lambda: ReplayPlugin(
         mem_size=20, storage_policy=ReservoirSamplingBuffer(20)
     ),
+    "own ewc": lambda: avalanche_pnr.EWCPlugin(ewc_lambda=10),
+    "pfr": lambda: PFRPlugin(hidden_dim=16),
+    "less forget": LessForgetPlugin,
+    "der": lambda: DERPlugin(mem_size=20),
+    "lump": lambda: LUMPPlugin(mem_size=20),
 }
 
 
+@pytest.mark.parametrize(
+    "pauses",
+    [[8], [8 + 2, 6 + 7], [8 + 4]],
+    ids=["at an end", "twice in the midst", "between two epochs"],
+)
 @pytest.mark.parametrize("companion", COMPANIONS)
-def test_avalanche_plugins_are_continued(
-    companion: str, benchmark_of_digits: CLScenario, tmp_path: Path
+def test_plugins_are_continued(
+    companion: str, pauses: list[int], benchmark_of_digits: CLScenario, tmp_path: Path
 ) -> None:
     def make() -> SelfSupervised:
         return made(plugins=[COMPANIONS[companion]()], method="simclr")
 
     stream = benchmark_of_digits.train_stream[:4]
-    broken = continued(make, stream, tmp_path / "state.pt", [8, 16 - 3])
+    broken = continued(make, stream, tmp_path / "state.pt", pauses)
     assert differences(whole(make, stream).state_dict(), broken.state_dict()) == []
 
 

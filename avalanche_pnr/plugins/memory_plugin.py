@@ -1,0 +1,110 @@
+"""What plugins that draw from a memory have in common."""
+
+from collections.abc import Iterator
+from itertools import chain, count, islice
+from typing import Any
+
+import torch
+from avalanche.benchmarks.utils import AvalancheDataset
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from avalanche_pnr.plugins.base import SelfSupervisedPlugin
+from avalanche_pnr.plugins.memory import Memory
+from avalanche_pnr.random_state import RandomStream
+from avalanche_pnr.sampling import SeededLoader
+
+
+class MemoryPlugin(SelfSupervisedPlugin):
+    """Draws views of remembered images, a batch beside each of the current ones.
+
+    Images enter the memory when their experience ends; on online streams, when each
+    part of it does. They pass the train transform anew whenever they are drawn, all
+    different within a batch. Batches and views are functions of a seed, which is drawn
+    when an experience begins, of epoch and index, like those of the experience.
+
+    Args:
+        mem_size: Images in the memory at most.
+        batch_size_mem: Images drawn for a batch; ``None`` for the strategy's
+            ``train_mb_size``; all of the memory where it holds less.
+
+    Raises:
+        ValueError: If one of them is below 1.
+    """
+
+    def __init__(
+        self, *, mem_size: int = 256, batch_size_mem: int | None = None
+    ) -> None:
+        super().__init__()
+        if batch_size_mem is not None and batch_size_mem < 1:
+            raise ValueError(f"batch_size_mem must be 1 or more, got {batch_size_mem}")
+        self.memory = Memory(mem_size)
+        self.batch_size_mem = batch_size_mem
+        self._seed = 0
+        self._loader: SeededLoader | None = None
+        self._batches: Iterator[Any] | None = None
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Draw the seed of the experience."""
+        self._seed = int(torch.randint(2**62, ()))
+
+    def before_training_epoch(
+        self, strategy: Any, num_workers: int = 0, **kwargs: Any
+    ) -> None:
+        """Prepare as many batches as the epoch has."""
+        self.memory.restore(strategy.experience.origin_stream)
+        rows = len(self.memory)
+        if rows:
+            size = min(self.batch_size_mem or strategy.train_mb_size, rows)
+            epoch = strategy.clock.train_exp_epochs
+            with RandomStream(self._seed, epoch):
+                order = _order(rows, size, len(strategy.dataloader))
+            dataset = self.remembered().subset(order)
+            loader = DataLoader(
+                dataset,
+                batch_size=size,
+                collate_fn=dataset.collate_fn,
+                num_workers=num_workers,
+            )
+            self._loader = SeededLoader(loader, self._seed)
+            self._loader.epoch = epoch
+            self._batches = None
+
+    def remembered(self) -> AvalancheDataset:
+        """What is drawn from, samples ``(views, ...)`` in the order of the memory."""
+        return self.memory.dataset
+
+    def draw(self, strategy: Any) -> list[Tensor] | None:
+        """The next batch, ``[views (M, V, C, H, W), ...]``; None without a past."""
+        if self._loader is None:
+            return None
+        if self._batches is None:
+            self._loader.skip = strategy.clock.train_epoch_iterations
+            self._batches = iter(self._loader)
+        return [part.to(strategy.device) for part in next(self._batches)]
+
+    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        """Release the loader."""
+        self._loader = self._batches = None
+
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Let the images of the experience enter the memory."""
+        experience = strategy.experience
+        self.memory.restore(experience.origin_stream)
+        self.memory.add(experience.dataset, experience.current_experience)
+
+    def state_dict(self) -> dict[str, Any]:
+        """State of the memory: origins of the images, no pixels; and the seed."""
+        return {"memory": self.memory.state_dict(), "seed": self._seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state; the images come from the next experience's stream."""
+        self.memory.load_state_dict(state["memory"])
+        self._seed = state["seed"]
+
+
+def _order(rows: int, size: int, batches: int) -> list[int]:
+    """Rows of batches that are all different, cut out of one permutation each."""
+    full = rows - rows % size
+    permutations = (torch.randperm(rows)[:full].tolist() for _ in count())
+    return list(islice(chain.from_iterable(permutations), batches * size))
