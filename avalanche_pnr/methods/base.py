@@ -53,6 +53,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
     stack_views: bool = False
     precision: Precision = Precision()
     loss_is_mean_over_images: bool = True
+    distillation_predictor: nn.Module | None
+    temporal_projection: nn.Module | None
 
     def __init__(
         self, backbone: nn.Module, projector: nn.Module, projection_dim: int
@@ -61,8 +63,9 @@ class SelfSupervisedMethod(nn.Module, ABC):
         self.backbone = backbone
         self.projector = projector
         self.projection_dim = projection_dim
-        self.distillation_predictor: nn.Module | None = None
-        self.temporal_projection: nn.Module | None = None
+        # Parameters have one order, whichever predictor comes first.
+        self.register_module("distillation_predictor", None)
+        self.register_module("temporal_projection", None)
 
     @abstractmethod
     def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:

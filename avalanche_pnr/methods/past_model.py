@@ -58,15 +58,8 @@ class PastModel:
         Raises:
             RuntimeError: If no experience has ended yet.
         """
-        if self._network is None:
-            raise RuntimeError(
-                "there is no past model in the first experience: call snapshot() "
-                "when an experience ends, and check `exists` before"
-            )
         if self._last is None or not self._last.is_of(views):
-            with torch.no_grad():
-                rows = self._precision.run(self._network, views.flatten(0, 1))
-            output = rows.reshape(*views.shape[:2], -1)
+            output = self._run(self._past(), views)
             output = output if self._gather is None else self._gather(output)
             self._last = _Batch(views, views._version, output)
         return self._last.output
@@ -83,12 +76,7 @@ class PastModel:
         Raises:
             RuntimeError: If no experience has ended yet.
         """
-        if self._network is None:
-            raise RuntimeError("there is no past model in the first experience")
-        backbone = next(self._network.children())
-        with torch.no_grad():
-            rows = self._precision.run(backbone, views.flatten(0, 1))
-        return rows.reshape(*views.shape[:2], -1)
+        return self._run(next(self._past().children()), views)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors of the past network; empty if there is no past."""
@@ -113,6 +101,19 @@ class PastModel:
     def forget_batch(self) -> None:
         """Release the batch whose outputs are kept."""
         self._last = None
+
+    def _past(self) -> nn.Module:
+        if self._network is None:
+            raise RuntimeError(
+                "there is no past model in the first experience: call snapshot() "
+                "when an experience ends, and check `exists` before"
+            )
+        return self._network
+
+    @torch.no_grad()
+    def _run(self, network: nn.Module, views: Tensor) -> Tensor:
+        rows = self._precision.run(network, views.flatten(0, 1))
+        return rows.reshape(*views.shape[:2], -1)
 
 
 class _Batch(NamedTuple):

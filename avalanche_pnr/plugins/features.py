@@ -44,20 +44,6 @@ class PastFeaturesPlugin(PastModelPlugin):
         features = stacked.reshape(*views, -1).to(past.dtype)
         return self.feature_regularizer(method, features, past)
 
-    def before_training(self, strategy: Any, **kwargs: Any) -> None:
-        """Refuse batches that pass the backbone in pieces.
-
-        Raises:
-            TypeError: If the strategy is not a ``SelfSupervised`` one.
-            ValueError: If it accumulates batches.
-        """
-        super().before_training(strategy, **kwargs)
-        if strategy.accumulation.batches > 1:
-            raise ValueError(
-                f"{type(self).__name__} compares the features of one pass, and this "
-                "strategy accumulates batches: train with larger batches instead"
-            )
-
     def add_predictor(self, method: SelfSupervisedMethod) -> None:
         """None: the distillation predictor is of projections."""
 

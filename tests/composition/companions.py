@@ -1,4 +1,4 @@
-"""Avalanche's plugins, each with the effect that it must have beside PNR or CaSSLe."""
+"""Plugins, each with the effect that it must have beside PNR or CaSSLe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +26,13 @@ from avalanche.training.storage_policy import (
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import StepLR
 
-from avalanche_pnr import SelfSupervised, WarmupCosinePlugin
+from avalanche_pnr import (
+    DERPlugin,
+    LessForgetPlugin,
+    PFRPlugin,
+    SelfSupervised,
+    WarmupCosinePlugin,
+)
 from tests.composition.conftest import Make, Run
 
 LARGEST_NORM = 0.1
@@ -65,6 +71,15 @@ def penalises(run: Run) -> None:
     assert all(abs(batch.rest) < 1e-5 for batch in run.of(0))
     for experience in range(1, 5):
         assert run.of(experience)[-1].rest > 1e-4
+
+
+def rewards_predictable_features(run: Run) -> None:
+    """Minus a mean cosine, within its bounds."""
+    assert all(abs(batch.rest) < 1e-5 for batch in run.of(0))
+    assert all(1e-4 < abs(batch.rest) < 1 for batch in run.later)
+    for experience in range(1, 5):
+        batches = run.of(experience)
+        assert batches[-1].rest < batches[0].rest
 
 
 def adds_the_loss_of_remembered_images(run: Run) -> None:
@@ -117,6 +132,11 @@ COMPANIONS: dict[str, Companion] = {
     "si": Companion(lambda _: SynapticIntelligencePlugin(si_lambda=1000), penalises),
     "mas": Companion(lambda _: MASPlugin(lambda_reg=10), penalises),
     "rwalk": Companion(lambda _: RWalkPlugin(ewc_lambda=10, delta_t=1), penalises),
+    "pfr": Companion(
+        lambda _: PFRPlugin(lambda_pfr=1, hidden_dim=16), rewards_predictable_features
+    ),
+    "less-forget": Companion(lambda _: LessForgetPlugin(), penalises),
+    "der": Companion(lambda _: DERPlugin(mem_size=20), penalises),
     "gem": Companion(lambda _: GEMPlugin(8, memory_strength=0.5), projects_gradients),
     "agem": Companion(lambda _: AGEMPlugin(8, sample_size=8), projects_gradients),
     "gdumb": Companion(lambda _: GDumbPlugin(mem_size=40), starts_anew_on_its_memory),

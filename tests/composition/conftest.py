@@ -40,7 +40,7 @@ class Batch:
     start: Tensor
     """One parameter before the step."""
     terms: list[float]
-    """The loss of the method, and that of the regulariser."""
+    """The loss of the method, and that of PNR or CaSSLe."""
     expected: list[float]
     """The same, of this batch alone."""
     rest: float
@@ -78,7 +78,11 @@ class Watch(SupervisedPlugin):
         self.batches: list[Batch] = []
 
     def before_backward(self, strategy: SelfSupervised, **kwargs: Any) -> None:
-        terms = [value.item() for value in strategy.loss_terms.values()]
+        terms = [
+            value.item()
+            for name, value in strategy.loss_terms.items()
+            if name in ("loss", "PNRPlugin", "CaSSLePlugin")
+        ]
         self.batches.append(
             Batch(
                 experience=strategy.experience.current_experience,

@@ -1,4 +1,4 @@
-"""PNR and CaSSLe beside each of Avalanche's plugins, and several at once."""
+"""PNR and CaSSLe beside each other plugin, and several at once."""
 
 from itertools import permutations
 from typing import Any
@@ -18,6 +18,8 @@ TOGETHER = [
     ("reservoir", "si", "agem"),
     ("class-balanced", "gem", "ewc"),
     ("agem", "mas"),
+    ("less-forget", "replay", "ewc"),
+    ("pfr", "reservoir"),
 ]
 
 
@@ -49,6 +51,18 @@ def test_there_is_no_effect_without_them(stream: Any) -> None:
             if companion.options == options:
                 with pytest.raises(AssertionError):
                     companion.effect(alone)
+
+
+@pytest.mark.parametrize(
+    "name", ["replay", "ewc", "si", "mas", "rwalk", "mir", "less-forget", "der"]
+)
+def test_it_has_its_effect_where_a_step_has_several_batches(
+    name: str, benchmark_of_digits: Any
+) -> None:
+    options = {"accumulate": 3, "train_epochs": 2}
+    together = run(benchmark_of_digits, [pnr, COMPANIONS[name].make], **options)
+    COMPANIONS[name].effect(together)
+    check_terms(together)
 
 
 @pytest.mark.parametrize("names", TOGETHER, ids=" ".join)

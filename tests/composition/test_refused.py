@@ -28,7 +28,14 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from avalanche_pnr import DERPlugin, LUMPPlugin, PNRPlugin, WarmupCosinePlugin
+from avalanche_pnr import (
+    DERPlugin,
+    LessForgetPlugin,
+    LUMPPlugin,
+    PFRPlugin,
+    PNRPlugin,
+    WarmupCosinePlugin,
+)
 from avalanche_pnr.composition.refused import REFUSED
 from tests.conftest import METHODS, tiny_moco
 
@@ -78,6 +85,14 @@ TOGETHER: dict[str, tuple[Callable[[Optimizer], list[Any]], str]] = {
     "one memory of projections twice": (
         lambda _: [DERPlugin(), DERPlugin()],
         "DERPlugin and DERPlugin: both add the same term.*use one",
+    ),
+    "one temporal projection twice": (
+        lambda _: [PFRPlugin(), PFRPlugin(lambda_pfr=0.5)],
+        "PFRPlugin and PFRPlugin: both add the same term.*use one",
+    ),
+    "one distance of features twice": (
+        lambda _: [LessForgetPlugin(), LessForgetPlugin()],
+        "LessForgetPlugin and LessForgetPlugin: both add the same term.*use one",
     ),
     "mixtures of mixtures": (
         lambda _: [LUMPPlugin(), LUMPPlugin()],

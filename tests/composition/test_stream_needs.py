@@ -28,7 +28,15 @@ from avalanche.training.storage_policy import (
 from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
-from avalanche_pnr import PNRPlugin, SelfSupervised
+from avalanche_pnr import (
+    DERPlugin,
+    LessForgetPlugin,
+    LUMPPlugin,
+    PastModel,
+    PFRPlugin,
+    PNRPlugin,
+    SelfSupervised,
+)
 from tests.composition.conftest import Make, Watch, cassle, pnr, run
 from tests.conftest import tiny_backbone
 
@@ -177,24 +185,35 @@ def test_a_memory_of_a_batch(
     assert watch.batches[-1].seen_again
 
 
+@pytest.mark.parametrize("ask", [PastModel.__call__, PastModel.features])
 def test_the_past_is_not_there_in_the_first_experience(
-    benchmark_of_digits: CLScenario, make_strategy: Any
+    ask: Callable[..., Tensor], benchmark_of_digits: CLScenario, make_strategy: Any
 ) -> None:
     class Impatient(SupervisedPlugin):
         def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
-            strategy.past_model(next(strategy.training_views()))
+            ask(strategy.past_model, next(strategy.training_views()))
 
     watch = Watch()
     strategy = make_strategy(plugins=[Impatient(), watch])
     before = copy.deepcopy(strategy.model.state_dict())
-    with pytest.raises(RuntimeError, match="no past model in the first experience: "):
+    with pytest.raises(RuntimeError, match=r"no past model .*: .* check `exists`"):
         strategy.train(benchmark_of_digits.train_stream[0])
     after = strategy.model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert watch.batches == []
 
 
-@pytest.mark.parametrize("regularizer", [pnr, cassle])
+@pytest.mark.parametrize(
+    "regularizer",
+    [
+        pnr,
+        cassle,
+        lambda _: PFRPlugin(),
+        lambda _: LessForgetPlugin(),
+        lambda _: DERPlugin(),
+        lambda _: LUMPPlugin(),
+    ],
+)
 def test_strategies_that_are_not_self_supervised(
     regularizer: Make, benchmark_of_digits: CLScenario
 ) -> None:

@@ -18,6 +18,7 @@ from avalanche.training.plugins import (
 )
 from torch import Tensor
 
+import avalanche_pnr
 from avalanche_pnr import (
     CaSSLePlugin,
     DownstreamPlugin,
@@ -38,6 +39,7 @@ from avalanche_pnr.evaluation import extract_features, extract_unlabelled
 from tests.conftest import METHODS, Strategy, tiny_moco
 from tests.distributed.processes import together
 from tests.distributed.test_global_batch import without_batchnorm
+from tests.training.continued import differences
 
 
 def seeded(make: Callable[[], Any]) -> Any:
@@ -74,6 +76,32 @@ def test_plugins_do_the_same_on_several_processes(
     expected = weights(*args)
     for found in together(2, weights, *args):
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def ewc_state(make_strategy: Strategy, benchmark: CLScenario) -> dict[str, Any]:
+    """Importances and weights of three experiences, and the last penalty."""
+    plugin = avalanche_pnr.EWCPlugin(ewc_lambda=1000)
+    penalties: list[float] = []
+
+    def pause(strategy: SelfSupervised) -> None:
+        penalties.append(strategy.loss.item() - strategy.loss_terms["loss"].item())
+
+    strategy = make_strategy(seeded(tiny_moco), plugins=[plugin])
+    strategy.pause = pause
+    for experience in benchmark.train_stream[:3]:
+        strategy.train(experience)
+    return {**plugin.state_dict(), "penalty": max(penalties)}
+
+
+def test_importances_are_those_of_one_process(
+    make_strategy: Strategy, benchmark_of_digits: CLScenario
+) -> None:
+    args = make_strategy, benchmark_of_digits
+    expected = ewc_state(*args)
+    assert expected["penalty"] > 1e-3
+    first, second = together(2, ewc_state, *args)
+    assert differences(first, second) == []
+    torch.testing.assert_close(first, expected, rtol=5e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [16, 47])

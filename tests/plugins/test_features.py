@@ -50,35 +50,55 @@ class Terms(Recorder):
 
     def expected(self, strategy: SelfSupervised) -> Tensor:
         method, past = self.method, self.ended[-1]
-        views: Any = strategy.mb_x.unbind(1)
         ssl = method.loss(copy.deepcopy(method)(strategy.mb_x))
+        h = features(method, strategy.mb_x).unbind(1)
+        h_past = features(past, strategy.mb_x).unbind(1)
         terms = []
-        for view in views:
-            h: Tensor = method.backbone(view)
-            then: Tensor = past.backbone(view)  # type: ignore[operator]
+        for now, then in zip(h, h_past, strict=True):
             if isinstance(self.plugin, PFRPlugin):
-                p: Tensor = method.temporal_projection(h)
+                p: Tensor = method.temporal_projection(now)
                 cosine = (p * then).sum(1) / (p.norm(dim=1) * then.norm(dim=1))
                 terms.append(-0.7 * cosine.mean())
             else:
-                terms.append(0.6 / 2 * (h - then).square().sum(1).mean())
+                terms.append(0.6 / 2 * (now - then).square().sum(1).mean())
         return ssl + sum(terms) / 2
 
 
+def features(method: Any, views: Tensor) -> Tensor:
+    """Of the backbone, (N, V, F): of both views at once, or of one after the other."""
+    if method.stack_views:
+        rows: Tensor = method.backbone(views.flatten(0, 1))
+        return rows.unflatten(0, views.shape[:2])
+    return torch.stack([method.backbone(view) for view in views.unbind(1)], dim=1)
+
+
+@pytest.mark.parametrize("stack_views", [False, True])
+@pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("make", PLUGINS)
 @pytest.mark.parametrize("name", METHODS)
 def test_the_loss_is_the_equation(
-    name: str, make: Callable[[], Any], make_strategy: Any
+    name: str,
+    make: Callable[[], Any],
+    accumulate: int,
+    stack_views: bool,
+    make_strategy: Any,
 ) -> None:
     with double_precision():
         plugin = make()
         terms = Terms(plugin)
+        method = METHODS[name]().double()
+        method.stack_views = stack_views
         strategy = make_strategy(
-            METHODS[name]().double(), plugins=[plugin, terms], train_mb_size=8, lr=1e-3
+            method,
+            plugins=[plugin, terms],
+            train_mb_size=8,
+            accumulate=accumulate,
+            lr=1e-3,
         )
         for experience in marked_stream(3).train_stream:
             strategy.train(experience)
     assert terms.compared == 4
+    assert strategy.clock.train_iterations == 6
 
 
 @pytest.mark.parametrize("make", PLUGINS)
