@@ -33,6 +33,7 @@ from avalanche_pnr.plugins import (
     DERPlugin,
     LessForgetPlugin,
     LUMPPlugin,
+    OsirisPlugin,
     PFRPlugin,
     PNRPlugin,
     WarmupCosinePlugin,
@@ -101,6 +102,7 @@ ONE_OF: dict[tuple[type, ...], str] = {
     (CaSSLePlugin,): _TWICE,
     (DERPlugin,): _TWICE,
     (LessForgetPlugin,): _TWICE,
+    (OsirisPlugin,): _TWICE,
     (PFRPlugin,): _TWICE,
     (LUMPPlugin,): (
         "both mix the batch, the second one mixtures of the first: use one with a "

@@ -6,6 +6,7 @@ from avalanche_pnr.losses.cassle import contrastive_distillation
 from avalanche_pnr.losses.info_nce import NegativeSet, Reduction, info_nce
 from avalanche_pnr.losses.mixup import mixup
 from avalanche_pnr.losses.moco import moco_distillation, moco_loss
+from avalanche_pnr.losses.osiris import cross_task_loss
 from avalanche_pnr.losses.simclr import simclr_distillation, simclr_loss
 from avalanche_pnr.losses.vicreg import vicreg_loss
 
@@ -15,6 +16,7 @@ __all__ = [
     "barlow_twins_loss",
     "byol_distance",
     "contrastive_distillation",
+    "cross_task_loss",
     "info_nce",
     "mixup",
     "moco_distillation",

@@ -1,5 +1,6 @@
 """What a self-supervised method is to this package."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -55,6 +56,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
     loss_is_mean_over_images: bool = True
     distillation_predictor: nn.Module | None
     temporal_projection: nn.Module | None
+    memory_projector: nn.Module | None
 
     def __init__(
         self, backbone: nn.Module, projector: nn.Module, projection_dim: int
@@ -66,6 +68,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         # Parameters have one order, whichever predictor comes first.
         self.register_module("distillation_predictor", None)
         self.register_module("temporal_projection", None)
+        self.register_module("memory_projector", None)
 
     @abstractmethod
     def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
@@ -204,6 +207,11 @@ class SelfSupervisedMethod(nn.Module, ABC):
         ]
         self.temporal_projection = ProjectionHead(layers).to(first)
 
+    def add_memory_projector(self) -> None:
+        """Give the method Osiris's second projector, a copy, unless it has one."""
+        if self.memory_projector is None:
+            self.memory_projector = copy.deepcopy(self.projector)
+
     def predict_past(self, output: Tensor) -> Tensor:
         """Predictions p = g(z) of every view, (N, V, E) to (N, V, D).
 
@@ -268,6 +276,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
         weight = state_dict.get(f"{prefix}temporal_projection.layers.0.weight")
         if weight is not None:
             self.add_temporal_projection(len(weight))
+        if any(name.startswith(f"{prefix}memory_projector.") for name in state_dict):
+            self.add_memory_projector()
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

@@ -6,6 +6,7 @@ from avalanche_pnr.plugins.ewc import EWCPlugin
 from avalanche_pnr.plugins.less_forget import LessForgetPlugin
 from avalanche_pnr.plugins.lump import LUMPPlugin
 from avalanche_pnr.plugins.memory_plugin import MemoryPlugin
+from avalanche_pnr.plugins.osiris import OsirisPlugin
 from avalanche_pnr.plugins.past import PastModelPlugin
 from avalanche_pnr.plugins.pfr import PFRPlugin
 from avalanche_pnr.plugins.pnr import PNRPlugin
@@ -18,6 +19,7 @@ __all__ = [
     "LUMPPlugin",
     "LessForgetPlugin",
     "MemoryPlugin",
+    "OsirisPlugin",
     "PFRPlugin",
     "PNRPlugin",
     "PastModelPlugin",

@@ -3,11 +3,11 @@
 from abc import abstractmethod
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.plugins.past import PastModelPlugin
+from avalanche_pnr.plugins.watched import WatchedBackbone
 
 
 class PastFeaturesPlugin(PastModelPlugin):
@@ -20,8 +20,7 @@ class PastFeaturesPlugin(PastModelPlugin):
     def __init__(self) -> None:
         super().__init__(predictor_hidden_dim=None)
         self.supports_distributed = False
-        self._features: list[Tensor] = []
-        self._hook: Any = None
+        self._backbone = WatchedBackbone()
 
     @abstractmethod
     def feature_regularizer(
@@ -39,9 +38,7 @@ class PastFeaturesPlugin(PastModelPlugin):
         self, method: SelfSupervisedMethod, output: Tensor, past: Tensor
     ) -> Tensor:
         """The term of the features of the last pass; see ``feature_regularizer``."""
-        views = past.shape[:2]
-        stacked = torch.stack(self._features, dim=1)
-        features = stacked.reshape(*views, -1).to(past.dtype)
+        features = self._backbone.take(len(past))
         return self.feature_regularizer(method, features, past)
 
     def add_predictor(self, method: SelfSupervisedMethod) -> None:
@@ -49,15 +46,12 @@ class PastFeaturesPlugin(PastModelPlugin):
 
     def before_forward(self, strategy: Any, **kwargs: Any) -> None:
         """Watch the backbone."""
-        self._features = []
         if strategy.past_model.exists:
-            self._hook = strategy.model.backbone.register_forward_hook(self._keep)
+            self._backbone.watch(strategy.model.backbone)
 
     def after_forward(self, strategy: Any, **kwargs: Any) -> None:
         """Leave the backbone alone."""
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
+        self._backbone.leave()
 
     def before_backward(self, strategy: Any, **kwargs: Any) -> None:
         """Add the regulariser."""
@@ -65,7 +59,3 @@ class PastFeaturesPlugin(PastModelPlugin):
             past = strategy.past_model.features(strategy.mb_x)
             term = self.regularizer(strategy.model, strategy.mb_output, past)
             self.add_to_loss(strategy, term)
-        self._features = []
-
-    def _keep(self, _module: nn.Module, _inputs: Any, features: Tensor) -> None:
-        self._features.append(features)

@@ -20,8 +20,8 @@ class MemoryPlugin(SelfSupervisedPlugin):
 
     Images enter the memory when their experience ends; on online streams, when each
     part of it does. They pass the train transform anew whenever they are drawn, all
-    different within a batch. Batches and views are functions of a seed, which is drawn
-    when an experience begins, of epoch and index, like those of the experience.
+    different within a batch. Batches and views are functions of the strategy's seed,
+    of epoch and index, like those of the experience.
 
     Args:
         mem_size: Images in the memory at most.
@@ -40,13 +40,8 @@ class MemoryPlugin(SelfSupervisedPlugin):
             raise ValueError(f"batch_size_mem must be 1 or more, got {batch_size_mem}")
         self.memory = Memory(mem_size)
         self.batch_size_mem = batch_size_mem
-        self._seed = 0
         self._loader: SeededLoader | None = None
         self._batches: Iterator[Any] | None = None
-
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Draw the seed of the experience."""
-        self._seed = int(torch.randint(2**62, ()))
 
     def before_training_epoch(
         self, strategy: Any, num_workers: int = 0, **kwargs: Any
@@ -57,7 +52,8 @@ class MemoryPlugin(SelfSupervisedPlugin):
         if rows:
             size = min(self.batch_size_mem or strategy.train_mb_size, rows)
             epoch = strategy.clock.train_exp_epochs
-            with RandomStream(self._seed, epoch):
+            seed = strategy.seed + 1 + strategy.plugins.index(self)  # one's own
+            with RandomStream(seed, epoch):
                 order = _order(rows, size, len(strategy.dataloader))
             dataset = self.remembered().subset(order)
             loader = DataLoader(
@@ -66,7 +62,7 @@ class MemoryPlugin(SelfSupervisedPlugin):
                 collate_fn=dataset.collate_fn,
                 num_workers=num_workers,
             )
-            self._loader = SeededLoader(loader, self._seed)
+            self._loader = SeededLoader(loader, seed)
             self._loader.epoch = epoch
             self._batches = None
 
@@ -94,13 +90,12 @@ class MemoryPlugin(SelfSupervisedPlugin):
         self.memory.add(experience.dataset, experience.current_experience)
 
     def state_dict(self) -> dict[str, Any]:
-        """State of the memory: origins of the images, no pixels; and the seed."""
-        return {"memory": self.memory.state_dict(), "seed": self._seed}
+        """State of the memory: origins of the images, no pixels."""
+        return {"memory": self.memory.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state; the images come from the next experience's stream."""
         self.memory.load_state_dict(state["memory"])
-        self._seed = state["seed"]
 
 
 def _order(rows: int, size: int, batches: int) -> list[int]:

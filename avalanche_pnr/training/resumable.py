@@ -24,6 +24,7 @@ class ResumableTraining:
         pause: Called with the strategy after each iteration and after each epoch,
             where its state is whole: to save it, or to stop by raising an error.
         within_epoch: Whether the present epoch has batches to come.
+        seed: Of the batches of the present experience.
     """
 
     clock: Any
@@ -34,11 +35,11 @@ class ResumableTraining:
     _stop_training: bool
     pause: Callable[[Any], None] | None = None
     within_epoch: bool = False
+    seed: int = 0
 
     _unfinished: dict[str, Any] | None = None
     """A state saved in the midst of an experience, until it is gone on with."""
     _samples: StreamSamples | None = None
-    _seed: int = 0
 
     def state_dict(self) -> dict[str, Any]:
         """All that training depends on, as tensors and plain data.
@@ -59,7 +60,7 @@ class ResumableTraining:
             **state,
             "experience": self.experience.current_experience if within else None,
             "batches": batches,
-            "seed": self._seed,
+            "seed": self.seed,
         }
 
     def load_state_dict(
@@ -94,7 +95,7 @@ class ResumableTraining:
 
     def _restore(self, state: dict[str, Any]) -> None:
         restore_strategy(self, state, self._samples)
-        self._seed = state["seed"]
+        self.seed = state["seed"]
 
     def _before_training(self, **kwargs: Any) -> None:
         # What this experience began with has been logged already.
@@ -120,7 +121,7 @@ class ResumableTraining:
         All hooks that begin an experience have run; what they did to the state is
         replaced by the state that was saved.
         """
-        self._seed = int(torch.randint(2**62, ()))
+        self.seed = int(torch.randint(2**62, ()))
         state, self._unfinished = self._unfinished, None
         if state is not None:
             self._restore(state)
@@ -142,7 +143,7 @@ class ResumableTraining:
     def _before_training_epoch(self, **kwargs: Any) -> None:
         super()._before_training_epoch(**kwargs)  # type: ignore[misc]
         if not isinstance(self.dataloader, SeededLoader):
-            self.dataloader = SeededLoader(self.dataloader, self._seed)
+            self.dataloader = SeededLoader(self.dataloader, self.seed)
         self.dataloader.epoch = self.clock.train_exp_epochs
 
     def _after_training_iteration(self, **kwargs: Any) -> None:

@@ -29,6 +29,7 @@ from torch.optim.lr_scheduler import StepLR
 from avalanche_pnr import (
     DERPlugin,
     LessForgetPlugin,
+    OsirisPlugin,
     PFRPlugin,
     SelfSupervised,
     WarmupCosinePlugin,
@@ -137,6 +138,7 @@ COMPANIONS: dict[str, Companion] = {
     ),
     "less-forget": Companion(lambda _: LessForgetPlugin(), penalises),
     "der": Companion(lambda _: DERPlugin(mem_size=20), penalises),
+    "osiris": Companion(lambda _: OsirisPlugin(mem_size=20), penalises),
     "gem": Companion(lambda _: GEMPlugin(8, memory_strength=0.5), projects_gradients),
     "agem": Companion(lambda _: AGEMPlugin(8, sample_size=8), projects_gradients),
     "gdumb": Companion(lambda _: GDumbPlugin(mem_size=40), starts_anew_on_its_memory),

@@ -32,6 +32,7 @@ from avalanche_pnr import (
     DERPlugin,
     LessForgetPlugin,
     LUMPPlugin,
+    OsirisPlugin,
     PFRPlugin,
     PNRPlugin,
     WarmupCosinePlugin,
@@ -93,6 +94,10 @@ TOGETHER: dict[str, tuple[Callable[[Optimizer], list[Any]], str]] = {
     "one distance of features twice": (
         lambda _: [LessForgetPlugin(), LessForgetPlugin()],
         "LessForgetPlugin and LessForgetPlugin: both add the same term.*use one",
+    ),
+    "one second projector twice": (
+        lambda _: [OsirisPlugin(), OsirisPlugin()],
+        "OsirisPlugin and OsirisPlugin: both add the same term.*use one",
     ),
     "mixtures of mixtures": (
         lambda _: [LUMPPlugin(), LUMPPlugin()],

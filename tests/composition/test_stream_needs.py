@@ -32,6 +32,7 @@ from avalanche_pnr import (
     DERPlugin,
     LessForgetPlugin,
     LUMPPlugin,
+    OsirisPlugin,
     PastModel,
     PFRPlugin,
     PNRPlugin,
@@ -212,6 +213,7 @@ def test_the_past_is_not_there_in_the_first_experience(
         lambda _: LessForgetPlugin(),
         lambda _: DERPlugin(),
         lambda _: LUMPPlugin(),
+        lambda _: OsirisPlugin(),
     ],
 )
 def test_strategies_that_are_not_self_supervised(

@@ -6,7 +6,7 @@ import pytest
 from experiments.results import Run
 from tests.experiments.small_runs import composed, finished, save_images
 
-BASELINES = ("pfr", "less_forget", "er", "der", "lump", "ewc")
+BASELINES = ("pfr", "less_forget", "er", "der", "lump", "osiris", "ewc")
 
 
 @pytest.fixture(scope="module", params=["simclr", "vicreg"])

@@ -28,6 +28,7 @@ from avalanche_pnr import (
     DERPlugin,
     LessForgetPlugin,
     LUMPPlugin,
+    OsirisPlugin,
     PFRPlugin,
     PNRPlugin,
     Precision,
@@ -178,6 +179,7 @@ COMPANIONS: dict[str, Callable[[], Any]] = {
     "less forget": LessForgetPlugin,
     "der": lambda: DERPlugin(mem_size=20),
     "lump": lambda: LUMPPlugin(mem_size=20),
+    "osiris": lambda: OsirisPlugin(mem_size=20),
 }
 
 

@@ -1,0 +1,28 @@
+"""Osiris's loss across experiences."""
+
+from torch import Tensor
+
+from avalanche_pnr.losses.info_nce import NegativeSet, info_nce
+from avalanche_pnr.losses.views import views_to_rows
+
+
+def cross_task_loss(current: Tensor, remembered: Tensor, temperature: float) -> Tensor:
+    """Views of an image are to be alike, and unlike images of other experiences.
+
+    The mean of two InfoNCE losses: of current images with all remembered views as
+    negatives, and of remembered images with all current views. Images of one side are
+    not contrasted with each other.
+
+    Args:
+        current: Embeddings of current images, L2-normalised, shape (N, 2, D).
+        remembered: Those of remembered images, shape (M, 2, D).
+        temperature: tau.
+
+    Source: Zhang et al. 2024, arXiv 2404.19132; the form is that of the authors' code.
+    """
+    z, u = views_to_rows(current), views_to_rows(remembered)
+    other_z, other_u = z.roll(len(current), dims=0), u.roll(len(remembered), dims=0)
+    return (
+        info_nce(z, other_z, [NegativeSet(u)], temperature)
+        + info_nce(u, other_u, [NegativeSet(z)], temperature)
+    ) / 2
