@@ -13,8 +13,8 @@ def data_checksums(data: ImageData) -> dict[str, str]:
     """A checksum of each split, 16 hexadecimal digits.
 
     Of images in memory these are the pixels, of images in files their names below the
-    folder that they have in common; and in either case the labels and domains. Nothing
-    is read for it.
+    folder that they have in common, of images in shards where they lie and their sizes;
+    and in each case the labels and domains. Nothing is read for it.
 
     Args:
         data: The data set.
@@ -34,6 +34,8 @@ def _checksum(images: Any) -> str:
         folder = os.path.commonpath(paths)
         names = [os.path.relpath(path, folder) for path in paths]
         digest.update("\n".join(names).encode())
+    if isinstance(places := getattr(images, "places", None), np.ndarray):
+        digest.update(np.ascontiguousarray(places).data)
     digest.update(np.asarray(images.targets, dtype=np.int64).data)
     digest.update(np.asarray(images.domains, dtype=np.int64).data)
     return digest.hexdigest()

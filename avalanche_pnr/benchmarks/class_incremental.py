@@ -42,7 +42,8 @@ def class_incremental(
 
     Raises:
         ValueError: If there are more experiences than classes, if training images
-            have no label, or if a transform does not return what it should.
+            have no label, if there is no seed, or if a transform does not return what
+            it should.
 
     Source: the protocol of Fini et al. 2022, arXiv 2112.04215, section 5.
     """
@@ -50,6 +51,11 @@ def class_incremental(
         raise ValueError(
             "class_incremental cuts by class, which training images without a label "
             "do not have: use data_incremental (stream=data)"
+        )
+    if seed is None:
+        raise ValueError(
+            "class_incremental needs a whole number as its seed (stream.seed=0): None "
+            "would be another order of the classes each time"
         )
     classes = len(data.class_names)
     check_experiences(experiences, classes, "classes")

@@ -2,6 +2,7 @@
 
 import tarfile
 from collections.abc import Sequence
+from contextlib import suppress
 from io import BytesIO
 from typing import NamedTuple
 
@@ -28,9 +29,12 @@ class Member(NamedTuple):
 
     def __str__(self) -> str:
         """Its name, which is looked up, and that of the shard."""
-        with tarfile.open(self.shard, "r:") as tar:
+        name = f"byte {self.offset}"
+        # A shard that has changed since it was indexed may be no tar file any more.
+        with suppress(tarfile.TarError), tarfile.open(self.shard, "r:") as tar:
             names = (each.name for each in tar if each.offset_data == self.offset)
-            return f"{next(names, f'byte {self.offset}')} in {self.shard}"
+            name = next(names, name)
+        return f"{name} in {self.shard}"
 
     def read(self) -> bytes:
         """Its content."""
@@ -50,6 +54,7 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
         places: Number of the shard, offset and size of each image, shape (N, 3).
 
     Attributes:
+        places: As given.
         targets: -1 for each image, as they have no classes.
         domains: Empty.
 
@@ -59,12 +64,12 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
 
     def __init__(self, shards: Sequence[str], places: NDArray[np.int64]) -> None:
         self._shards = shards
-        self._places = places
+        self.places = places
         self.targets = [-1] * len(places)
         self.domains: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.places)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
         member = self._member(index)
@@ -72,12 +77,12 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
 
     def subset(self, indices: Sequence[int]) -> "ShardImages":
         """Some of the images, in the order of their indices."""
-        return ShardImages(self._shards, self._places[indices])
+        return ShardImages(self._shards, self.places[indices])
 
     def name(self, index: int) -> str:
         """The name of an image and of its shard."""
         return str(self._member(index))
 
     def _member(self, index: int) -> Member:
-        shard, offset, size = self._places[index].tolist()
+        shard, offset, size = self.places[index].tolist()
         return Member(self._shards[shard], offset, size)

@@ -1,6 +1,7 @@
 """Tar shards as a source of unlabelled images."""
 
 import gzip
+import re
 import sys
 import tarfile
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from avalanche_pnr.benchmarks import ImageData, data_incremental, load_webdataset
+from avalanche_pnr.benchmarks.checksums import data_checksums
 from tests.benchmarks.conftest import TRANSFORMS, ids_and_labels
 from tests.benchmarks.pictures import greys_and_labels, truncate
 from tests.benchmarks.shards import grey, write, write_greys
@@ -159,6 +161,32 @@ def test_a_shard_that_is_cut_after_it_was_indexed_is_named(
     truncate(tmp_path / "train-0001.tar")
     with pytest.raises(OSError, match=r"train-0001\.tar cannot be read"):
         shards.train[7]
+
+
+def test_a_shard_that_became_something_else_is_named(
+    tmp_path: Path, data: ImageData
+) -> None:
+    path, index = write_greys(tmp_path, shards=2, images=4), str(tmp_path / "index.npz")
+    load_webdataset(path, data, index=index)
+    shard = tmp_path / "train-0001.tar"
+    shard.write_bytes(b"x" * shard.stat().st_size)
+    kept = load_webdataset(path, data, index=index, skip_damaged=True)
+    assert greys(kept) == list(range(4))
+    named = rf"byte \d+ in {shard}"
+    assert all(re.fullmatch(named, each) for each in kept.skipped)
+    with pytest.raises(OSError, match=rf"{named} cannot be read as an image"):
+        load_webdataset(path, data, index=index).train[7]
+
+
+def test_shards_are_told_apart_wherever_they_lie(
+    tmp_path: Path, data: ImageData
+) -> None:
+    first = load_webdataset(write_greys(tmp_path / "first", 3, 4), data)
+    moved = load_webdataset(write_greys(tmp_path / "moved", 3, 4), data)
+    other = load_webdataset(write_greys(tmp_path / "other", 4, 3), data)
+    assert data_checksums(moved) == data_checksums(first)
+    differing = data_checksums(first).items() ^ data_checksums(other).items()
+    assert {split for split, _ in differing} == {"train"}
 
 
 def test_a_kept_index_spares_the_headers(tmp_path: Path, data: ImageData) -> None:

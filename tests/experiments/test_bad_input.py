@@ -83,6 +83,7 @@ def test_valid_names_pass() -> None:
         ),
         (["method=vicreg", "method.lambda_pnr=25"], "must be below lambda_distill=25"),
         (["references=[pixels]"], "no reference=pixels; did you mean raw pixels"),
+        (["stream.seed=null"], "needs a whole number as its seed (stream.seed=0)"),
         (["stream=domain"], "needs data with domains"),
         (
             ["data=imagenet100", "data.path=x", "backbone=resnet_small"],
