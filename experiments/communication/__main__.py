@@ -10,6 +10,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -84,6 +85,8 @@ def network(chosen: argparse.Namespace) -> None:
         f"--{name}={getattr(chosen, name)}" for name in ("backbone", "batch", "steps")
     ]
     command = [__package__, "steps", "--json", *own, f"--interface={INTERFACE}"]
+    # An end in order, which takes the machines away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     rows: list[dict[str, Any]] = []
     unlimited: dict[str, float] = {}
     for mbit in (None, *chosen.mbit):
