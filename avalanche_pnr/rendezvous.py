@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 from uuid import uuid4
 
+from torch.distributed import DistStoreError
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
 
@@ -19,7 +20,7 @@ def meet(store: Store, rank: int, size: int, timeout: timedelta) -> Store:
         store: What the processes share, whatever it holds.
         rank: Number of this process.
         size: Number of processes.
-        timeout: How long the first one waits for the others.
+        timeout: How long the first one waits for the others, and they for it.
 
     Returns:
         A part of the store that no earlier processes have written to.
@@ -32,7 +33,12 @@ def meet(store: Store, rank: int, size: int, timeout: timedelta) -> Store:
         _call_others(store, name, range(1, size), timeout)
     else:
         store.set(f"process {rank}", name)
-        call = store.get(f"call for {name}").decode()
+        key = f"call for {name}"
+        try:
+            store.wait([key], timeout)
+        except DistStoreError as error:
+            raise _absent(0, timeout) from error
+        call = store.get(key).decode()
         store.set(f"{call} heard by {rank}", "")
         name = call
     return PrefixStore(name, store)
@@ -50,8 +56,12 @@ def _call_others(store: Store, name: str, others: range, timeout: timedelta) -> 
                 store.set(f"call for {who}", name)
         waiting = [k for k in waiting if not store.check([f"{name} heard by {k}"])]
         if waiting and time.monotonic() > end:
-            raise TimeoutError(
-                f"process {waiting[0]} has not come within {timeout}: look for its "
-                "error, or raise distributed.timeout_minutes"
-            )
+            raise _absent(waiting[0], timeout)
         time.sleep(0.01)
+
+
+def _absent(rank: int, timeout: timedelta) -> TimeoutError:
+    return TimeoutError(
+        f"process {rank} has not come within {timeout}: look for its error, or raise "
+        "distributed.timeout_minutes"
+    )

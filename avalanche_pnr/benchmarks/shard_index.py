@@ -31,12 +31,18 @@ def index_shards(shards: Sequence[str], image: str, kept: str | None) -> Places:
             read the headers of all shards each time.
 
     Raises:
+        FileNotFoundError: If there is no folder for the file.
         ValueError: As :func:`index_shard` does, or if the file is not the index of
             these shards.
     """
     facts = json.dumps([image, [(each, os.path.getsize(each)) for each in shards]])
     if kept is not None and os.path.exists(kept):
         return _read(kept, facts)
+    if kept is not None and not Path(kept).parent.is_dir():
+        raise FileNotFoundError(
+            f"{Path(kept).parent} is no folder: make it, or name another file "
+            "(data.index=...)"
+        )
     with ThreadPool() as pool:
         found = pool.imap(partial(index_shard, image=image), shards)
         parts = list(progress(found, "indexing shards", len(shards)))

@@ -38,7 +38,7 @@ def load_webdataset(
         check_duplicates: As for :func:`load_unlabelled`.
 
     Raises:
-        FileNotFoundError: If shards are missing.
+        FileNotFoundError: If shards are missing, or the folder of the index.
         ImportError: If webdataset is not installed.
         TypeError: If ``labelled`` is something else.
         ValueError: If a shard is damaged, compressed or empty, one of its samples has

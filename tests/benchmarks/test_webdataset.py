@@ -221,6 +221,15 @@ def test_an_index_of_something_else_is_refused_and_kept(
     assert index.read_bytes() == content
 
 
+def test_an_index_without_a_folder_is_refused_before_headers_are_read(
+    tmp_path: Path, data: ImageData
+) -> None:
+    path, index = write_greys(tmp_path, shards=1, images=2), tmp_path / "no" / "i.npz"
+    (tmp_path / "train-0000.tar").write_text("no tar file")
+    with pytest.raises(FileNotFoundError, match="no is no folder: make it"):
+        load_webdataset(path, data, index=str(index))
+
+
 def test_test_images_in_shards_are_counted_on_request(
     tmp_path: Path, data: ImageData
 ) -> None:

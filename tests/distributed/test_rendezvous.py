@@ -59,3 +59,8 @@ def test_a_process_that_does_not_come_is_named() -> None:
     with pytest.raises(TimeoutError, match="process 2 has not come within 0:00:01"):
         meet(store, 0, SIZE, timedelta(seconds=1))
     other.join()
+
+
+def test_a_first_process_that_does_not_come_is_named() -> None:
+    with pytest.raises(TimeoutError, match="process 0 has not come within 0:00:01"):
+        meet(shared_store(), 1, SIZE, timedelta(seconds=1))
