@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 import avalanche_pnr
-from avalanche_pnr.files import load_plain, load_state, write_whole
+from avalanche_pnr.files import load_plain, read_state, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
 
 _WRAPPERS = ("strategy", "model", "state_dict")
@@ -94,7 +94,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         return _safetensors(path)
     content = load_plain(path)
     if isinstance(content, dict) and content.keys() == {"version", "state"}:
-        content = load_state(path)  # checks its digest
+        content = read_state(path)  # checks its digest
     for name in _WRAPPERS:
         if isinstance(content, dict) and name in content:
             content = content[name]

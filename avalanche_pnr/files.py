@@ -145,10 +145,10 @@ def load_state(path: str | Path) -> dict[str, Any]:
     if not path.exists() and not before.exists():
         raise FileNotFoundError(f"{path} does not exist")
     try:
-        return _read(path)
+        return read_state(path)
     except _DamagedError as damage:
         try:
-            state = _read(before)
+            state = read_state(before)
         except _DamagedError as other:
             raise ValueError(
                 f"{damage}, and {other}: there is no state to go on from"
@@ -179,11 +179,19 @@ def load_plain(path: str | Path) -> Any:
     return _plain(path, memoryview(path.read_bytes()), remedy)
 
 
-class _DamagedError(Exception):
+class _DamagedError(ValueError):
     """A file that is missing or not as it was written."""
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> dict[str, Any]:
+    """Read what :func:`save_state` wrote, of this file and not of the one before.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If it is missing or damaged, or as :func:`load_state` does.
+    """
     try:
         content = memoryview(path.read_bytes())
     except FileNotFoundError:

@@ -13,7 +13,13 @@ from avalanche.benchmarks import CLScenario, split_online_stream
 from avalanche.training.plugins import ReplayPlugin
 from torch import nn
 
-from avalanche_pnr import ContinualLoss, LUMPPlugin, PNRPlugin, SelfSupervisedMethod
+from avalanche_pnr import (
+    ContinualLoss,
+    LessForgetPlugin,
+    LUMPPlugin,
+    PNRPlugin,
+    SelfSupervisedMethod,
+)
 from tests.conftest import VIEWS, tiny_moco
 from tests.distributed.processes import together
 from tests.plugins.conftest import Toy
@@ -102,6 +108,19 @@ def test_losses_without_gradient_change_nothing() -> None:
     )
     agent.model.train()
     assert step(agent) == step(an_agent())
+
+
+def test_a_pass_that_failed_leaves_no_features_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    troubled, other = an_agent(), an_agent()
+    for agent in (troubled, other):
+        agent.loss.plugin = LessForgetPlugin()
+    with monkeypatch.context() as patch:
+        patch.setattr(troubled.model, "projection_dim", 3)
+        with pytest.raises(ValueError, match="the projector of MoCoV2Plus returns"):
+            troubled.loss(VIEWS)
+    assert step(troubled) == step(other)
 
 
 def test_a_filled_queue_needs_the_strategy() -> None:

@@ -18,6 +18,7 @@ class WatchedBackbone:
 
     def watch(self, backbone: nn.Module) -> None:
         """Keep what the backbone returns from now on."""
+        self.leave()  # where a pass has failed, nobody did
         self._features = []
         self._hook = backbone.register_forward_hook(self._keep)
 
