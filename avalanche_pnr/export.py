@@ -96,14 +96,17 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     if isinstance(content, dict) and content.keys() == {"version", "state"}:
         content = read_state(path)  # checks its digest
     for name in _WRAPPERS:
-        if isinstance(content, dict) and name in content:
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
-    if not isinstance(content, dict):
+    values = content.items() if isinstance(content, dict) else ()
+    tensors = {name: value for name, value in values if isinstance(value, Tensor)}
+    if not tensors:
         raise ValueError(
-            f"{path} holds no weights: a state.pt does between two batches only, so "
-            "take first_experience.pt or backbone_NAME.safetensors of that run"
+            f"{path} holds no weights: of a run take backbone_NAME.safetensors or "
+            "first_experience.pt (its state.pt has weights between two batches only), "
+            'of another program the file with its "state_dict"'
         )
-    return {k: v for k, v in content.items() if isinstance(v, Tensor)}
+    return tensors
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:

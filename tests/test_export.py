@@ -179,6 +179,7 @@ def layouts(weights: Weights) -> dict[str, Any]:
         ),
         "MoCo": {
             "arch": "resnet18",
+            "model": "moco",  # a name, where others keep weights
             "state_dict": {
                 **prefixed("module.encoder_k.", others({**weights, **mlp})),
                 **prefixed("module.encoder_q.", {**weights, **mlp}),
@@ -374,7 +375,9 @@ def test_names_that_nobody_uses_are_refused(tmp_path: Path, resnet: Weights) -> 
         load_backbone(backbones.resnet18(), path)
 
 
-@pytest.mark.parametrize("content", [[torch.ones(3)], torch.ones(3), "text"])
+@pytest.mark.parametrize(
+    "content", [[torch.ones(3)], torch.ones(3), "text", {"epoch": 3}]
+)
 def test_what_holds_no_weights_is_refused(content: Any, tmp_path: Path) -> None:
     path = tmp_path / "list.pth"
     torch.save(content, path)

@@ -66,9 +66,7 @@ class DERPlugin(MemoryPlugin):
             stored = self.projections[batch[-1].cpu()].to(z)
             self.add_to_loss(strategy, self.lambda_der * mse_loss(z, stored))
 
-    def after_training_exp(
-        self, strategy: Any, num_workers: int = 0, **kwargs: Any
-    ) -> None:
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Let images enter the memory, and store their projections."""
         known = dict(zip(self.memory.origins, self.projections, strict=True))
         super().after_training_exp(strategy, **kwargs)
