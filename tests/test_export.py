@@ -239,7 +239,7 @@ def test_states_of_this_package_are_understood(
 def test_a_state_between_trainings_holds_no_weights(tmp_path: Path) -> None:
     path = tmp_path / "state.pt"
     save_state(path, {"done": ["pnr"], "training": None, "strategy": None})
-    with pytest.raises(ValueError, match=r"no weights: .* take first_experience\.pt"):
+    with pytest.raises(ValueError, match=r"no weights: .* first_experience\.pt"):
         load_backbone(tiny_backbone(), path)
 
 
