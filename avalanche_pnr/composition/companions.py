@@ -32,7 +32,7 @@ class Companions:
         """Check the plugins and put them in order, if they are others than before.
 
         Raises:
-            TypeError: If one is made for classifiers.
+            TypeError: If one is a class, or made for classifiers.
             ValueError: If two do the same thing, or one lacks what it needs.
         """
         if self.plugins != self._composed:

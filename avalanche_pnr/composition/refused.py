@@ -126,10 +126,13 @@ def check_plugins(strategy: Any) -> None:
         strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy.
 
     Raises:
-        TypeError: If a plugin is made for classifiers.
+        TypeError: If a plugin is a class, or made for classifiers.
         ValueError: If two do the same thing, or one lacks what it needs.
     """
     for plugin in strategy.plugins:
+        if isinstance(plugin, type):
+            name = plugin.__name__
+            raise TypeError(f"{name} is a class: write {name}()")
         for kind in type(plugin).__mro__:
             if kind in REFUSED:
                 raise TypeError(f"{type(plugin).__name__} {REFUSED[kind]}")

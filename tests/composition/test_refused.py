@@ -70,6 +70,11 @@ def test_their_subclasses_and_plugins_added_later(
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
+def test_a_plugin_without_parentheses(make_strategy: Any) -> None:
+    with pytest.raises(TypeError, match=r"^PNRPlugin is a class: write PNRPlugin\(\)$"):
+        make_strategy(plugins=[WarmupCosinePlugin(), PNRPlugin])
+
+
 TOGETHER: dict[str, tuple[Callable[[Optimizer], list[Any]], str]] = {
     "two that make the loader": (
         lambda _: [ReplayPlugin(), ReplayPlugin()],
