@@ -70,7 +70,7 @@ class SelfSupervised(
         model: The method, for example :class:`~avalanche_pnr.MoCoV2Plus`.
         optimizer: Optimizer of ``model.parameters()``.
         train_mb_size: Images in a training batch, 2 or more, of all processes together.
-        train_epochs: Passes over each experience.
+        train_epochs: Passes over each experience, 1 or more.
         eval_mb_size: Images in an evaluation batch; ``None`` for ``train_mb_size``.
         device: Where the model is trained.
         precision: Number formats, memory layout and compilation of the networks;
@@ -86,10 +86,10 @@ class SelfSupervised(
         peval_mode: ``"epoch"`` or ``"iteration"``, the unit of ``eval_every``.
 
     Raises:
-        TypeError: If the model is not a ``SelfSupervisedMethod``, or a plugin is made
-            for classifiers.
-        ValueError: If the method cannot learn from batches of this size, or a plugin
-            cannot work with the others or the method.
+        TypeError: If the model is not a ``SelfSupervisedMethod``, or a plugin is a
+            class or made for classifiers.
+        ValueError: If the method cannot learn from batches of this size, nothing would
+            be trained, or a plugin cannot work with the others or the method.
     """
 
     PLUGIN_CLASS = SupervisedPlugin
@@ -114,6 +114,8 @@ class SelfSupervised(
         peval_mode: str = "epoch",
     ) -> None:
         check_method(model)
+        if train_epochs < 1:
+            raise ValueError(f"train_epochs must be 1 or more, got {train_epochs}")
         self.accumulation = Accumulation(accumulate)
         model.check_batch_size(train_mb_size * accumulate)
         check_world(train_mb_size, eval_mb_size)

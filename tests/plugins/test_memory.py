@@ -37,9 +37,7 @@ def test_images_of_all_experiences_are_kept_with_the_same_chance(
     kept: Counter[int] = Counter()
     for seed in range(60):
         plugin = MemoryPlugin(mem_size=12)
-        strategy = make_strategy(
-            tiny_simclr(), seed=seed, plugins=[plugin], train_epochs=0
-        )
+        strategy = make_strategy(tiny_simclr(), seed=seed, plugins=[plugin])
         for experience in marked_stream(4).train_stream:
             strategy.train(experience)
         assert len(set(plugin.memory.origins)) == 12

@@ -53,6 +53,14 @@ def test_batches_of_one_are_refused_at_construction(
         make_strategy(train_mb_size=size)
 
 
+@pytest.mark.parametrize("epochs", [0, -1])
+def test_no_epochs_are_refused_at_construction(epochs: int, make_strategy: Any) -> None:
+    with pytest.raises(
+        ValueError, match=f"train_epochs must be 1 or more, got {epochs}"
+    ):
+        make_strategy(train_epochs=epochs)
+
+
 def test_a_queue_below_one_batch_is_refused_at_construction(make_strategy: Any) -> None:
     with pytest.raises(ValueError, match="queue of length 8 is shorter than a batch"):
         make_strategy(tiny_moco(queue_length=8))
