@@ -69,11 +69,17 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> None:
         path: ``.safetensors``, or a file of ``torch.save``.
 
     Raises:
-        OSError: If the file cannot be read.
+        FileNotFoundError: If there is no such file.
+        OSError: If it cannot be read.
         ValueError: If it is damaged, holds what could be executed, or does not fit;
             with the names that differ and the remedy.
     """
     path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is no file: name one of weights, a run's "
+            "backbone_NAME.safetensors for example"
+        )
     tensors, wanted = _tensors(path), backbone.state_dict()
     weights = max(
         (_below(prefix, tensors) for prefix in _PREFIXES),

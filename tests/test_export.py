@@ -5,6 +5,7 @@ import copy
 import errno
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -335,9 +336,11 @@ def test_a_flipped_bit_in_a_state_is_noticed_and_not_the_one_before_taken(
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    for name in ("nothing.pth", "nothing.safetensors"):
-        with pytest.raises(FileNotFoundError, match=name):
-            load_backbone(tiny_backbone(), tmp_path / name)
+    for name in ("nothing.pth", "nothing.safetensors", "."):
+        path = tmp_path / name
+        answer = f"^{re.escape(str(path))} is no file: name one .*backbone_NAME.safete"
+        with pytest.raises(FileNotFoundError, match=answer):
+            load_backbone(tiny_backbone(), path)
 
 
 @pytest.mark.parametrize("small_images", [True, False], ids=["cifar", "imagenet"])
