@@ -89,11 +89,11 @@ class WarmupCosinePlugin(SupervisedPlugin):
         return warmup if warmup > 1 else 0
 
     def _warn_if_shortened(self, epochs: int) -> None:
-        warmup = self._fitting_warmup(epochs)
-        if warmup < self.warmup_epochs and epochs > 0:
+        if self.warmup_epochs > max(epochs - 1, 1):
+            warmup = self._fitting_warmup(epochs)
             warnings.warn(
-                f"{self.warmup_epochs} warm-up epochs do not fit into {epochs} epochs: "
-                f"using {warmup}",
+                f"warm-up shortened from {self.warmup_epochs} epochs to {warmup}: the "
+                f"experience has {epochs}",
                 stacklevel=3,
             )
 

@@ -107,8 +107,9 @@ def _stream(run: Run) -> str:
 def _training(run: Run) -> str:
     init = run.config.get("init")
     begun = f" begun with {init}" if init else ""
+    epochs = run.config["epochs"]
+    length = f"{epochs} epoch{'s' * (epochs != 1)} an experience"
     return (
         f"{_target(run, 'method')}, backbone {_target(run, 'backbone')}{begun}, "
-        f"{_target(run, 'optimizer')}, {run.config['epochs']} epochs an experience, "
-        f"batches of {run.config['batch_size']}"
+        f"{_target(run, 'optimizer')}, {length}, batches of {run.config['batch_size']}"
     )

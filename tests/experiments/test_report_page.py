@@ -122,6 +122,13 @@ def test_a_class_list_is_told_with_the_table(tmp_path: Path) -> None:
     )
 
 
+def test_one_epoch_is_no_epochs(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", settings={"epochs": 1})
+    write_report([folder], tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "SGD, 1 epoch an experience, batches of 64" in page
+
+
 def test_text_of_a_run_cannot_break_the_page(tmp_path: Path) -> None:
     probes = {"linear": "<script>alert(1)</script> & more"}
     write_run(tmp_path / "run", probes=probes, settings={"data.name": "<b>"})

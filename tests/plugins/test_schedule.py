@@ -1,4 +1,5 @@
 import math
+import warnings
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ def test_without_warmup_the_cosine_starts_at_once(
 def test_too_long_a_warmup_is_shortened_with_a_warning(
     benchmark_of_digits: CLScenario, make_strategy: Any
 ) -> None:
-    with pytest.warns(UserWarning, match="10 warm-up epochs do not fit into 4"):
+    with pytest.warns(UserWarning, match=r"from 10 epochs to 3: .* has 4$"):
         values = rates(benchmark_of_digits, make_strategy, epochs=4, warmup=10)
     assert values == pytest.approx(3 * published(4, 3, 0.05, 0.003))
 
@@ -65,8 +66,17 @@ def test_too_long_a_warmup_is_shortened_with_a_warning(
 def test_a_warmup_of_one_epoch_is_none(
     benchmark_of_digits: CLScenario, make_strategy: Any
 ) -> None:
-    with pytest.warns(UserWarning, match="do not fit into 2 epochs: using 0"):
+    with pytest.warns(UserWarning, match=r"from 10 epochs to 0: .* has 2$"):
         values = rates(benchmark_of_digits, make_strategy, epochs=2, warmup=10)
+    assert values == pytest.approx(3 * [0.05, 0.025])
+
+
+def test_a_warmup_that_was_not_shortened_gives_no_warning(
+    benchmark_of_digits: CLScenario, make_strategy: Any
+) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="warm-up")
+        values = rates(benchmark_of_digits, make_strategy, epochs=2, warmup=1)
     assert values == pytest.approx(3 * [0.05, 0.025])
 
 
