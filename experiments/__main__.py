@@ -12,13 +12,20 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr.distributed import from_first, leave, rank
 from experiments.checks import check_config
 from experiments.interruption import InterruptedRunError, Interruption
-from experiments.overrides import CONF, check_overrides, swept_names
+from experiments.jobs import (
+    COMMAND,
+    command_line,
+    in_sweep,
+    job_name,
+    output_folder,
+    telling_failed_jobs,
+)
+from experiments.overrides import CONF, check_overrides
 from experiments.processes import agree_on, join_processes, launcher, speaker
 
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
@@ -27,34 +34,6 @@ OmegaConf.register_new_resolver("temporary_folder", lambda: _SCRATCH.name, repla
 OmegaConf.register_new_resolver(
     "effective_lr", lambda base_lr, *images: base_lr * prod(images) / 256, replace=True
 )
-
-
-COMMAND = "AVALANCHE_PNR_COMMAND"
-"""Tells the jobs of a sweep, which launchers start, what it was started with."""
-
-
-def command_line() -> list[str]:
-    """The arguments that the run, or its sweep, was started with."""
-    arguments: list[str] = json.loads(os.environ[COMMAND])
-    return arguments
-
-
-def output_folder(config: DictConfig) -> Path:
-    """Where the run writes: ``out``, and in a multirun a folder of each job in it.
-
-    Raises:
-        FileExistsError: If the folder of a multirun holds a single run.
-    """
-    job = HydraConfig.get()
-    out = Path(config.out)
-    if job.mode == RunMode.MULTIRUN:
-        if (out / "config.yaml").exists():
-            raise FileExistsError(f"{out} holds a run: choose another out=")
-        given = get_args_parser().parse_known_args(command_line())[0]
-        swept = swept_names(given.overrides)
-        names = [each for each in job.overrides.task if each.split("=")[0] in swept]
-        out = out / ",".join(names).replace("/", "_")
-    return out
 
 
 def create(out: Path) -> None:
@@ -93,19 +72,27 @@ def how_to_continue(config: DictConfig) -> str:
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def run(config: DictConfig) -> None:
-    """Check, train, report; whoever stops that is told how to go on."""
+def run(config: DictConfig) -> str | None:
+    """Check, train, report; whoever stops that is told how to go on.
+
+    Returns:
+        The name of a job of a sweep that has failed, while the others go on.
+    """
     try:
         with Interruption():
-            carry_out(config)
+            return carry_out(config)
     except InterruptedRunError as signal:
         stop = f"{speaker()}stopped by {signal}; {how_to_continue(config)}"
         print(stop, file=sys.stderr)
         sys.exit(128 + signal.number)
 
 
-def carry_out(config: DictConfig) -> None:
-    """Run what is not finished, and print the report."""
+def carry_out(config: DictConfig) -> str | None:
+    """Run what is not finished, and print the report.
+
+    Returns:
+        As :func:`run`.
+    """
     from experiments.continuing import is_finished
     from experiments.report import write_report
     from experiments.run import Comparison
@@ -131,10 +118,11 @@ def carry_out(config: DictConfig) -> None:
         stop = f"{speaker()}error: {sentence(error)}"
         if isinstance(error, OSError):  # of the machine, not of the settings
             stop = f"{stop}; {how_to_continue(config)}"
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            print(stop, file=sys.stderr)  # the other jobs go on
-            return
-        sys.exit(stop)
+        if not in_sweep():
+            sys.exit(stop)
+        print(stop, file=sys.stderr)
+        return job_name()
+    return None
 
 
 def main() -> None:
@@ -145,7 +133,8 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"{speaker()}error: {error}")
     os.environ[COMMAND] = json.dumps(sys.argv[1:])
-    run()
+    with telling_failed_jobs():
+        run()
     leave()
 
 

@@ -1,0 +1,27 @@
+"""Jobs of a sweep: one that fails does not stop the others, and is named."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.__main__ import main
+from experiments.results import read_run
+from tests.experiments.small_runs import TINY, save_images
+
+
+def test_a_sweep_with_failed_jobs_fails_when_all_have_ended(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, data = tmp_path / "three", save_images(tmp_path / "images.npz")
+    lr, chosen = "optimizer.lr=1e20,0.01,1e19", [*TINY, "stream.experiences=3"]
+    arguments = [*chosen, "regularizers=[pnr]", "data=npz", f"data.path={data}", lr]
+    monkeypatch.setattr(sys, "argv", ["-", "--multirun", *arguments, f"out={out}"])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    names = "optimizer.lr=1e+20; optimizer.lr=1e+19"
+    assert exit_.value.code == f"error: 2 of 3 jobs failed: {names}"
+    assert capsys.readouterr().err.count("error: the ") == 2
+    assert read_run(out / "optimizer.lr=0.01").experiences == 3
