@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from avalanche_pnr.benchmarks.file_images import UnreadableImageError
 from avalanche_pnr.distributed import from_first, leave, rank
 from experiments.checks import check_config
 from experiments.interruption import InterruptedRunError, Interruption
@@ -57,8 +58,11 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, InstantiationException) and error.__cause__:
         error = error.__cause__
     text = str(error).strip() or repr(error)
+    if not text.startswith("Caught "):
+        return text
     # From a data loader's process there comes a traceback, the message at its end.
-    return text.splitlines()[-1] if text.startswith("Caught ") else text
+    name = f"{type(error).__module__}.{type(error).__qualname__}: "
+    return text.splitlines()[-1].removeprefix(name)
 
 
 def how_to_continue(config: DictConfig) -> str:
@@ -69,6 +73,18 @@ def how_to_continue(config: DictConfig) -> str:
     return (
         f"continue with: {shlex.join([*launcher(), '-m', 'experiments', *arguments])}"
     )
+
+
+def way_on(error: BaseException, config: DictConfig) -> str:
+    """What helps after an error that ended a run, as the end of a sentence."""
+    if isinstance(error, UnreadableImageError):
+        # Without the image it is another run, which the folder refuses.
+        return (
+            "; to leave it out, also choose another out=; once it is replaced, "
+            f"{how_to_continue(config)}"
+        )
+    # Of the machine, or of the settings.
+    return f"; {how_to_continue(config)}" if isinstance(error, OSError) else ""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -115,9 +131,7 @@ def carry_out(config: DictConfig) -> str | None:
         if rank() == 0:
             print(write_report([out], out))
     except EXPECTED as error:
-        stop = f"{speaker()}error: {sentence(error)}"
-        if isinstance(error, OSError):  # of the machine, not of the settings
-            stop = f"{stop}; {how_to_continue(config)}"
+        stop = f"{speaker()}error: {sentence(error)}{way_on(error, config)}"
         if not in_sweep():
             sys.exit(stop)
         print(stop, file=sys.stderr)

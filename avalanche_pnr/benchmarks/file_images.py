@@ -10,6 +10,10 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 
+class UnreadableImageError(OSError):
+    """Raised for an image whose file is missing or damaged."""
+
+
 class FileImages(Dataset[tuple[Image.Image, int]]):
     """Images in files as RGB PIL images, with labels; a file is read when asked for.
 
@@ -24,7 +28,7 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         domains: Domains as a list, empty if there are none.
 
     Raises:
-        OSError: On access to an image whose file is missing or damaged.
+        UnreadableImageError: On access to an image whose file is missing or damaged.
     """
 
     def __init__(
@@ -66,13 +70,14 @@ def read_rgb(file: str | BinaryIO, name: object) -> Image.Image:
         name: What is printed in an error.
 
     Raises:
-        OSError: If the file is missing or damaged, or its values beyond that.
+        UnreadableImageError: If the file is missing or damaged, or its values beyond
+            that.
     """
     try:
         with Image.open(file) as image:
             return _to_rgb(image)
     except Exception as error:  # PIL's decoders raise a dozen kinds
-        raise OSError(
+        raise UnreadableImageError(
             f"{name} cannot be read as an image ({error}): replace it, or leave "
             "damaged files out with skip_damaged=True (data.skip_damaged=true)"
         ) from error

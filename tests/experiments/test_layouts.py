@@ -240,7 +240,9 @@ def test_a_file_damaged_in_the_midst_of_training_ends_it_with_a_sentence(
     (sentence,) = str(exit_.value).splitlines()
     assert sentence.startswith("error: ")
     assert f"{tmp_path / 'data' / 'cat'}/" in sentence
+    assert "Error" not in sentence
     assert "cannot be read as an image" in sentence
+    assert "also choose another out=; once it is replaced, continue with: " in sentence
     results = (tmp_path / "out" / "results.jsonl").read_text()
     assert '"metric": "Convex_Acc_Exp"' in results
     assert not (tmp_path / "out" / "report.html").exists()
