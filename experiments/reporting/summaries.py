@@ -38,7 +38,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences with its confidence interval, in percent points."""
+    """Mean of paired differences with its confidence interval, in percentage points."""
 
     mean: float
     low: float

@@ -43,14 +43,14 @@ def tables(rows: Sequence[Row]) -> list[Table]:
             notes=IN_THE_END,
         ),
         _table(
-            "Over the stream, in percent points",
+            "Over the stream, in percentage points",
             trained,
             over_stream,
             notes=DEFINITIONS,
         ),
         _table(
-            f"Difference to {BASELINE} of the same seed, in percent points, with a "
-            "95 % confidence interval (Student's t)",
+            f"Difference from {BASELINE} of the same seed, in percentage points, with "
+            "a 95 % confidence interval (Student's t)",
             [row for row in rows if row.name != BASELINE],
             compared,
             difference_to(rows),
@@ -76,7 +76,7 @@ def essential_table(rows: Sequence[Row]) -> Table:
     notes = {**DEFINITIONS, **IN_THE_END}
     table = _table("", rows, [*first, *others[:1], *last], notes=notes)
     gains = _table("", rows, first, difference_to(rows))
-    heads = (f"difference to {BASELINE}", ", 95 % interval")
+    heads = (f"difference from {BASELINE}", ", 95 % interval")
     columns = [Column(heads[0], c.probe + heads[1], c.cells) for c in gains.columns]
     return Table("", table.labels, table.learners, table.columns + columns, table.notes)
 

@@ -160,6 +160,7 @@ def test_cka_of_old_experiences_leaves_out_the_present_one(tmp_path: Path) -> No
         ],
     )
     old, first = drawn(tmp_path)["cka"].axes
+    assert old.get_ylabel() == "CKA with features at the experience's end"
     assert old.lines[0].get_xydata() == pytest.approx(np.array([[2, 0.8], [3, 0.6]]))
     assert first.lines[0].get_ydata() == pytest.approx([1.0, 0.8, 0.5])
 

@@ -50,6 +50,8 @@ def test_all_pictures_are_in_the_page_and_beside_it(report: Path) -> None:
         "digits, 8 px",
         "Class-IL, class_incremental(experiences=5), 5 experiences trained on, 5 ",
         "backbone resnet_small, SGD, 3 epochs an experience, batches of 64",
+        "Over the stream, in percentage points",
+        "Difference from finetune of the same seed, in percentage points, with a 95 %",
         "damaged images left out: 2",
         "test images that are training images too: 5",
         "python -m experiments seed=1 out=",
@@ -110,6 +112,14 @@ def test_pictures_that_show_plasticity_give_its_formula(report: Path) -> None:
     told = [caption for caption in captions if formula in caption]
     assert [caption.split()[0] for caption in told] == ["Accuracy", "Stability"]
     assert not any("{plasticity}" in caption for caption in captions)
+
+
+def test_plasticity_is_told_only_where_there_is_some(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", names=["finetune", "pnr"])
+    write_report([folder], tmp_path)
+    page = html.unescape((tmp_path / "report.html").read_text())
+    assert "S: forgetting, lower is better.</figcaption>" in page
+    assert "P = 1/(T-1)" not in page
 
 
 def test_a_class_list_is_told_with_the_table(tmp_path: Path) -> None:

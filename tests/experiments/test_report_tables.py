@@ -128,7 +128,7 @@ def test_rows_that_did_not_go_through_the_stream_say_what_they_are(
         folder = write_run(tmp_path / other, names=["pnr", other], everything=False)
         text = write_report([folder], tmp_path)
         page = (tmp_path / "report.html").read_text()
-        first, _ = page.split("Over the stream, in percent points")
+        first, _ = page.split("Over the stream, in percentage points")
         told = other == name
         assert (note in " ".join(text.split())) == told
         assert (f"<dt>{name}</dt><dd>" in first and note in first) == told

@@ -57,10 +57,12 @@ def pictures(groups: Sequence[Group], rows: Sequence[Row]) -> list[Picture]:
         caption = settings.CAPTION.format(probe=probe)
         return [Picture("sweep", settings.draw(groups, rows, probe), caption)]
     (group,) = groups
+    told = {measure.title for row in rows for measure in row.values}
+    formula = f" Plasticity {DEFINITIONS[PLASTICITY]}."
     facts = {
         "probe": _probe(group),
         "seed": group.trials[0].seed,
-        "plasticity": DEFINITIONS[PLASTICITY],
+        "plasticity": formula if PLASTICITY in told else "",
     }
     return [
         Picture(name, figure, caption.format(**facts))

@@ -32,7 +32,7 @@ def draw(group: Group) -> Figure | None:
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("experiences trained")
         steps(axes, group.runs[0].experiences)
-    both[0].set_ylabel("CKA with then")
+    both[0].set_ylabel("CKA with features at the experience's end")
     legend(figure, both)
     return figure
 

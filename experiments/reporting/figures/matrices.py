@@ -16,7 +16,7 @@ from experiments.trials import is_learner
 CAPTION = (
     "Accuracy of the {probe} probe on the test data of each experience (columns) after "
     "each experience (rows), in percent; one classifier over all classes, without "
-    "masking: a[t, k]. S: forgetting, lower is better. Plasticity {plasticity}."
+    "masking: a[t, k]. S: forgetting, lower is better.{plasticity}"
 )
 WIDTH = 15.0
 """Of the picture at most, in inches, unless one matrix is wider."""

@@ -11,8 +11,8 @@ from experiments.sweep import Group
 
 CAPTION = (
     "Stability S against plasticity P of the {probe} probe: up and to the right is "
-    "better. Large: means over seeds with one deviation; small: each seed. Plasticity "
-    "{plasticity}; a[t, k] is the accuracy on experience k after experience t."
+    "better. Large: means over seeds with one deviation; small: each "
+    "seed.{plasticity} Here a[t, k] is the accuracy on experience k after experience t."
 )
 
 
