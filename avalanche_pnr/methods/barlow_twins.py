@@ -14,7 +14,7 @@ class BarlowTwins(SelfSupervisedMethod):
     """The views' cross-correlation is to be the identity.
 
     Args:
-        backbone: Maps images to features (N, F).
+        backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's two hidden layers.
         projection_dim: D.
         scale: Factor of the loss, in the SSL loss and in ``agree``.

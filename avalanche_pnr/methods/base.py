@@ -44,7 +44,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
             ``reduction="none"``, which MIR asks for.
 
     Args:
-        backbone: Maps images (N, C, H, W) to features (N, F).
+        backbone: Maps images (N, C, H, W) to features (N, F), without a classifier.
         projector: Maps features (N, F) to projections (N, D).
         projection_dim: D.
     """

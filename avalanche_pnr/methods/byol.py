@@ -17,7 +17,7 @@ class BYOL(MomentumMethod):
     projection. The distillation predictor receives z.
 
     Args:
-        backbone: Maps images to features (N, F).
+        backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
         projection_dim: D.
         predictor_hidden_dim: Width of the predictor's hidden layer; 8192 in the

@@ -26,7 +26,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     (``queue``, Q) and of past outputs (``past_queue``, R); PNR reads both.
 
     Args:
-        backbone: Maps images to features (N, F).
+        backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
         projection_dim: D.
         queue_length: K, at least one batch.

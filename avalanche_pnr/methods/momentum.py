@@ -20,7 +20,7 @@ class MomentumMethod(SelfSupervisedMethod):
     stays in train mode with the rest, and has no trainable parameters.
 
     Args:
-        backbone: Maps images (N, C, H, W) to features (N, F).
+        backbone: Maps images (N, C, H, W) to features (N, F), without a classifier.
         projector: Maps features (N, F) to projections (N, D).
         projection_dim: D.
         momentum_start: tau at the first step of an experience.

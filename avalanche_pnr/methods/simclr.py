@@ -13,7 +13,7 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
     """Each view against the other view, all other views of the batch as negatives.
 
     Args:
-        backbone: Maps images to features (N, F).
+        backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
         projection_dim: D.
         temperature: tau of the SSL loss.

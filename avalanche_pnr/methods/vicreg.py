@@ -13,7 +13,7 @@ class VICReg(SelfSupervisedMethod):
     """The views are to be alike, their dimensions to vary and not to correlate.
 
     Args:
-        backbone: Maps images to features (N, F).
+        backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's two hidden layers.
         projection_dim: D.
         invariance: Weight of the mean squared error.
