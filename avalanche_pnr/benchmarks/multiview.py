@@ -88,6 +88,6 @@ def _as_bytes(image: Tensor) -> Tensor:
             "with_multiview needs raw images, PIL or tensors (C, H, W) with values in "
             f"0..1, but the benchmark's data set gives {tuple(image.shape)} from "
             f"{image.min():.3g} to {image.max():.3g}: features have no views, and "
-            "normalising belongs into the transforms"
+            "normalising belongs in the transforms"
         )
     return image if image.dtype == torch.uint8 else (image * 255).round().byte()

@@ -16,7 +16,7 @@ _BATCH = ("mbatch", "mb_output", "loss")
 
 
 class Companions:
-    """Avalanche mixin that checks and orders plugins, and mends what would break them.
+    """Avalanche mixin that checks and orders plugins, and fixes what would break them.
 
     Plugins may also be appended to ``strategy.plugins``; they are looked at when the
     next training begins.

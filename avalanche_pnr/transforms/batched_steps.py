@@ -152,7 +152,7 @@ def kornia() -> Any:
         import kornia
     except ImportError as error:
         raise ImportError(
-            "views of whole batches need kornia: pip install avalanche-pnr[batched], "
+            "views of whole batches need kornia: install it (the extra batched), "
             "or make views of one image at a time (views=per_sample)"
         ) from error
     return kornia

@@ -243,5 +243,5 @@ def test_without_webdataset_a_sentence(
     tmp_path: Path, data: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "webdataset", None)
-    with pytest.raises(ImportError, match=r"avalanche-pnr\[webdataset\]"):
+    with pytest.raises(ImportError, match=r"webdataset: install it \(the extra web"):
         load_webdataset("train.tar", data)

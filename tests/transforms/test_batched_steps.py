@@ -144,5 +144,7 @@ def test_normalising() -> None:
 
 def test_without_kornia_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kornia", None)
-    with pytest.raises(ImportError, match=r"avalanche-pnr\[batched\].*per_sample"):
+    with pytest.raises(
+        ImportError, match=r"kornia: install it \(the extra batched\).*per_sa"
+    ):
         batched_steps.kornia()
