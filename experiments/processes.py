@@ -1,7 +1,9 @@
 """The processes that ``torchrun`` has started with one command."""
 
 import os
+import shutil
 import sys
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -37,7 +39,16 @@ def agree_on(config: DictConfig) -> None:
 def launcher() -> list[str]:
     """What starts Python: itself, or ``torchrun`` with as many processes."""
     size = os.environ.get("LOCAL_WORLD_SIZE")
-    return ["python"] if size is None else ["torchrun", f"--nproc-per-node={size}"]
+    torchrun = ["-m", "torch.distributed.run", f"--nproc-per-node={size}"]
+    return [_interpreter(), *([] if size is None else torchrun)]
+
+
+def _interpreter() -> str:
+    """How this Python is called from this folder: by its name, if that finds it."""
+    python, here = Path(sys.executable), Path.cwd()
+    if shutil.which(python.name) == str(python):
+        return python.name
+    return str(python.relative_to(here) if python.is_relative_to(here) else python)
 
 
 def speaker() -> str:

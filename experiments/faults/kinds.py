@@ -15,6 +15,7 @@ from avalanche_pnr.files import previous
 from experiments.faults.process import End, Run, until
 from experiments.faults.site import Site
 from experiments.names import CONFIG, STATE
+from experiments.processes import launcher
 
 
 class MissedError(Exception):
@@ -81,9 +82,9 @@ def is_told(end: End) -> bool:
 
 def is_stopped(end: End) -> bool:
     """Whether it has stopped in order and said how to go on."""
-    told = "; continue with: python -m experiments data=folders" in end.last_line
+    command = f"; continue with: {launcher()[0]} -m experiments data=folders"
     stopped = end.code in (128 + signal.SIGTERM, 128 + signal.SIGINT)
-    return stopped and told and "Traceback" not in end.text
+    return stopped and command in end.last_line and "Traceback" not in end.text
 
 
 @contextmanager

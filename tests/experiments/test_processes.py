@@ -183,8 +183,23 @@ def test_a_gpu_for_all_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_errors_say_which_process_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (speaker(), launcher()) == ("", ["python"])
+    assert speaker() == ""
     monkeypatch.setenv("RANK", "3")
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert speaker() == "process 3: "
-    assert launcher() == ["torchrun", "--nproc-per-node=4"]
+
+
+def test_a_run_is_continued_by_the_python_that_it_was_started_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert launcher() == [str(python)]
+    monkeypatch.chdir(tmp_path)
+    assert launcher() == [".venv/bin/python"]
+    monkeypatch.setenv("PATH", str(python.parent))
+    assert launcher() == ["python"]
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=4"]
+    assert launcher() == ["python", *torchrun]
