@@ -10,7 +10,6 @@ from pathlib import Path
 
 import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,6 +23,7 @@ from experiments.jobs import (
     in_sweep,
     job_name,
     output_folder,
+    own_command,
     telling_failed_jobs,
 )
 from experiments.overrides import CONF, check_overrides
@@ -120,8 +120,7 @@ def carry_out(config: DictConfig) -> str | None:
         out = output_folder(config)
         finished = from_first(lambda: is_finished(out, config))
         if not finished:
-            command = list(HydraConfig.get().overrides.task)
-            comparison = Comparison(config, command, out)
+            comparison = Comparison(config, own_command(out), out)
             from_first(lambda: create(out))
     except EXPECTED as error:
         sys.exit(f"{speaker()}error: {sentence(error)}")

@@ -54,6 +54,19 @@ def output_folder(config: DictConfig) -> Path:
     return out / job_name().replace("/", "_")
 
 
+def own_command(out: Path) -> list[str]:
+    """Arguments that run this alone, a job of a sweep in the folder it has there.
+
+    Args:
+        out: That folder.
+    """
+    task = list(HydraConfig.get().overrides.task)
+    if not in_sweep():
+        return task
+    quoted = str(out).replace('"', '\\"')  # names of jobs hold what Hydra parses
+    return [f'out="{quoted}"' if each.startswith("out=") else each for each in task]
+
+
 @contextmanager
 def telling_failed_jobs() -> Iterator[None]:
     """Let a sweep end with the names of its failed jobs, which those return.

@@ -1,5 +1,8 @@
 """Jobs of a sweep: one that fails does not stop the others, and is named."""
 
+import html
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -25,3 +28,25 @@ def test_a_sweep_with_failed_jobs_fails_when_all_have_ended(
     assert exit_.value.code == f"error: 2 of 3 jobs failed: {names}"
     assert capsys.readouterr().err.count("error: the ") == 2
     assert read_run(out / "optimizer.lr=0.01").experiences == 3
+
+
+def test_the_command_that_is_reported_of_a_job_runs_it_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, data = tmp_path / "two", save_images(tmp_path / "images.npz")
+    chosen = [*TINY, "stream.experiences=3", "data=npz", f"data.path={data}"]
+    swept = ["regularizers=[pnr],[finetune]", f"out={out}"]
+    monkeypatch.setattr(sys, "argv", ["-", "--multirun", *chosen, *swept])
+    main()
+    folder = out / "regularizers=[pnr]"
+    results = (folder / "results.jsonl").read_bytes()
+    page = html.unescape((folder / "report.html").read_text())
+    (command,) = re.findall(r"<pre>(python .*)</pre>", page)
+    monkeypatch.setattr(sys, "argv", shlex.split(command)[2:])
+    capsys.readouterr()
+    main()
+    assert f"report: {folder / 'report.html'}" in capsys.readouterr().out
+    assert (folder / "results.jsonl").read_bytes() == results
+    assert len(list(out.iterdir())) == 2
