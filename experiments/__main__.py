@@ -118,9 +118,10 @@ def carry_out(config: DictConfig) -> str | None:
         check_config(config)
         agree_on(config)
         out = output_folder(config)
-        finished = from_first(lambda: is_finished(out, config))
+        command = own_command(out)
+        finished = from_first(lambda: is_finished(out, config, command))
         if not finished:
-            comparison = Comparison(config, own_command(out), out)
+            comparison = Comparison(config, command, out)
             from_first(lambda: create(out))
     except EXPECTED as error:
         sys.exit(f"{speaker()}error: {sentence(error)}")

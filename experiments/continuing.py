@@ -1,6 +1,6 @@
 """Whether a folder holds the run that is asked for, and how far it has got."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ MAY_DIFFER = (
 """Settings that a continued run may have other values of."""
 
 
-def is_finished(out: Path, config: DictConfig) -> bool:
+def is_finished(out: Path, config: DictConfig, command: Sequence[str] = ()) -> bool:
     """Whether a run has ended; if not, it is to be begun or continued.
 
     Args:
         out: Folder of the run; nothing is written to it.
         config: What is to be run.
+        command: Arguments of the command line that it was composed from.
 
     Raises:
         BlockingIOError: If it is at work.
@@ -42,7 +43,7 @@ def is_finished(out: Path, config: DictConfig) -> bool:
             f"{out} is not an empty folder: choose another out=, or remove it"
         )
     check_free(out)
-    check_same(out, config)
+    check_same(out, config, command)
     state = saved_state(out / STATE)
     if state is not None:
         return bool(state["finished"])
@@ -57,14 +58,19 @@ def is_finished(out: Path, config: DictConfig) -> bool:
     return True
 
 
-def check_same(out: Path, config: DictConfig) -> None:
+def check_same(out: Path, config: DictConfig, command: Sequence[str] = ()) -> None:
     """Refuse to continue a run with another configuration.
 
     Raises:
-        ValueError: With each setting that differs.
+        ValueError: With each setting that differs, those of the command line first.
     """
     there, here = (settings(each) for each in (OmegaConf.load(out / CONFIG), config))
-    names = sorted(there.keys() | here.keys())
+    given = [each.lstrip("+").split("=")[0] for each in command]
+
+    def is_derived(name: str) -> bool:
+        return not any(f"{name}.".startswith(f"{each}.") for each in given)
+
+    names = sorted(sorted(there.keys() | here.keys()), key=is_derived)
     different = [
         f"{name} is {_shown(there, name)} there and {_shown(here, name)} here"
         for name in names

@@ -286,9 +286,11 @@ def test_another_configuration_is_refused_with_every_difference(
 ) -> None:
     out = tmp_path / "run"
     assert stopped(out, 3, *data, *ONE)
-    other = composed(*data, "regularizers=[cassle]", "optimizer.lr=0.2", f"out={out}")
-    with pytest.raises(ValueError, match="of another configuration") as refusal:
-        is_finished(out, other)
+    choices = ["stream=data", "regularizers=[cassle]", "optimizer.lr=0.2"]
+    other = composed(*data, *choices, f"out={out}")
+    told = r"of another configuration \(regularizers is .*; stream._target_ .*; optim"
+    with pytest.raises(ValueError, match=told) as refusal:
+        is_finished(out, other, choices[:2])
     for difference in (
         r"optimizer.lr is 0.0",
         "0.2 here",
