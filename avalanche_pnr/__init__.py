@@ -40,6 +40,7 @@ from avalanche_pnr.evaluation import (
     ssl_metrics,
 )
 from avalanche_pnr.export import export_backbone, load_backbone
+from avalanche_pnr.learner import Learner
 from avalanche_pnr.methods import (
     BYOL,
     BarlowTwins,
@@ -87,6 +88,7 @@ __all__ = [
     "ImageData",
     "KNNProbe",
     "LUMPPlugin",
+    "Learner",
     "LessForgetPlugin",
     "LinearProbe",
     "MoCoV2Plus",

@@ -1,0 +1,202 @@
+"""The command ``avalanche-pnr``: a learner on the command line."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from avalanche_pnr.learner.options import (
+    Once,
+    Reading,
+    Settings,
+    Training,
+    checked,
+    option,
+    parse,
+    table,
+)
+
+
+@dataclass(frozen=True)
+class Where:
+    """The learner that a command is about."""
+
+    learner: str = option("...", "folder of the learner")
+
+
+@dataclass(frozen=True)
+class WithData(Where):
+    """The learner, and images."""
+
+    data: str = option(
+        "...", "folder of images at any depth, .txt of paths, tar shards, or .npz"
+    )
+
+
+@dataclass(frozen=True)
+class WithLabels(Where):
+    """The learner, and labelled images."""
+
+    data: str = option(
+        "...", "class/image, experience/class/image, or .csv with path and label"
+    )
+
+
+@dataclass(frozen=True)
+class Embedding(WithData):
+    """What is embedded, and where to."""
+
+    out: str = option("...", "features.csv, .npz or .parquet")
+    after: int | None = option(None, "experience whose backbone is taken; the last")
+    skip_damaged: bool = option(False, "leave out images that cannot be read")
+
+
+@dataclass(frozen=True)
+class Exporting(Where):
+    """What is exported."""
+
+    out: str = option("...", "backbone.safetensors or .onnx")
+    after: int | None = option(None, "experience whose backbone is taken; the last")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: what it does, its options, and the function behind it."""
+
+    meaning: str
+    kinds: tuple[type, ...]
+    run: Callable[[dict[str, Any]], object]
+    nested: tuple[str, ...] = ()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors become one sentence and exit status 1."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        print(usage())
+        return
+    if arguments[0] == "--version":
+        from avalanche_pnr import __version__
+
+        print(f"avalanche-pnr {__version__}")
+        return
+    try:
+        _dispatch(arguments)
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def usage() -> str:
+    """What the command can do."""
+    lines = [f"  {name:8} {each.meaning}" for name, each in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: avalanche-pnr COMMAND name=value ...",
+            "",
+            "Learn representations from images that keep arriving, without labels.",
+            "",
+            *lines,
+            "",
+            "avalanche-pnr COMMAND --help lists the options of a command.",
+        ]
+    )
+
+
+def _dispatch(arguments: Sequence[str]) -> None:
+    name, *rest = arguments
+    command = checked("command", name, COMMANDS)
+    if any(each in ("--help", "-h") for each in rest):
+        print(f"usage: avalanche-pnr {name} name=value ...\n\n{command.meaning}\n")
+        print(table(command.kinds))
+        return
+    values = parse(rest, command.kinds, command.nested)
+    needed = [each for kind in command.kinds for each in fields(kind)]
+    for each in needed:
+        forgets = values.get("forget_images") and each.name == "data"
+        if each.default == "..." and each.name not in values and not forgets:
+            raise ValueError(f"{name} needs {each.name}=: {each.metadata['meaning']}")
+    _run(command, values, arguments)
+
+
+def _run(command: Command, values: dict[str, Any], arguments: Sequence[str]) -> None:
+    from avalanche_pnr.runs.interruption import InterruptedRunError
+
+    try:
+        command.run(values)
+    except InterruptedRunError as stop:
+        print(
+            f"stopped by {stop}; continue with: avalanche-pnr {' '.join(arguments)}",
+            file=sys.stderr,
+        )
+        sys.exit(128 + stop.number)
+
+
+def _learner(values: dict[str, Any], **settings: Any) -> Any:
+    from avalanche_pnr.learner.learner import Learner
+
+    return Learner(values.pop("learner"), say=_say, **settings)
+
+
+def _say(text: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(text)
+    sys.stdout.flush()
+
+
+def _learn(values: dict[str, Any]) -> None:
+    settings = {each.name for each in fields(Settings)}
+    chosen = {k: values.pop(k) for k in list(values) if k in settings or "." in k}
+    learner = _learner(values, **chosen)
+    if "data" in values:
+        learner.learn(**values)
+    else:
+        learner.forget_images()
+
+
+def _embed(values: dict[str, Any]) -> None:
+    _learner(values).embed(**values)
+
+
+def _judge(values: dict[str, Any]) -> None:
+    _learner(values).judge(**values)
+
+
+def _export(values: dict[str, Any]) -> None:
+    _learner(values).export(**values)
+
+
+def _report(values: dict[str, Any]) -> None:
+    _learner(values).report()
+
+
+def _info(values: dict[str, Any]) -> None:
+    info = _learner(values).info()
+    for experience in info["experiences"]:
+        experience.pop("history")
+    print(json.dumps(info, indent=1))
+
+
+def _undo(values: dict[str, Any]) -> None:
+    _learner(values).undo()
+
+
+COMMANDS = {
+    "learn": Command(
+        "learn from images; the first ones make the learner",
+        (WithData, Settings, Training, Once),
+        _learn,
+        nested=("backbone", "method"),
+    ),
+    "embed": Command("write features of images", (Embedding, Reading), _embed),
+    "judge": Command(
+        "judge what was learned by labelled images", (WithLabels, Reading), _judge
+    ),
+    "export": Command("write a backbone's weights, or ONNX", (Exporting,), _export),
+    "report": Command("write report.html into the learner's folder", (Where,), _report),
+    "info": Command("what it has learned, from what, when, with what", (Where,), _info),
+    "undo": Command("go back to before the last experience", (Where,), _undo),
+}

@@ -1,0 +1,164 @@
+"""Features of images as a table, written row by row."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import Compose
+from tqdm import tqdm
+
+from avalanche_pnr.evaluation.features import evaluation_mode
+from avalanche_pnr.files import replacing
+from avalanche_pnr.learner.images import Arrivals
+
+Rows = Iterator[tuple[list[str], NDArray[np.float32]]]
+"""Names and features (n, F) of a batch after the other, in the order of the images."""
+
+
+class Writer(Protocol):
+    """Writes features to a file of one format."""
+
+    def __call__(self, path: Path, rows: Rows, experience: int) -> None:
+        """Write the rows; ``experience`` is that of the backbone they come from."""
+
+
+class _Viewed(Dataset[torch.Tensor]):
+    def __init__(self, images: Arrivals, view: Compose) -> None:
+        self.images, self.view = images, view
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        view: torch.Tensor = self.view(self.images[index][0])
+        return view
+
+
+@torch.no_grad()
+def feature_rows(
+    backbone: nn.Module,
+    images: Arrivals,
+    view: Compose,
+    *,
+    batch_size: int,
+    workers: int,
+    device: torch.device,
+) -> Rows:
+    """Features of images, batch by batch; memory does not grow with their number.
+
+    Args:
+        backbone: Maps images (N, C, H, W) to features (N, F).
+        images: Images, N of them.
+        view: Makes a tensor (C, H, W) of an image.
+        batch_size: Images in a forward pass.
+        workers: Processes that load images.
+        device: Where the backbone is.
+    """
+    loader = DataLoader(
+        _Viewed(images, view), batch_size, num_workers=workers, shuffle=False
+    )
+    begin = 0
+    with (
+        evaluation_mode(backbone),
+        tqdm(total=len(images), unit="image", delay=1, leave=False) as bar,
+    ):
+        for batch in loader:
+            features = backbone(batch.to(device, non_blocking=True)).float().cpu()
+            names = list(images.names[begin : begin + len(batch)])
+            begin += len(batch)
+            yield names, features.numpy()
+            bar.update(len(batch))
+
+
+def write_features(path: Path, rows: Rows, experience: int) -> None:
+    """Write features as ``.csv``, ``.npz`` or ``.parquet``, whole or not at all.
+
+    Raises:
+        ImportError: If parquet is asked for without pyarrow.
+        ValueError: If the file's ending is another.
+    """
+    if path.suffix not in WRITERS:
+        raise ValueError(f"out={path} must end in {', '.join(WRITERS)}")
+    WRITERS[path.suffix](path, rows, experience)
+
+
+def _write_csv(path: Path, rows: Rows, experience: int) -> None:
+    with replacing(path) as binary:
+        text = io.TextIOWrapper(binary, "utf-8", newline="", write_through=True)
+        table = csv.writer(text)
+        for k, (names, features) in enumerate(rows):
+            if k == 0:
+                columns = [f"feature_{j}" for j in range(features.shape[1])]
+                table.writerow(["path", "experience", *columns])
+            for name, row in zip(names, features, strict=True):
+                table.writerow([name, experience, *(f"{value:.9g}" for value in row)])
+        text.flush()
+        text.detach()
+
+
+def _write_npz(path: Path, rows: Rows, experience: int) -> None:
+    """Features go to the disk as they come; an array's header says how many."""
+    all_names: list[str] = []
+    with replacing(path) as binary:
+        spool = path.with_name(f".{path.name}.features")
+        try:
+            with spool.open("wb") as file:
+                width = 0
+                for names, features in rows:
+                    file.write(np.ascontiguousarray(features).tobytes())
+                    width = features.shape[1]
+                    all_names += names
+            shape = len(all_names), width
+            with zipfile.ZipFile(binary, "w", zipfile.ZIP_STORED) as archive:
+                with archive.open("features.npy", "w", force_zip64=True) as entry:
+                    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(entry, header)
+                    with spool.open("rb") as file:
+                        while chunk := file.read(1 << 20):
+                            entry.write(chunk)
+                for name, array in {
+                    "paths": np.array(all_names),
+                    "experience": np.array(experience),
+                }.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                        np.lib.format.write_array(entry, array)
+        finally:
+            spool.unlink(missing_ok=True)
+
+
+def _write_parquet(path: Path, rows: Rows, experience: int) -> None:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError(
+            f"out={path} needs pyarrow: pip install 'avalanche-pnr[parquet]'"
+        ) from error
+    with replacing(path) as binary:
+        writer = None
+        for names, features in rows:
+            columns = {
+                "path": names,
+                "experience": [experience] * len(names),
+                **{f"feature_{j}": features[:, j] for j in range(features.shape[1])},
+            }
+            table = pyarrow.table(columns)
+            writer = writer or pyarrow.parquet.ParquetWriter(binary, table.schema)
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+
+
+WRITERS: Mapping[str, Writer] = {
+    ".csv": _write_csv,
+    ".npz": _write_npz,
+    ".parquet": _write_parquet,
+}

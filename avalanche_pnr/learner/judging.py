@@ -1,0 +1,183 @@
+"""What labelled images say of a learner: probes of its backbones, one after another."""
+
+import csv
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from avalanche.benchmarks.utils.utils import as_classification_dataset
+from torch import Tensor, nn
+from torchvision.transforms import Compose
+
+from avalanche_pnr.benchmarks import ImageData, load_folders
+from avalanche_pnr.benchmarks.file_images import FileImages
+from avalanche_pnr.benchmarks.hold_out import hold_out
+from avalanche_pnr.evaluation import (
+    ConvexProbe,
+    KNNProbe,
+    NearestMeanProbe,
+    SemiSupervisedProbe,
+)
+from avalanche_pnr.evaluation.features import extract_features
+
+FEW_LABELS = 0.1
+NEIGHBOURS = 20
+Z = 1.96
+"""Of a 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Accuracies of one backbone, in 0..1.
+
+    Attributes:
+        name: Of the backbone.
+        accuracy: By probe; of each test group and, last, of all test images.
+        hits: Whether the linear probe was right, for each test image.
+    """
+
+    name: str
+    accuracy: dict[str, list[float]]
+    hits: Tensor
+
+
+def labelled_images(data: Any) -> ImageData:
+    """Labelled images, in folders by class, or as a text file of paths and labels.
+
+    Args:
+        data: A folder ``class/image`` or ``experience/class/image``, with ``train/``
+            and ``test/`` if it has them (otherwise a fifth is held out); a ``.csv``
+            file with the columns ``path`` and ``label``, and ``experience`` if it is
+            known; or :class:`~avalanche_pnr.ImageData`.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If it has no labels.
+    """
+    if isinstance(data, ImageData):
+        return data
+    path = Path(data).expanduser()
+    if path.suffix == ".csv":
+        return _listed(path)
+    depth = "domain/class" if _is_grouped(path) else "class"
+    return load_folders(path, depth)
+
+
+def judge(
+    backbones: Sequence[tuple[str, nn.Module]],
+    data: ImageData,
+    view: Compose,
+    **reading: Any,
+) -> list[Judgement]:
+    """Judge backbones by the same images.
+
+    Args:
+        backbones: Each with its name, made when its turn comes.
+        data: Labelled images.
+        view: Makes a tensor (C, H, W) of an image.
+        **reading: Arguments of :func:`extract_features`.
+    """
+    groups = {"train": (view, None), "eval": (view, None)}
+    train = as_classification_dataset(data.train, groups).eval()
+    test = as_classification_dataset(data.test, groups).eval()
+    domains = torch.tensor(data.test.domains) if data.domain_names else None
+    judgements = []
+    for name, backbone in backbones:
+        x, y = extract_features(backbone, train, **reading)
+        test_x, test_y = extract_features(backbone, test, **reading)
+        accuracy: dict[str, list[float]] = {}
+        hits = torch.empty(0)
+        for probe in _probes(len(y)):
+            hit = (probe.fit(x, y)(test_x).argmax(dim=1) == test_y).double().cpu()
+            hits = hit if probe.name == "linear" else hits
+            accuracy[probe.name] = [
+                *(
+                    hit[domains == k].mean().item()
+                    for k in range(len(data.domain_names))
+                    if domains is not None
+                ),
+                hit.mean().item(),
+            ]
+        judgements.append(Judgement(name, accuracy, hits))
+    return judgements
+
+
+def table(judgements: Sequence[Judgement], columns: Sequence[str]) -> str:
+    """Accuracies in percent as text, a block for each probe.
+
+    Args:
+        judgements: A row each.
+        columns: Names of the test groups, before that of all.
+    """
+    heads = [*columns, "all"]
+    width = max(len(each.name) for each in judgements)
+    cells = [max(len(head), 5) for head in heads]
+    blocks = []
+    for probe in judgements[0].accuracy:
+        head = "  ".join(f"{h:>{w}}" for h, w in zip(heads, cells, strict=True))
+        lines = [f"{probe:{width}}  {head}"]
+        for each in judgements:
+            row = zip(each.accuracy[probe], cells, strict=True)
+            lines.append(
+                f"{each.name:{width}}  "
+                + "  ".join(f"{100 * v:{w}.1f}" for v, w in row)
+            )
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def verdict(before: Judgement, after: Judgement) -> str:
+    """Whether the last experience helped, by the same test images before and after."""
+    difference = 100 * (after.hits - before.hits)
+    mean = difference.mean().item()
+    half = Z * difference.std().item() / math.sqrt(len(difference))
+    interval = f"95 % interval {mean - half:.1f} to {mean + half:.1f}"
+    points = f"{abs(mean):.1f} points ({interval}, {len(difference)} test images)"
+    if mean - half > 0:
+        return f"The last experience helped: linear accuracy rose by {points}."
+    if mean + half < 0:
+        return f"The last experience hurt: linear accuracy fell by {points}."
+    return (
+        f"These images cannot tell whether the last experience helped: linear accuracy "
+        f"changed by {mean:+.1f} points ({interval}, {len(difference)} test images)."
+    )
+
+
+def _probes(images: int) -> list[Any]:
+    return [
+        ConvexProbe(name="linear"),
+        KNNProbe(k=min(NEIGHBOURS, images)),
+        NearestMeanProbe(),
+        SemiSupervisedProbe(FEW_LABELS, name="few labels"),
+    ]
+
+
+def _is_grouped(path: Path) -> bool:
+    """Whether the folders of a folder hold folders and no files."""
+    tops = [each for each in path.iterdir() if each.is_dir()] if path.is_dir() else []
+    inner = path / "train" if (path / "train").is_dir() else path
+    tops = [each for each in inner.iterdir() if each.is_dir()] if tops else []
+    return bool(tops) and all(any(e.is_dir() for e in top.iterdir()) for top in tops)
+
+
+def _listed(path: Path) -> ImageData:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"path", "label"} <= rows[0].keys():
+        raise ValueError(
+            f"{path} must have the columns path and label, and rows: it has "
+            f"{', '.join(rows[0]) if rows else 'none'}"
+        )
+    classes = sorted({row["label"] for row in rows})
+    groups = sorted({row["experience"] for row in rows if row.get("experience")})
+    images = FileImages(
+        [os.path.join(path.parent, row["path"]) for row in rows],
+        [classes.index(row["label"]) for row in rows],
+        [groups.index(row["experience"]) for row in rows] if groups else [],
+    )
+    train, test = hold_out(str(path), images, 0.2, 0)
+    return ImageData.from_images(str(path), train, test, classes, groups or None)

@@ -1,0 +1,182 @@
+"""Options of a learner: their names, types, defaults and meanings, each said once."""
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+
+def option(default: Any, meaning: str) -> Any:
+    """A field of a dataclass of options.
+
+    Args:
+        default: Its default; ``"..."`` if it must be given.
+        meaning: What ``--help`` says of it.
+    """
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a learner is: chosen when it is made, and the same ever after."""
+
+    method: str = option(
+        "vicreg", "vicreg, barlow_twins, simclr, byol or mocov2plus; method.NAME=value"
+    )
+    backbone: str = option(
+        "resnet18",
+        "resnet18, resnet34, resnet50, resnet_small, vit_tiny, timm/NAME, or "
+        "package.function; backbone.NAME=value",
+    )
+    init: str | None = option(None, "file of weights that the backbone begins with")
+    image_size: int = option(128, "height and width of a view, pixels")
+    seed: int = option(0, "of weights, views and the order of images")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How an experience is learned: the next one begins with the same options."""
+
+    regularizer: str = option("pnr", "pnr, cassle, pfr, less_forget or none")
+    epochs: int | None = option(None, "passes over the images; by their number")
+    batch_size: int | None = option(None, "images in a step; at most 256, by number")
+    base_lr: float | None = option(None, "rate for 256 images; the method's")
+    optimizer: str = option("lars", "lars, as published, or sgd")
+    warmup_epochs: int = option(10, "epochs of linear warm-up, a tenth at most")
+    predictor_hidden_dim: int = option(2048, "width of the distillation predictor")
+    augment: str = option("photographs", "photographs, digits or none")
+    views: str = option("per_sample", "per_sample, or batched: on the device (kornia)")
+    workers: int = option(0, "processes that load images")
+    precision: str = option("fp32", "fp32, bf16 or fp16")
+    device: str = option("auto", "auto, cpu, mps, cuda or cuda:1")
+    memory: int = option(0, "images of earlier experiences to replay")
+    sample: int = option(64, "images kept of each experience, to watch for forgetting")
+    keep: str = option("all", "all backbones, or the last")
+    save_every_minutes: float = option(10.0, "minutes between two saved states")
+
+
+@dataclass(frozen=True)
+class Once:
+    """What holds for one call of ``learn``."""
+
+    again: bool = option(False, "also learn images that were learned before")
+    dry: bool = option(False, "say what would happen, and do nothing")
+    skip_damaged: bool = option(False, "leave out images that cannot be read")
+    forget_images: bool = option(False, "remove the sample and the memory")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images are passed through a backbone."""
+
+    batch_size: int = option(256, "images in a forward pass")
+    workers: int = option(0, "processes that load images")
+    device: str = option("auto", "auto, cpu, mps, cuda or cuda:1")
+
+
+def parse(
+    arguments: Iterable[str], kinds: Iterable[type], nested: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Values of ``name=value`` arguments.
+
+    Args:
+        arguments: The command line.
+        kinds: Dataclasses of the options that it may name.
+        nested: Options that take arguments of their own, as ``backbone.width=32``.
+
+    Returns:
+        Values by name; those of ``backbone.width=32`` as ``{"backbone.width": 32}``.
+
+    Raises:
+        ValueError: For what is no ``name=value``, an unknown name (with the nearest
+            one), a name given twice, or a value of another type.
+    """
+    hints = {
+        name: hint for kind in kinds for name, hint in get_type_hints(kind).items()
+    }
+    values: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
+        name = name.lstrip("-").replace("-", "_")
+        if not equals:
+            raise ValueError(f"{argument!r} is not an option: write name=value")
+        if name in values:
+            raise ValueError(f"{name}= is given twice: give it once")
+        if name.partition(".")[0] in nested and "." in name:
+            values[name] = _literal(text)
+        elif name in hints:
+            values[name] = _convert(name, text, hints[name])
+        else:
+            raise ValueError(f"there is no option {name!r}{nearest(name, hints)}")
+    return values
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The nearest valid name, or all of them, as the end of a sentence."""
+    valid = list(valid)
+    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(valid)}"
+
+
+def checked(name: str, value: str, valid: Mapping[str, Any]) -> Any:
+    """The choice of that name.
+
+    Raises:
+        ValueError: If there is none, with the nearest.
+    """
+    if value not in valid:
+        raise ValueError(f"there is no {name}={value}{nearest(value, valid)}")
+    return valid[value]
+
+
+def table(kinds: Iterable[type]) -> str:
+    """Options with their defaults and meanings, a line each."""
+    rows = [
+        (f"{each.name}={_default(each)}", each.metadata["meaning"])
+        for kind in kinds
+        for each in fields(kind)
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"  {name:{width}}  {meaning}" for name, meaning in rows)
+
+
+def differences(before: Any, now: Any) -> list[str]:
+    """Options of two dataclasses of one kind that differ, as text."""
+    old, new = asdict(before), asdict(now)
+    return [f"{k}={new[k]} (it has {k}={old[k]})" for k in old if old[k] != new[k]]
+
+
+def _default(each: "Field[Any]") -> str:
+    if each.default is None:
+        return ""
+    text = str(each.default)
+    return text.lower() if isinstance(each.default, bool) else text
+
+
+def _convert(name: str, text: str, hint: Any) -> Any:
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if type(None) in kinds and text in ("", "null", "none"):
+        return None
+    (kind,) = (each for each in kinds if each is not type(None))
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{name}={text} is neither true nor false")
+        return text.lower() == "true"
+    try:
+        return kind(text)
+    except ValueError:
+        what = {int: "a whole number", float: "a number"}[kind]
+        raise ValueError(f"{name}={text} is not {what}") from None
+
+
+def _literal(text: str) -> Any:
+    """A number, true or false, or else the text itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

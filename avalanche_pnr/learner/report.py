@@ -1,0 +1,178 @@
+"""The report of a learner: one HTML page, pictures inside."""
+
+import base64
+import io
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from avalanche_pnr.files import write_whole
+from avalanche_pnr.learner.folder import LearnerFolder, read_json
+from avalanche_pnr.learner.kept import KeptImages
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+QUERIES, NEIGHBOURS = 5, 5
+
+
+def write_report(
+    folder: LearnerFolder,
+    sample: KeptImages,
+    features: Callable[[int], Tensor | None],
+) -> Path:
+    """Write ``report.html`` into a learner's folder.
+
+    Args:
+        folder: Of the learner.
+        sample: The images that it has kept.
+        features: Those of the sample by the backbone after an experience, (N, F), or
+            ``None`` where that was not kept.
+
+    Returns:
+        The page.
+    """
+    experiences = folder.experiences()
+    pictures = [
+        _picture(
+            "Loss, and what the features tell without labels",
+            _curves(experiences),
+            "The loss of each check in training; the effective rank of the features of "
+            "the kept sample (a fall is a collapse) and their uniformity (lower is "
+            "more even); linear CKA of the features of each experience's images with "
+            "those at its end (a fall is drift).",
+        )
+    ]
+    last = len(experiences)
+    before, after = features(last - 1), features(last)
+    if len(sample) > NEIGHBOURS and after is not None:
+        pictures.append(
+            _picture(
+                "Features of the sample",
+                _projection(after, sample),
+                "The first two principal components, coloured by experience.",
+            )
+        )
+        if before is not None:
+            pictures.append(
+                _picture(
+                    "Nearest neighbours",
+                    _neighbours(before, after, sample),
+                    "Left the image; above its neighbours before the last experience, "
+                    "below after it.",
+                )
+            )
+    settings = folder.settings()
+    content = {
+        "name": folder.path.name,
+        "settings": f"{settings.method} on {settings.backbone}, "
+        f"{settings.image_size} px",
+        "experiences": [_row(each) for each in experiences],
+        "pictures": pictures,
+        "judged": [read_json(p) for p in sorted(folder.path.glob("judged/*.json"))],
+    }
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
+    page = environment.get_template(TEMPLATE.name).render(content)
+    path = folder.path / "report.html"
+    write_whole(path, page.encode())
+    return path
+
+
+def _row(experience: dict[str, Any]) -> dict[str, Any]:
+    loss = experience["history"][-1]["loss"] if experience["history"] else None
+    return {
+        **experience,
+        "data": os.path.basename(experience["data"]),
+        "loss": "" if loss is None else f"{loss:.4g}",
+    }
+
+
+def _curves(experiences: list[dict[str, Any]]) -> Figure:
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    axes = list(figure.subplots(2, 2, sharex=True).flat)
+    begin = 0
+    drift: dict[str, list[tuple[float, float]]] = {}
+    series: dict[str, list[tuple[float, float]]] = {}
+    for experience in experiences:
+        for axis in axes:
+            axis.axvline(begin, color="#d0d7de", linewidth=1)
+        for record in experience["history"]:
+            x = begin + record["epoch"]
+            for name in ("loss", "effective_rank", "uniformity"):
+                if record.get(name) is not None:
+                    series.setdefault(name, []).append((x, record[name]))
+            for k, value in record.get("cka", {}).items():
+                drift.setdefault(k, []).append((x, value))
+        begin += experience["epochs"]
+    for axis, name in zip(axes, ("loss", "effective_rank", "uniformity"), strict=False):
+        axis.set_title(name.replace("_", " "))
+        _draw(axis, series.get(name, []))
+    last = axes[3]
+    last.set_title("CKA with the end of an experience")
+    last.set_ylim(0, 1.02)
+    for k, points in drift.items():
+        _draw(last, points, f"experience {k}")
+    if drift:
+        last.legend(frameon=False)
+    for axis in axes[2:]:
+        axis.set_xlabel("epochs")
+    return figure
+
+
+def _draw(axis: Any, points: Iterable[tuple[float, float]], label: str = "") -> None:
+    points = list(points)
+    axis.plot([x for x, _ in points], [y for _, y in points], marker=".", label=label)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _projection(features: Tensor, sample: KeptImages) -> Figure:
+    centred = features.double() - features.double().mean(dim=0)
+    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
+    x, y = (centred @ directions[:2].T).T
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    axis = figure.subplots()
+    numbers = torch.tensor(sample.experiences)
+    for k in numbers.unique().tolist():
+        axis.scatter(x[numbers == k], y[numbers == k], s=14, label=f"experience {k}")
+    axis.legend(frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    return figure
+
+
+def _neighbours(before: Tensor, after: Tensor, sample: KeptImages) -> Figure:
+    step = max(1, len(sample) // QUERIES)
+    queries = range(0, len(sample), step)[:QUERIES]
+    figure = Figure(figsize=(9, 2.6 * len(queries)), layout="constrained")
+    grid = figure.subplots(2 * len(queries), NEIGHBOURS + 1, squeeze=False)
+    for axis in grid.flat:
+        axis.set_axis_off()
+    for k, query in enumerate(queries):
+        grid[2 * k, 0].imshow(sample[query][0])
+        for row, features in enumerate((before, after)):
+            for column, near in enumerate(_nearest(features, query), start=1):
+                grid[2 * k + row, column].imshow(sample[near][0])
+    return figure
+
+
+def _nearest(features: Tensor, query: int) -> list[int]:
+    unit = normalize(features, dim=1)
+    order: list[int] = (unit @ unit[query]).argsort(descending=True).tolist()
+    return [index for index in order if index != query][:NEIGHBOURS]
+
+
+def _picture(title: str, figure: Figure, note: str) -> dict[str, str]:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return {"title": title, "source": f"data:image/png;base64,{data}", "note": note}

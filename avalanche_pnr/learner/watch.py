@@ -1,0 +1,224 @@
+"""Watching an experience while it is learned, without labels."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from avalanche.benchmarks.utils import AvalancheDataset
+from avalanche.core import SupervisedPlugin
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from avalanche_pnr.evaluation.features import extract_unlabelled
+from avalanche_pnr.evaluation.representation import (
+    effective_rank,
+    linear_cka,
+    uniformity,
+)
+from avalanche_pnr.learner.folder import write_json
+
+CHECKS = 20
+"""Of the representation in an experience, at most."""
+COLLAPSED = 0.25
+"""Of the effective rank at the beginning: what is left after a collapse."""
+DRIFTED = 0.5
+"""Linear CKA with the features of an earlier experience, at its end."""
+SHOWN = 2
+"""Seconds between two looks at the progress."""
+FEWEST = 8
+"""Images whose features say something about all."""
+
+
+class WatchPlugin(SupervisedPlugin):
+    """Follows loss, drift and collapse, and warns when one goes wrong.
+
+    Args:
+        sample: Images of each experience as data sets, by its number.
+        reference: Features of each earlier experience's images at its end, (N, F).
+        say: Shows a line.
+
+    Attributes:
+        history: A record for each check: epoch, loss, effective rank, uniformity, and
+            CKA with the features of each earlier experience.
+    """
+
+    def __init__(
+        self,
+        sample: Mapping[int, AvalancheDataset[Any]],
+        reference: Mapping[int, Tensor],
+        say: Callable[[str], None],
+    ) -> None:
+        super().__init__()
+        self.history: list[dict[str, Any]] = []
+        self._sample = {k: v for k, v in sample.items() if len(v) >= FEWEST}
+        self._reference = reference
+        self._say = say
+        self._sum = torch.zeros(())
+        self._batches = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The history, and the loss of the present epoch so far."""
+        return {
+            "history": self.history,
+            "sum": self._sum.cpu(),
+            "batches": self._batches,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.history = [dict(each) for each in state["history"]]
+        self._sum, self._batches = state["sum"].clone(), state["batches"]
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Look at the representation before it changes."""
+        self._check(strategy, 0)
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """Sum the loss up."""
+        self._sum = self._sum.to(strategy.device) + strategy.loss.detach().mean()
+        self._batches += 1
+
+    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        """Look at the representation, some times in an experience."""
+        epoch = strategy.clock.train_exp_epochs + 1
+        if epoch % max(1, strategy.train_epochs // CHECKS) == 0:
+            self._check(strategy, epoch)
+
+    def _check(self, strategy: Any, epoch: int) -> None:
+        loss = self._sum.item() / self._batches if self._batches else None
+        self._sum, self._batches = torch.zeros(()), 0
+        record: dict[str, Any] = {"epoch": epoch, "loss": loss}
+        features = features_of(strategy.model.backbone, self._sample, strategy.device)
+        if features:
+            together = torch.cat(list(features.values()))
+            record["effective_rank"] = effective_rank(together)
+            record["uniformity"] = uniformity(together)
+            record["cka"] = {
+                str(k): linear_cka(old.to(together), features[k])
+                for k, old in self._reference.items()
+                if k in features
+            }
+        self.history.append(record)
+        for warning in warnings_of(self.history):
+            self._say(f"warning: {warning}")
+
+
+def warnings_of(history: list[dict[str, Any]]) -> list[str]:
+    """What the last record of a history warns of, each once in an experience."""
+    return [each for each in _faults(history) if each not in _faults(history[:-1])]
+
+
+def _faults(history: list[dict[str, Any]]) -> list[str]:
+    faults = []
+    first = next((r["effective_rank"] for r in history if "effective_rank" in r), None)
+    for record in history:
+        if first and record.get("effective_rank", first) < COLLAPSED * first:
+            faults.append(
+                "the features collapse: they use less than a quarter of the dimensions "
+                "that they used when the experience began; lower base_lr, or raise "
+                "batch_size"
+            )
+        faults += [
+            f"the representation of experience {k} has drifted far (CKA below "
+            f"{DRIFTED}): fewer epochs, a lower base_lr or memory=N forget less"
+            for k, cka in record.get("cka", {}).items()
+            if cka < DRIFTED
+        ]
+    return faults
+
+
+def features_of(
+    backbone: nn.Module,
+    sample: Mapping[int, AvalancheDataset[Any]],
+    device: torch.device,
+) -> dict[int, Tensor]:
+    """Features of the images kept of each experience, (N, F), on the CPU."""
+    return {
+        number: extract_unlabelled(backbone, images.eval(), device=device).float().cpu()
+        for number, images in sample.items()
+    }
+
+
+class ProgressPlugin(SupervisedPlugin):
+    """A bar with loss, images a second and time left; a line a minute in a file.
+
+    Args:
+        description: What is being learned.
+        status: File that says the same for other programs.
+        facts: Further entries of that file.
+        say: Shows a line.
+    """
+
+    def __init__(
+        self,
+        description: str,
+        status: Path,
+        facts: dict[str, Any],
+        say: Callable[[str], None],
+    ) -> None:
+        super().__init__()
+        self.supports_distributed = True
+        self._description = description
+        self._status = status
+        self._facts = facts
+        self._say = say
+        self._bar: tqdm[Any] | None = None
+        self._shown = self._line = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: progress is that of a process."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing is gone on with."""
+
+    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """Show the bar from where training stands."""
+        if self._bar is None:
+            self._bar = tqdm(
+                total=len(strategy.dataloader) * strategy.train_epochs,
+                initial=strategy.clock.train_exp_iterations,
+                desc=self._description,
+                unit="step",
+                disable=not sys.stderr.isatty(),
+                leave=False,
+            )
+            self._started = self._line = time.monotonic()
+            self._first = self._bar.n
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """Advance, and say how it goes every second, or every minute."""
+        assert self._bar is not None
+        self._bar.update()
+        now, done = time.monotonic(), strategy.clock.train_exp_iterations + 1
+        if now - self._shown < SHOWN:
+            return
+        self._shown = now
+        speed = (done - self._first) / max(now - self._started, 1e-9)
+        left = (self._bar.total - done) / speed
+        status = {
+            **self._facts,
+            "state": "learning",
+            "step": done,
+            "steps": self._bar.total,
+            "loss": strategy.loss.mean().item(),
+            "images_per_second": round(speed * len(strategy.mb_x), 1),
+            "seconds_left": round(left),
+        }
+        text = f"loss {status['loss']:.4g}, {status['images_per_second']:g} images/s"
+        self._bar.set_postfix_str(text, refresh=False)
+        write_json(self._status, {**status, "updated": time.time()})
+        if self._bar.disable and now - self._line >= 60:
+            self._line = now
+            self._say(
+                f"{self._description}: step {done} of {self._bar.total}, {text}, "
+                f"{left / 60:.0f} minutes left"
+            )
+
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,316 @@
+"""A learner in Python: experiences, what it refuses, and what it gives."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from avalanche_pnr import Learner, load_backbone, resnet_small
+from tests.learner.conftest import TRAINING, write_digits
+
+Make = Callable[..., Learner]
+
+
+@pytest.fixture
+def learned(make_learner: Make, photos: list[Path]) -> Learner:
+    """A learner of three experiences."""
+    learner = make_learner()
+    learner.learn(photos[0], **TRAINING)
+    for folder in photos[1:]:
+        learner.learn(folder)
+    return learner
+
+
+def test_each_experience_changes_the_backbone_and_is_kept(learned: Learner) -> None:
+    weights = [learned.folder.backbone(k).read_bytes() for k in range(4)]
+    assert len(set(weights)) == 4
+    experiences = learned.folder.experiences()
+    assert [each["number"] for each in experiences] == [1, 2, 3]
+    assert [each["images"] for each in experiences] == [40, 40, 40]
+    assert [each["steps"] for each in experiences] == [4, 4, 4]
+
+
+def test_the_next_experience_begins_with_the_options_of_the_last(
+    learned: Learner,
+) -> None:
+    trainings = [each["training"] for each in learned.folder.experiences()]
+    assert trainings[0] == trainings[2]
+    assert trainings[0]["batch_size"] == 16
+
+
+def test_the_regularizer_is_at_work_from_the_second_experience_on(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    weights = []
+    for regularizer in ("none", "pnr", "cassle"):
+        learner = make_learner(regularizer)
+        for folder in photos[:2]:
+            learner.learn(folder, **TRAINING, regularizer=regularizer)
+        weights.append([learner.folder.backbone(k).read_bytes() for k in (1, 2)])
+    first, second = zip(*weights, strict=True)
+    assert len(set(first)) == 1
+    assert len(set(second)) == 3
+
+
+def test_the_watch_sees_loss_rank_and_drift(learned: Learner) -> None:
+    first, _, last = learned.folder.experiences()
+    assert [each["epoch"] for each in last["history"]] == [0, 1, 2]
+    assert first["history"][-1]["cka"] == {}
+    assert set(last["history"][-1]["cka"]) == {"1", "2"}
+    assert last["history"][0]["cka"]["2"] == pytest.approx(1)
+    assert 0 < last["history"][-1]["cka"]["2"] < 1
+    assert last["history"][-1]["effective_rank"] > 1
+    assert last["history"][-1]["loss"] > 0
+
+
+def test_images_learned_before_are_counted_and_left_out(
+    learned: Learner, tmp_path: Path, photos: list[Path]
+) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(photos[1], mixed / "old")
+    write_digits(mixed / "new", {6, 7})
+    experience = learned.learn(mixed)
+    assert experience["images"] == 40
+    assert experience["arrived"] == 80
+    assert experience["learned_before"] == {"2": 40}
+    assert "40 of 80 images were learned in experience 2, and are left out" in (
+        learned.said  # type: ignore[attr-defined]
+    )
+
+
+def test_nothing_new_is_refused_unless_again(
+    learned: Learner, photos: list[Path]
+) -> None:
+    with pytest.raises(ValueError, match=r"all 40 images were learned.*again=true"):
+        learned.learn(photos[0])
+    assert learned.learn(photos[0], again=True)["images"] == 40
+
+
+def test_equal_files_count_once(make_learner: Make, photos: list[Path]) -> None:
+    shutil.copytree(photos[0], photos[0] / "copy")
+    experience = make_learner().learn(photos[0], **TRAINING)
+    assert (experience["images"], experience["duplicates"]) == (40, 40)
+
+
+def test_what_a_learner_is_cannot_change(make_learner: Make, learned: Learner) -> None:
+    with pytest.raises(ValueError, match=r"method=simclr \(it has method=vicreg\)"):
+        make_learner(method="simclr")
+    with pytest.raises(ValueError, match=r"backbone\.width=32 \(it has .*=16\)"):
+        make_learner(**{"backbone.width": 32})
+
+
+def test_undo_goes_back_to_before_the_last_experience(
+    learned: Learner, photos: list[Path]
+) -> None:
+    weights = learned.folder.backbone(3).read_bytes()
+    assert learned.undo() == 3
+    assert len(learned.folder.experiences()) == 2
+    learned.learn(photos[2])
+    assert learned.folder.backbone(3).read_bytes() == weights
+    for number in (3, 2, 1):
+        assert learned.undo() == number
+    with pytest.raises(ValueError, match="has learned nothing yet"):
+        learned.undo()
+
+
+def test_embed_keeps_the_order_in_every_format(
+    learned: Learner, photos: list[Path], tmp_path: Path
+) -> None:
+    features, paths = learned.embed(photos[1], batch_size=7)
+    assert features.shape == (40, 16)
+    assert paths == [str(each) for each in sorted(photos[1].rglob("*.png"), key=str)]
+    learned.embed(photos[1], tmp_path / "f.npz")
+    with np.load(tmp_path / "f.npz") as file:
+        np.testing.assert_allclose(file["features"], features, rtol=1e-5, atol=1e-6)
+        assert file["paths"].tolist() == paths
+        assert file["experience"] == 3
+    learned.embed(photos[1], tmp_path / "f.csv")
+    with (tmp_path / "f.csv").open(newline="") as table:
+        rows = list(csv.reader(table))
+    assert rows[0][:3] == ["path", "experience", "feature_0"]
+    assert [row[0] for row in rows[1:]] == paths
+    np.testing.assert_allclose(
+        np.array([row[2:] for row in rows[1:]], np.float32),
+        features,
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_embed_after_an_earlier_experience(
+    learned: Learner, photos: list[Path]
+) -> None:
+    now, _ = learned.embed(photos[0])
+    before, _ = learned.embed(photos[0], after=1)
+    assert not np.allclose(now, before)
+    with pytest.raises(FileNotFoundError, match="has learned 3 experiences"):
+        learned.embed(photos[0], after=4)
+
+
+def test_a_damaged_file_is_named_or_left_out(
+    learned: Learner, photos: list[Path]
+) -> None:
+    damaged = photos[0] / "damaged.png"
+    damaged.write_bytes(b"no image")
+    with pytest.raises(OSError, match=r"damaged\.png"):
+        learned.embed(photos[0])
+    features, paths = learned.embed(photos[0], skip_damaged=True)
+    assert len(features) == len(paths) == 40
+
+
+def test_an_unknown_ending_is_refused(learned: Learner, photos: list[Path]) -> None:
+    with pytest.raises(ValueError, match=r"must end in \.csv, \.npz"):
+        learned.embed(photos[0], "features.xls")
+    with pytest.raises(ValueError, match=r"must end in \.safetensors or \.onnx"):
+        learned.export("backbone.pth")
+
+
+def test_judge_compares_the_backbones_and_changes_nothing(
+    learned: Learner, tmp_path: Path
+) -> None:
+    def tree() -> dict[str, bytes]:
+        return {
+            str(each): each.read_bytes()
+            for each in (learned.folder.path / "experiences").rglob("*")
+            if each.is_file()
+        }
+
+    labelled = tmp_path / "labelled"
+    for k in range(6):
+        write_digits(labelled / f"experience{k // 2}" / f"class{k}", {k}, 20)
+    for each in labelled.glob("*/*"):  # images directly in the folders of classes
+        for image in list(each.rglob("*.png")):
+            image.replace(each / image.name)
+        for folder in each.glob("day*"):
+            folder.rmdir()
+    before = tree()
+    judgements = learned.judge(labelled)
+    assert tree() == before
+    assert [each.name for each in judgements] == [
+        "random backbone",
+        "before learning",
+        *(f"after experience {k}" for k in (1, 2, 3)),
+    ]
+    assert set(judgements[0].accuracy) == {"linear", "knn", "ncm", "few labels"}
+    assert all(len(v) == 4 for v in judgements[0].accuracy.values())
+    (written,) = (learned.folder.path / "judged").glob("*.json")
+    content = json.loads(written.read_text())
+    assert content["columns"] == [*(f"experience{k}" for k in range(3)), "all"]
+    assert "the last experience" in content["verdict"].lower()
+
+
+def test_export_writes_weights_that_the_backbone_takes(
+    learned: Learner, tmp_path: Path, photos: list[Path]
+) -> None:
+    learned.export(tmp_path / "backbone.safetensors")
+    backbone = resnet_small(16)
+    load_backbone(backbone, tmp_path / "backbone.safetensors")
+    assert isinstance(backbone(torch.zeros(2, 3, 8, 8)), torch.Tensor)
+    learned.export(tmp_path / "first.safetensors", after=0)
+    assert (tmp_path / "first.safetensors").read_bytes() != (
+        tmp_path / "backbone.safetensors"
+    ).read_bytes()
+
+
+def test_the_report_is_one_page_with_its_pictures(learned: Learner) -> None:
+    page = learned.report().read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert str(learned.folder.path.parent) not in page
+
+
+def test_the_folder_can_be_moved_and_the_images_deleted(
+    learned: Learner, make_learner: Make, photos: list[Path], tmp_path: Path
+) -> None:
+    new = write_digits(tmp_path / "later", {8, 9})
+    expected = make_learner("learner").learn(new)
+    weights = learned.folder.backbone(4).read_bytes()
+    learned.undo()
+    learned.folder.path.rename(tmp_path / "moved")
+    for folder in photos:
+        shutil.rmtree(folder)
+    moved = make_learner("moved")
+    assert moved.learn(new)["history"] == expected["history"]
+    assert moved.folder.backbone(4).read_bytes() == weights
+
+
+def test_kept_images_are_listed_and_can_be_forgotten(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    learner = make_learner()
+    learner.learn(photos[0], **{**TRAINING, "memory": 12})
+    learner.learn(photos[1])
+    kept = learner.info()["kept images"]
+    assert kept["sample"]["images"] == 20
+    assert kept["memory"]["images"] == 12
+    learner.forget_images()
+    kept = learner.info()["kept images"]
+    assert {each["bytes"] for each in kept.values()} == {0}
+
+
+def test_the_memory_is_replayed(make_learner: Make, photos: list[Path]) -> None:
+    weights = []
+    for memory in (0, 12):
+        learner = make_learner(f"memory{memory}")
+        for folder in photos:
+            learner.learn(folder, **{**TRAINING, "memory": memory})
+        weights.append([learner.folder.backbone(k).read_bytes() for k in (1, 2, 3)])
+    without, with_memory = weights
+    assert without[0] == with_memory[0]
+    assert without[1] != with_memory[1]
+
+
+def test_exif_is_not_stored(make_learner: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "exif"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for k in range(20):
+        exif = Image.Exif()
+        exif[0x010E] = "a secret place"
+        image = Image.fromarray(random.integers(0, 256, (80, 90, 3), dtype=np.uint8))
+        image.save(folder / f"{k}.jpg", exif=exif)
+    learner = make_learner()
+    learner.learn(folder, **{**TRAINING, "memory": 10})
+    state = (learner.folder.experience(1) / "state.pt").read_bytes()
+    assert b"secret" in (folder / "0.jpg").read_bytes()
+    assert b"secret" not in state
+
+
+def test_dry_says_what_would_happen_and_does_nothing(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    learner = make_learner()
+    learner.learn(photos[0], **TRAINING, dry=True)
+    assert not learner.folder.path.exists()
+    (line,) = learner.said  # type: ignore[attr-defined]
+    assert line.startswith("would learn 40 images in 2 epochs of 16 images a step")
+
+
+def test_an_array_file_and_a_text_file_of_paths(
+    make_learner: Make, photos: list[Path], tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "a.npz", x=random.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    )
+    paths = sorted(photos[0].rglob("*.png"))
+    (tmp_path / "list.txt").write_text(
+        "\n".join(str(each.relative_to(tmp_path)) for each in paths)
+    )
+    learner = make_learner()
+    assert learner.learn(tmp_path / "a.npz", **TRAINING)["images"] == 40
+    assert learner.learn(tmp_path / "list.txt")["images"] == 40
+    with pytest.raises(ValueError, match="all 40 images were learned"):
+        learner.learn(photos[0])
+
+
+def test_another_folder_is_not_taken_for_a_learner(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    with pytest.raises(FileExistsError, match="holds no learner"):
+        make_learner(photos[0].name).learn(photos[1], **TRAINING)
