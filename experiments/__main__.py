@@ -13,7 +13,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from avalanche_pnr.benchmarks.file_images import UnreadableImageError
+from avalanche_pnr.benchmarks.reading.file_images import UnreadableImageError
 from avalanche_pnr.distributed import from_first, leave, rank
 from experiments.checks import check_config
 from experiments.interruption import InterruptedRunError, Interruption

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.benchmarks.checksums import data_checksums
+from avalanche_pnr.benchmarks.reading.checksums import data_checksums
 from avalanche_pnr.distributed import (
     check_alike,
     from_first,

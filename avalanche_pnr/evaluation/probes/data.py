@@ -9,7 +9,7 @@ from avalanche.benchmarks.utils import AvalancheDataset, concat_datasets
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from avalanche_pnr.benchmarks.raw_images import raw_images
+from avalanche_pnr.benchmarks.streams.raw_images import raw_images
 from avalanche_pnr.evaluation.features import (
     evaluation_mode,
     extract_features,
