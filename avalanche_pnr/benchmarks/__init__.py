@@ -6,6 +6,7 @@ Nothing in here knows of methods or plugins.
 from avalanche_pnr.benchmarks.datasets.digits import load_digits
 from avalanche_pnr.benchmarks.datasets.domainnet import load_domainnet
 from avalanche_pnr.benchmarks.datasets.folders import load_folders
+from avalanche_pnr.benchmarks.datasets.huggingface import load_huggingface
 from avalanche_pnr.benchmarks.datasets.imagenet import load_imagenet
 from avalanche_pnr.benchmarks.datasets.npz import load_npz
 from avalanche_pnr.benchmarks.datasets.pacs import load_pacs
@@ -35,6 +36,7 @@ __all__ = [
     "load_digits",
     "load_domainnet",
     "load_folders",
+    "load_huggingface",
     "load_imagenet",
     "load_npz",
     "load_pacs",

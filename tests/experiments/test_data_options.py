@@ -18,6 +18,7 @@ LIST = "{_target_: avalanche_pnr.load_digits}"
 NEEDED = {
     "npz": ["data.path=x"],
     "folders": ["data.path=x"],
+    "huggingface": ["data.path=x"],
     "unlabelled": ["data.path=x", f"data.labelled={LIST}"],
     "webdataset": ["data.path=x", f"data.labelled={LIST}"],
     "imagenet": ["data.path=x"],

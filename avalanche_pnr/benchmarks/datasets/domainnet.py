@@ -34,7 +34,7 @@ def load_domainnet(
     Source: Peng et al. 2019, arXiv 1812.01754; the order of the domains is that of
     Cha et al. 2024, arXiv 2306.05101.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     needed = [
         domain + end for domain in DOMAINS for end in ("", "_train.txt", "_test.txt")
     ]

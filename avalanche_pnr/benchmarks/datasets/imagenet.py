@@ -51,7 +51,7 @@ def load_imagenet(
         ValueError: If the list is empty or names a class twice, or, without a list,
             the classes of training and validation differ.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     train, val = _folders(path, TRAIN), _folders(path, VAL)
     if classes is None:
         check_same_names(f"ImageNet in {path}", "classes", {"val": val, "train": train})

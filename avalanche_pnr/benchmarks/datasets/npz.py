@@ -24,7 +24,7 @@ def load_npz(path: str | Path) -> ImageData:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged or its arrays do not fit.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist: data.path must name a .npz file with arrays "

@@ -60,7 +60,7 @@ def load_pacs(
     Source: Li et al. 2017, Deeper, Broader and Artier Domain Generalization,
     arXiv 1710.03077.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     root = _root(path)
     lists = _lists(path)
     if lists:

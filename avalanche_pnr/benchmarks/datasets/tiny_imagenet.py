@@ -39,7 +39,7 @@ def load_tiny_imagenet(
             has no images.
         ValueError: If a list is empty or damaged.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     missing = [name for name in NEEDED if not (path / name).exists()]
     if missing:
         raise FileNotFoundError(f"{path} lacks {', '.join(missing)}: {REMEDY}")

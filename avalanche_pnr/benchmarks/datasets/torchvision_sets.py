@@ -52,14 +52,15 @@ def load_torchvision(
         FileNotFoundError: If the data is not there and cannot be downloaded.
         ValueError: If there is no such data set, or it is of another kind.
     """
+    path = Path(path).expanduser()
     source = _find(name) if isinstance(name, str) else name
     splits = [train_split, test_split] + ([probe_split] if probe_split else [])
     takes = _parameters(source)
     if "download" not in takes and download:
         raise ValueError(f"{source.__name__} cannot be downloaded by torchvision")
-    options |= {"root": Path(path)}
+    options |= {"root": path}
     arguments = [options | _selection(source, takes, each) for each in splits]
-    files = published_files(source, Path(path), splits)
+    files = published_files(source, path, splits)
     remedy = how_to_get(files)
     if "download" in takes and not download:
         remedy += ", or set download=True (data.download=true)"

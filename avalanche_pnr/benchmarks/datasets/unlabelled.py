@@ -15,24 +15,27 @@ def load_unlabelled(
     *,
     skip_damaged: bool = False,
     check_duplicates: bool = False,
+    max_pixels: int | None = None,
 ) -> ImageData:
     """Images in folders without classes, for training; other images are for the probe.
 
     Args:
-        path: Folder of images, in folders of any depth. Their label is -1.
+        path: Folder of images, at any depth; ``~`` is the user's home. Their label is
+            -1.
         labelled: Its training images are for the probe, its test images for testing.
         skip_damaged: As for :func:`load_folders`.
         check_duplicates: Whether to look for test images that are also in the folder
             or among those for the probe; every image is read. Otherwise ``duplicates``
             is that of ``labelled``.
+        max_pixels: As for :func:`load_folders`.
 
     Raises:
         FileNotFoundError: If the folder is not there or holds no image.
         TypeError: If ``labelled`` is something else.
     """
     check_labelled(labelled)
-    path = existing(Path(path))
-    paths = images_below(path)
+    path = existing(path)
+    (paths,) = images_below(str(path), [path])
     if not paths:
         raise FileNotFoundError(
             f"there are no images in {path} or below: data.path must name a folder of "
@@ -40,7 +43,7 @@ def load_unlabelled(
         )
     return beside_labelled(
         str(path),
-        FileImages(paths, [-1] * len(paths)),
+        FileImages(paths, [-1] * len(paths), max_pixels=max_pixels),
         labelled,
         skip_damaged=skip_damaged,
         check_duplicates=check_duplicates,

@@ -25,7 +25,7 @@ def read_class_list(classes: str | Path) -> list[str]:
     if classes in NAMED:
         folder = resources.files("avalanche_pnr.benchmarks.datasets") / "class_lists"
         return read_lines(folder / f"imagenet100_{classes}.txt", comment="#")
-    file = Path(classes)
+    file = Path(classes).expanduser()
     if not file.is_file():
         raise FileNotFoundError(
             f"{file} does not exist: classes must be {' or '.join(NAMED)}, or name a "

@@ -1,5 +1,6 @@
 """Images in memory."""
 
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -48,6 +49,12 @@ class ArrayImages(Dataset[tuple[Image.Image, int]]):
         images = copy(self)
         images.pixels = self.pixels.to(device)
         return images
+
+    def subset(self, indices: Sequence[int]) -> "ArrayImages":
+        """Some of the images, in the order of their indices, in memory of their own."""
+        chosen = np.asarray(indices)
+        domains = np.asarray(self.domains)[chosen] if self.domains else None
+        return ArrayImages(self.x[chosen], np.asarray(self.targets)[chosen], domains)
 
     def __len__(self) -> int:
         return len(self.x)

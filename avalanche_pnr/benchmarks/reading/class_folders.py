@@ -56,9 +56,9 @@ def read_class_folders(
     domains: Sequence[str],
     expected: str,
 ) -> FileImages:
-    """Images of the folders; classes and domains are numbered by their lists.
+    """Images at any depth in the folders; lists number the classes and domains.
 
-    Images beside the folders, or in folders inside them, are warned of and left out.
+    Images beside the folders are warned of and left out.
 
     Args:
         folders: The folders.
@@ -69,15 +69,30 @@ def read_class_folders(
     Raises:
         FileNotFoundError: If a folder is not there or holds no image.
     """
-    numbers = {name: number for number, name in enumerate(classes)}
     found = images_of_folders([each.path for each in folders], expected)
+    return labelled_files(zip(folders, found, strict=True), classes, domains)
+
+
+def labelled_files(
+    found: Iterable[tuple[ClassFolder, Sequence[str]]],
+    classes: Sequence[str],
+    domains: Sequence[str],
+    max_pixels: int | None = None,
+) -> FileImages:
+    """Files as images with the numbers of their classes and domains.
+
+    Args:
+        found: Folders with the paths of their images.
+        classes: Names of the classes.
+        domains: Names of the domains, or none.
+        max_pixels: As for :class:`FileImages`.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    places = {name: number for number, name in enumerate(domains)}
     images = [
-        (path, numbers[folder.name], folder.domain)
-        for folder, paths in zip(folders, found, strict=True)
+        (path, numbers[folder.name], places.get(folder.domain, 0))
+        for folder, paths in found
         for path in paths
     ]
-    return FileImages(
-        [path for path, *_ in images],
-        [number for _, number, _ in images],
-        [domains.index(domain) for *_, domain in images] if domains else [],
-    )
+    paths, targets, of_domains = zip(*images, strict=True) if images else ((), (), ())
+    return FileImages(paths, targets, of_domains if domains else (), max_pixels)

@@ -1,26 +1,33 @@
 """Images in files."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
+
+from avalanche_pnr.benchmarks.reading.rgb import to_rgb
 
 
 class UnreadableImageError(OSError):
     """Raised for an image whose file is missing or damaged."""
 
 
+class TooLargeImageError(ValueError):
+    """Raised for an image of more pixels than are opened without being asked to."""
+
+
 class FileImages(Dataset[tuple[Image.Image, int]]):
     """Images in files as RGB PIL images, with labels; a file is read when asked for.
 
     Args:
-        paths: Files of any format and mode that PIL reads, N of them.
+        paths: Files of any format and mode that Pillow reads, N of them.
         targets: Classes, N.
         domains: Domains, N, or none.
+        max_pixels: Pixels that an image may have; ``None`` for the limit of Pillow,
+            about 179 million. More raises that limit in every process that reads.
 
     Attributes:
         paths: The files, as text.
@@ -28,6 +35,7 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         domains: Domains as a list, empty if there are none.
 
     Raises:
+        TooLargeImageError: On access to an image of more pixels than are opened.
         UnreadableImageError: On access to an image whose file is missing or damaged.
     """
 
@@ -36,17 +44,19 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         paths: Sequence[str | Path],
         targets: Sequence[int],
         domains: Sequence[int] = (),
+        max_pixels: int | None = None,
     ) -> None:
         self.paths = [str(path) for path in paths]
         self.targets = list(targets)
         self.domains = list(domains)
+        self.max_pixels = max_pixels
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
         path = self.paths[index]
-        return read_rgb(path, path), self.targets[index]
+        return read_rgb(path, path, self.max_pixels), self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "FileImages":
         """Some of the images, in the order of their indices."""
@@ -54,6 +64,7 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
             [self.paths[index] for index in indices],
             [self.targets[index] for index in indices],
             [self.domains[index] for index in indices] if self.domains else [],
+            self.max_pixels,
         )
 
     def name(self, index: int) -> str:
@@ -61,46 +72,43 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         return self.paths[index]
 
 
-def read_rgb(file: str | BinaryIO, name: object) -> Image.Image:
-    """An image in memory as RGB; transparency is dropped, 16 bits are cut to 8.
+def read_rgb(
+    file: str | BinaryIO, name: object, max_pixels: int | None = None
+) -> Image.Image:
+    """Read an image as RGB, as :func:`to_rgb` makes it.
 
     Args:
-        file: Path or file of any format and mode that PIL reads; mode ``F`` must be
-            0..1, and mode ``I`` 0..255 or 0..65535.
+        file: Path or file of any format and mode that Pillow reads.
         name: What is printed in an error.
+        max_pixels: As for :class:`FileImages`.
 
     Raises:
-        UnreadableImageError: If the file is missing or damaged, or its values beyond
-            that.
+        TooLargeImageError: If the image has more pixels than Pillow opens.
+        UnreadableImageError: If the file is missing or damaged.
     """
+    allow_pixels(max_pixels)
     try:
         with Image.open(file) as image:
-            return _to_rgb(image)
-    except Exception as error:  # PIL's decoders raise a dozen kinds
+            return to_rgb(image)
+    except Image.DecompressionBombError as error:
+        pixels, limit = re.findall(r"\d+", str(error))
+        raise TooLargeImageError(
+            f"{name} is too large: {pixels} pixels, and files of more than {limit} "
+            "are not opened, as they may be made to fill the memory: reduce it, or "
+            f"allow it with max_pixels={pixels} (data.max_pixels={pixels})"
+        ) from error
+    except Exception as error:  # Pillow's decoders raise a dozen kinds
         raise UnreadableImageError(
             f"{name} cannot be read as an image ({error}): replace it, or leave "
             "damaged files out with skip_damaged=True (data.skip_damaged=true)"
         ) from error
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):  # which PIL would clip to 0..255
-        image = Image.fromarray(_eight_bits(image))
-    if "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
+def allow_pixels(max_pixels: int | None) -> None:
+    """Let Pillow open larger images in this process, never only smaller ones.
 
-
-def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
-    """Grey values of an image of mode F, I or 16 bits."""
-    values = grey = np.asarray(image)
-    if image.mode == "F":
-        grey = np.rint(values * 255)
-    elif image.mode != "I" or values.max() > 255:
-        grey = values >> 8
-    if not (grey.min() >= 0 and grey.max() <= 255):  # NaN is neither
-        raise ValueError(
-            f"its values, of mode {image.mode}, are {values.min()}..{values.max()}; "
-            "they must be 0..1 (F), or 0..255 or 0..65535 (I)"
-        )
-    return grey.astype(np.uint8)
+    Args:
+        max_pixels: As for :class:`FileImages`.
+    """
+    if max_pixels is not None and Image.MAX_IMAGE_PIXELS is not None:
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, max_pixels)

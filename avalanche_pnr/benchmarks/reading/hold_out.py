@@ -1,8 +1,8 @@
 """A test split for images that come without one."""
 
-from collections import Counter
+import warnings
 
-from sklearn.model_selection import train_test_split
+import numpy as np
 
 from avalanche_pnr.benchmarks.reading.file_images import FileImages
 
@@ -12,35 +12,45 @@ def hold_out(
 ) -> tuple[FileImages, FileImages]:
     """Training and test images, the same part of each class in each domain held out.
 
+    At least one image of each class is held out and one is left. A class with a single
+    image (in a domain) is trained on, not tested, with a warning.
+
     Args:
         source: Where the images come from, for error messages.
         images: All images.
-        test_fraction: Part that is held out.
+        test_fraction: Part that is held out, above 0 and below 1.
         seed: Of the split.
 
     Raises:
-        ValueError: If there are too few images for that.
+        ValueError: If the fraction is out of range, or no class has two images.
     """
-    domains = images.domains or [0] * len(images)
-    strata = [f"{c} {d}" for c, d in zip(images.targets, domains, strict=True)]
-    rarest, least = Counter(strata).most_common()[-1]
-    if least < 2:
-        path = images.paths[strata.index(rarest)]
-        raise ValueError(
-            f"{source}: the class of {path} has no other image (in its domain), so "
-            "none can be held out: add images, or a folder of test images"
-        )
-    try:
-        train, test = train_test_split(
-            range(len(images)),
-            test_size=test_fraction,
-            random_state=seed,
-            stratify=strata,
-        )
-    except ValueError as error:
+    if not 0 < test_fraction < 1:
         raise ValueError(
             f"{source}: test_fraction={test_fraction} cannot be held out of "
-            f"{len(images)} images ({error}): choose another, or add a folder of test "
-            "images"
-        ) from error
-    return images.subset(sorted(train)), images.subset(sorted(test))
+            f"{len(images)} images: choose a number between 0 and 1, or add a folder "
+            "of test images"
+        )
+    domains = images.domains or [0] * len(images)
+    cells = np.column_stack([images.targets, domains])
+    _, cell, sizes = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    held = np.clip(np.rint(sizes * test_fraction), 1, sizes - 1)
+    if not held.any():
+        raise ValueError(
+            f"{source}: no class has two images, so none can be held out for testing: "
+            "add images, or a folder of test images"
+        )
+    if alone := np.count_nonzero(held == 0):
+        warnings.warn(
+            f"{source}: {alone} classes with a single image (in their domain), such "
+            f"as {images.paths[np.flatnonzero(held[cell] == 0)[0]]}, are trained on "
+            "and not tested",
+            stacklevel=3,
+        )
+    order = np.random.default_rng(seed).permutation(len(images))
+    order = order[np.argsort(cell[order], kind="stable")]
+    rank = np.arange(len(images)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    tested = rank < held[cell[order]]
+    return (
+        images.subset(np.sort(order[~tested]).tolist()),
+        images.subset(np.sort(order[tested]).tolist()),
+    )

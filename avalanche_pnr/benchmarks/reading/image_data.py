@@ -8,11 +8,20 @@ import numpy as np
 import torch
 
 from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
-from avalanche_pnr.benchmarks.reading.dataset_images import DatasetImages, MapDataset
+from avalanche_pnr.benchmarks.reading.dataset_images import DatasetImages
 from avalanche_pnr.benchmarks.reading.duplicates import count_duplicates, equal_pixels
 from avalanche_pnr.benchmarks.reading.images import Images
 from avalanche_pnr.benchmarks.reading.in_memory import in_memory
-from avalanche_pnr.benchmarks.reading.label_checks import check_integers, numbered_names
+from avalanche_pnr.benchmarks.reading.label_checks import (
+    check_integers,
+    check_same_numbers,
+    numbered_names,
+)
+from avalanche_pnr.benchmarks.reading.samples import MapDataset
+from avalanche_pnr.benchmarks.reading.tested_classes import (
+    of_known_classes,
+    warn_of_untested,
+)
 
 __all__ = ["ImageData", "Images"]
 
@@ -92,30 +101,42 @@ class ImageData:
         class_names: Any = None,
         *,
         probe: MapDataset | None = None,
+        image: str | None = None,
+        label: str | None = None,
         check_duplicates: bool = False,
     ) -> "ImageData":
-        """Check PyTorch data sets and put them together.
+        """Check map-style data sets, of PyTorch or Hugging Face, and put them together.
 
-        Their samples are (PIL image, class), without transforms. Classes come from
-        ``targets`` or ``labels``; without either, every sample is read once.
+        Their samples, without transforms, are (image, class) or dictionaries. Images
+        are PIL images, which become RGB, or tensors (C, H, W) of any number of
+        channels, for transforms of tensors. Classes come from ``targets`` or
+        ``labels`` or the column of labels; without these, every sample is read once.
 
         Args:
             source: Where the data sets come from, for error messages.
             train: Training images.
             test: Test images.
-            class_names: Name of each class, by default its number.
+            class_names: Name of each class, by default that of the data set's features
+                or its number.
+            image: Key of the image in samples that are dictionaries, by default the
+                only one whose value is an image.
+            label: Key of the class, by default ``"label"`` or the only one whose value
+                is a whole number.
             probe: As for ``from_images``.
             check_duplicates: As for ``from_arrays``; every image is read.
 
         Raises:
             ValueError: If samples are something else, or as ``from_images`` does.
         """
+        images = DatasetImages(train, image, label)
+        judging = None if probe is None else DatasetImages(probe, image, label)
+        names = (judging or images).class_names
         data = cls.from_images(
             source,
-            DatasetImages(train),
-            DatasetImages(test),
-            class_names,
-            probe=None if probe is None else DatasetImages(probe),
+            images,
+            DatasetImages(test, image, label),
+            names if class_names is None else class_names,
+            probe=judging,
         )
         return data.compared(source) if check_duplicates else data
 
@@ -132,6 +153,9 @@ class ImageData:
     ) -> "ImageData":
         """Check the labels of images, which are not read, and put them together.
 
+        Test images of classes that no labelled image has are left out, and classes
+        without test images stay, each with a warning.
+
         Args:
             source: Where the images come from, for error messages.
             train: Training images.
@@ -142,8 +166,8 @@ class ImageData:
                 without a label (-1).
 
         Raises:
-            ValueError: If there is no image, or classes (or domains, if there are any)
-                are not one for each image, 0..C-1, and the same in both splits.
+            ValueError: If there is no image, classes (or domains, if there are any) are
+                not one for each image, 0..C-1, or domains differ between the splits.
         """
         splits = {"train": train, "test": test}
         labelled = train
@@ -157,18 +181,23 @@ class ImageData:
                 "classes: give every image its class, 0..C-1, or name other images, "
                 "with labels, as probe"
             )
-        classes = numbered_names(
-            source, "classes", class_names, labelled.targets, test.targets
-        )
+        judged = of_known_classes(source, {*labelled.targets}, test)
+        if judged is not test and class_names is not None:
+            class_names = class_names[: max(labelled.targets) + 1]
+        classes = numbered_names(source, "classes", class_names, labelled.targets)
         if strangers := set(train.targets) - {-1, *labelled.targets}:
             raise ValueError(
                 f"{source}: training classes {sorted(strangers)[:20]} are not among "
                 "those of the labelled images: give them the label -1"
             )
+        warn_of_untested(source, classes, labelled.targets, judged.targets)
+        domains = numbered_names(source, "domains", domain_names, train.domains)
         # Unlabelled images without domains may be judged on images that have some.
-        tested = test.domains if probe is None or train.domains else []
-        domains = numbered_names(source, "domains", domain_names, train.domains, tested)
-        return cls(train, test, classes, domains, probe)
+        if probe is None or train.domains:
+            check_same_numbers(
+                source, "domains", domains, train.domains, judged.domains
+            )
+        return cls(train, judged, classes, domains, probe)
 
     def in_memory(
         self, device: str | torch.device = "cpu", size: int | None = None

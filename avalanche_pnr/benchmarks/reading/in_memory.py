@@ -6,6 +6,7 @@ import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Resize
 
 from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
@@ -25,7 +26,7 @@ def in_memory(
             square; ``None`` if they have one size.
 
     Raises:
-        ValueError: If they do not fit into memory, or differ in size.
+        ValueError: If they do not fit into memory, differ in size or are tensors.
     """
     if not isinstance(images, ArrayImages) or size is not None:
         images = _read(images, size)
@@ -42,8 +43,15 @@ def free_memory(device: str | torch.device) -> int:
 
 
 def _read(images: Images, size: int | None) -> ArrayImages:
+    first, _ = images[0]
+    if not isinstance(first, Image.Image):
+        raise ValueError(
+            "views of whole batches are made of RGB images, and the data set gives "
+            f"tensors of shape {tuple(first.shape)}: make views of one image at a time "
+            "(views=per_sample)"
+        )
     resize = Compose([] if size is None else [Resize(size), CenterCrop(size)])
-    width, height = resize(images[0][0]).size
+    width, height = resize(first).size
     shape = len(images), height, width, 3
     _check_fits(shape, "cpu")
     x = np.empty(shape, np.uint8)

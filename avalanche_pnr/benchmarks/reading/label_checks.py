@@ -1,6 +1,6 @@
 """Checks of classes and domains: one for each image, 0..C-1, in every split."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -30,21 +30,20 @@ def check_integers(label: str, values: list[int], images: int) -> None:
 
 
 def numbered_names(
-    source: str, kind: str, names: Any, train: list[int], test: list[int]
+    source: str, kind: str, names: Any, numbers: list[int]
 ) -> tuple[str, ...]:
-    """Names of what both splits number from 0 without gaps.
+    """Names of what training images number from 0 without gaps.
 
     Args:
         source: Where the images come from, for error messages.
         kind: What is numbered: classes, say.
         names: A name for each number, or ``None`` for the numbers themselves.
-        train: Number of each training image.
-        test: Number of each test image.
+        numbers: Number of each training image.
 
     Raises:
-        ValueError: If there are gaps, the splits differ, or the names do not fit.
+        ValueError: If there are gaps, or the names do not fit.
     """
-    seen, tested = sorted(set(train)), sorted(set(test))
+    seen = sorted(set(numbers))
     if seen != list(range(len(seen))):
         raise ValueError(
             f"{source}: training {kind} must be numbered 0, 1, 2, ... without gaps, "
@@ -52,18 +51,34 @@ def numbered_names(
             "np.unique(y, return_inverse=True)"
         )
     given = [str(name) for name in np.atleast_1d(seen if names is None else names)]
-    if seen != tested:
-        different = sorted(set(seen) ^ set(tested))
-        known = [given[number] for number in different if number < len(given)]
-        raise ValueError(
-            f"{source}: {kind} {different[:20]} are not in both training and test data"
-            f"{f' ({listed(known)})' if names is not None and known else ''}"
-        )
     if len(given) != len(seen):
         raise ValueError(
             f"{source}: {len(given)} names for {len(seen)} {kind}: give each one name"
         )
     return tuple(given)
+
+
+def check_same_numbers(
+    source: str, kind: str, names: Sequence[str], train: list[int], test: list[int]
+) -> None:
+    """Refuse splits that do not hold the same numbers.
+
+    Args:
+        source: Where the images come from, for error messages.
+        kind: What is numbered: domains, say.
+        names: Name of each number of the training images.
+        train: Number of each training image.
+        test: Number of each test image.
+
+    Raises:
+        ValueError: With the numbers that one of them lacks.
+    """
+    if different := sorted({*train} ^ {*test}):
+        known = [names[number] for number in different if number < len(names)]
+        raise ValueError(
+            f"{source}: {kind} {different[:20]} are not in both training and test data"
+            f"{f' ({listed(known)})' if known else ''}"
+        )
 
 
 def check_same_names(

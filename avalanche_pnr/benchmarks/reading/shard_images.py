@@ -52,6 +52,7 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
     Args:
         shards: Paths of the tar files.
         places: Number of the shard, offset and size of each image, shape (N, 3).
+        max_pixels: As for :class:`FileImages`.
 
     Attributes:
         places: As given.
@@ -60,10 +61,17 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
 
     Raises:
         OSError: On access to an image that is damaged, or whose shard is missing.
+        TooLargeImageError: On access to an image of more pixels than are opened.
     """
 
-    def __init__(self, shards: Sequence[str], places: NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        shards: Sequence[str],
+        places: NDArray[np.int64],
+        max_pixels: int | None = None,
+    ) -> None:
         self._shards = shards
+        self._max_pixels = max_pixels
         self.places = places
         self.targets = [-1] * len(places)
         self.domains: list[int] = []
@@ -73,11 +81,12 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
         member = self._member(index)
-        return read_rgb(BytesIO(member.read()), member), self.targets[index]
+        image = read_rgb(BytesIO(member.read()), member, self._max_pixels)
+        return image, self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "ShardImages":
         """Some of the images, in the order of their indices."""
-        return ShardImages(self._shards, self.places[indices])
+        return ShardImages(self._shards, self.places[indices], self._max_pixels)
 
     def name(self, index: int) -> str:
         """The name of an image and of its shard."""

@@ -28,8 +28,8 @@ def class_incremental(
     Args:
         data: Images and classes.
         experiences: Number of experiences, T.
-        train_transform: Stacked views of a PIL image, (2, C, H, W), or those of a
-            whole batch (``batched=True``).
+        train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
+            batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
         seed: Of the order of the classes.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avalanche_pnr.benchmarks.reading.image_data import ImageData, Images
+from avalanche_pnr.benchmarks.streams.adapting import Transform, adapted
 from avalanche_pnr.random_state import preserve_random_state
 from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 from avalanche_pnr.transforms.batched import WaitingImage, draw_views
@@ -38,8 +39,8 @@ def make_benchmark(
         data: Images.
         train: Indices into ``data.train`` of each experience.
         test: Indices into ``data.test`` of each experience.
-        train_transform: Stacked views of a PIL image, (2, C, H, W), or those of a
-            whole batch.
+        train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
+            batch.
         eval_transform: The plain image as a tensor (C, H, W).
 
     Returns:
@@ -51,9 +52,13 @@ def make_benchmark(
         ValueError: If a transform does not return what it should.
     """
     image, _ = data.train[0]
+    transforms: list[Transform] = [train_transform, eval_transform]
+    if isinstance(image, Tensor):  # PIL images are RGB already
+        transforms = [adapted(each, image) for each in transforms]
     with preserve_random_state():
-        check_transformed(train_transform(image), eval_transform(image))
-    groups = {"train": (train_transform, None), "eval": (eval_transform, None)}
+        check_transformed(*(each(image) for each in transforms))
+    train_group, eval_group = ((each, None) for each in transforms)
+    groups = {"train": train_group, "eval": eval_group}
 
     def cut(images: Images, parts: Parts) -> list[ClassificationDataset]:
         whole = as_classification_dataset(images, groups)

@@ -25,8 +25,8 @@ def data_incremental(
     Args:
         data: Images; those of training may be without labels (-1).
         experiences: Number of training experiences, T.
-        train_transform: Stacked views of a PIL image, (2, C, H, W), or those of a
-            whole batch (``batched=True``).
+        train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
+            batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
         seed: Of the order of the images; ``None`` to leave them in that of the data,
             such as that of shards.

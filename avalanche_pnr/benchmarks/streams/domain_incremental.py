@@ -17,8 +17,8 @@ def domain_incremental(
 
     Args:
         data: Images and domains; training images may be without labels (-1).
-        train_transform: Stacked views of a PIL image, (2, C, H, W), or those of a
-            whole batch (``batched=True``).
+        train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
+            batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
 
     Returns:

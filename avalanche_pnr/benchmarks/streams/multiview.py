@@ -3,13 +3,9 @@
 from copy import copy
 from typing import Any
 
-import torch
 from avalanche.benchmarks import CLScenario, EagerCLStream
-from PIL import Image
-from torch import Tensor
-from torchvision.transforms import Compose
-from torchvision.transforms.functional import to_pil_image
 
+from avalanche_pnr.benchmarks.streams.adapting import adapted
 from avalanche_pnr.benchmarks.streams.cutting import check_transformed
 from avalanche_pnr.benchmarks.streams.raw_images import raw_images
 from avalanche_pnr.random_state import preserve_random_state
@@ -24,17 +20,19 @@ def with_multiview(benchmark: CLScenario, transform: ViewsTransform) -> CLScenar
 
         benchmark = with_multiview(SplitCIFAR100(10), TwoViews(view))
 
-    The views are made of the raw images, as RGB PIL images whatever they were: the
-    train transform that the benchmark came with is replaced. Transforms that are
+    The views are made of the raw images, in place of the train transform that the
+    benchmark came with: PIL images as RGB, tensors as they are if the transform takes
+    tensors, otherwise, of 1 or 3 channels, as RGB PIL images. Transforms that are
     frozen, such as those of PermutedMNIST, are a part of the raw image. The "eval"
     group stays, for probes, which are fitted to the train stream. Targets, task
     labels, the timeline of classes and all other streams stay as well.
 
     Args:
         benchmark: A benchmark with a train stream of labelled images, PIL or tensors
-            (C, H, W) of dtype uint8 or with values in 0..1. It is not changed.
-        transform: Stacked views of an RGB PIL image, (2, C, H, W), or those of a whole
-            batch, which are made on the CPU here.
+            (C, H, W) of any number of channels; of those that become PIL images the
+            values are in 0..1, or of dtype uint8. It is not changed.
+        transform: Stacked views of an image, (2, C, H, W), or those of a whole batch,
+            which are made on the CPU here.
 
     Returns:
         A new benchmark of the same streams.
@@ -59,8 +57,8 @@ def with_multiview(benchmark: CLScenario, transform: ViewsTransform) -> CLScenar
 
 def _with_views(experience: Any, transform: ViewsTransform) -> Any:
     """A copy of the experience with another train group."""
-    train_transform = Compose([_as_rgb, transform])
     raw = raw_images(experience.dataset, "train")
+    train_transform = adapted(transform, raw[0][0])
     with preserve_random_state():
         views, plain = train_transform(raw[0][0]), raw.eval()[0][0]
     check_transformed(views, plain, "transform", "the benchmark's eval_transform")
@@ -68,26 +66,3 @@ def _with_views(experience: Any, transform: ViewsTransform) -> Any:
     viewed = copy(experience)
     viewed._dataset = type(raw)([raw], transform_groups=groups)
     return viewed
-
-
-def _as_rgb(image: Any) -> Image.Image:
-    if isinstance(image, Tensor):
-        image = to_pil_image(_as_bytes(image))
-    if not isinstance(image, Image.Image):
-        raise ValueError(
-            "with_multiview needs raw images, PIL or tensors (C, H, W), but the "
-            f"benchmark's data set gives a {type(image).__name__}"
-        )
-    return image.convert("RGB")
-
-
-def _as_bytes(image: Tensor) -> Tensor:
-    fits = image.dtype == torch.uint8 or 0 <= image.min() <= image.max() <= 1
-    if image.dim() != 3 or not fits:
-        raise ValueError(
-            "with_multiview needs raw images, PIL or tensors (C, H, W) with values in "
-            f"0..1, but the benchmark's data set gives {tuple(image.shape)} from "
-            f"{image.min():.3g} to {image.max():.3g}: features have no views, and "
-            "normalising belongs in the transforms"
-        )
-    return image if image.dtype == torch.uint8 else (image * 255).round().byte()

@@ -9,6 +9,7 @@ from avalanche.benchmarks.utils import AvalancheDataset, concat_datasets
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from avalanche_pnr.benchmarks.streams.adapting import adapted
 from avalanche_pnr.benchmarks.streams.raw_images import raw_images
 from avalanche_pnr.evaluation.features import (
     evaluation_mode,
@@ -87,8 +88,9 @@ class ProbeData:
         Yields:
             Features (N, F) and labels (N,) of each batch.
         """
-        groups = dict.fromkeys(("train", "eval"), (transform, None))
         raw = raw_images(self.dataset, "eval")
+        transform = adapted(transform, raw[0][0])
+        groups = dict.fromkeys(("train", "eval"), (transform, None))
         dataset = AvalancheDataset([raw], transform_groups=groups)
         loader = DataLoader(
             dataset,
