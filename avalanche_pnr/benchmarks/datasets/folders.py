@@ -87,7 +87,8 @@ def load_folders(
         train, test = hold_out(str(path), train, test_fraction, seed)
     else:
         known = _of_known_classes(test_root, tested[0], classes)
-        places = {TRAIN: domains, test_root.name: {f.domain for f, _ in known} - {""}}
+        held_domains = {folder.domain for folder, _ in known} - {""}
+        places = {test_root.name: held_domains, TRAIN: domains}
         check_same_names(str(path), "domains", places)
         test = labelled_files(known, classes, domains, max_pixels)
     return from_files(

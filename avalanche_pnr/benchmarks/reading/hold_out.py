@@ -1,7 +1,5 @@
 """A test split for images that come without one."""
 
-import warnings
-
 import numpy as np
 
 from avalanche_pnr.benchmarks.reading.file_images import FileImages
@@ -12,8 +10,8 @@ def hold_out(
 ) -> tuple[FileImages, FileImages]:
     """Training and test images, the same part of each class in each domain held out.
 
-    At least one image of each class is held out and one is left. A class with a single
-    image (in a domain) is trained on, not tested, with a warning.
+    At least one image of each class is held out and one is left; a single image of a
+    class (in a domain) is left for training.
 
     Args:
         source: Where the images come from, for error messages.
@@ -38,13 +36,6 @@ def hold_out(
         raise ValueError(
             f"{source}: no class has two images, so none can be held out for testing: "
             "add images, or a folder of test images"
-        )
-    if alone := np.count_nonzero(held == 0):
-        warnings.warn(
-            f"{source}: {alone} classes with a single image (in their domain), such "
-            f"as {images.paths[np.flatnonzero(held[cell] == 0)[0]]}, are trained on "
-            "and not tested",
-            stacklevel=3,
         )
     order = np.random.default_rng(seed).permutation(len(images))
     order = order[np.argsort(cell[order], kind="stable")]

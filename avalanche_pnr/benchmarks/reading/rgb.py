@@ -61,6 +61,6 @@ def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
         bits = next(each for each in BITS if greatest < 2**each)
         grey = values // 2 ** (bits - 8)
     else:
-        grey = np.rint((values - least) * (255 / (greatest - least)))
+        grey = np.rint((values - least) * (255 / (greatest - least or 1)))
     eight_bits: NDArray[np.uint8] = grey.astype(np.uint8)
     return eight_bits

@@ -48,7 +48,7 @@ def warn_of_untested(
     """
     if untested := {*trained} - {*tested}:
         warnings.warn(
-            f"{source}: {len(untested)} classes have no test images, so the accuracy "
-            f"says nothing of them: {listed([names[each] for each in untested])}",
+            f"{source}: the accuracy says nothing of classes without test images: "
+            f"{listed([names[each] for each in untested])}",
             stacklevel=4,
         )

@@ -1,5 +1,6 @@
 """What the streams have in common."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,8 @@ def make_benchmark(
 
     Every data set has two views in its "train" group and the plain image in its
     "eval" group; those of the train stream are in the "train" group. The probe stream
-    is cut like the train stream, or is all of ``data.probe`` where that is given.
+    is cut like the train stream, or is all of ``data.probe`` where that is given. The
+    test stream lacks experiences without test images, with a warning.
 
     Args:
         data: Images.
@@ -60,6 +62,13 @@ def make_benchmark(
     train_group, eval_group = ((each, None) for each in transforms)
     groups = {"train": train_group, "eval": eval_group}
 
+    if untested := [number for number, part in enumerate(test, 1) if not len(part)]:
+        warnings.warn(
+            f"experiences {untested} have no test images and are not tested: what "
+            "compares experiences, such as forgetting, is not defined",
+            stacklevel=3,
+        )
+
     def cut(images: Images, parts: Parts) -> list[ClassificationDataset]:
         whole = as_classification_dataset(images, groups)
         return [whole.subset(part.tolist()) for part in parts]
@@ -69,7 +78,7 @@ def make_benchmark(
     benchmark = with_classes_timeline(
         benchmark_from_datasets(
             train=cut(data.train, train),
-            test=[part.eval() for part in cut(data.test, test)],
+            test=[part.eval() for part in cut(data.test, test) if len(part)],
             probe=[part.eval() for part in probe],
         )
     )

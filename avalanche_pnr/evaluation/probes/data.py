@@ -89,7 +89,8 @@ class ProbeData:
             Features (N, F) and labels (N,) of each batch.
         """
         raw = raw_images(self.dataset, "eval")
-        transform = adapted(transform, raw[0][0])
+        with preserve_random_state():
+            transform = adapted(transform, raw[0][0])
         groups = dict.fromkeys(("train", "eval"), (transform, None))
         dataset = AvalancheDataset([raw], transform_groups=groups)
         loader = DataLoader(

@@ -11,6 +11,8 @@ from torchvision import transforms
 from avalanche_pnr import TwoViews
 from avalanche_pnr.benchmarks import FileImages, ImageData, data_incremental
 from avalanche_pnr.benchmarks.reading.damaged import without_damaged
+from avalanche_pnr.benchmarks.reading.file_images import TooLargeImageError
+from avalanche_pnr.benchmarks.reading.formats import is_image
 from tests.benchmarks.conftest import VIEWS, ids_and_labels
 
 
@@ -59,29 +61,142 @@ def test_fractions_of_white_become_8_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "dtype"),
-    [
-        (-1, np.int32),
-        (65536, np.int32),
-        (-0.5, np.float32),
-        (200, np.float32),
-        (np.nan, np.float32),
-    ],
+    ("largest", "expected"),
+    [(255, [0, 100, 255]), (4095, [0, 6, 255]), (4096, [0, 0, 16])],
 )
-def test_values_that_are_no_grey_are_refused(
-    tmp_path: Path, value: float, dtype: type
+def test_grey_of_fewer_bits_in_16_is_not_dark(
+    tmp_path: Path, largest: int, expected: list[int]
 ) -> None:
-    with pytest.raises(OSError, match=r"depth\.tiff cannot .* must be .*skip_damaged"):
-        _grey(tmp_path / "depth.tiff", [[0, value]], dtype)
-
-
-def test_transparent_palettes_are_read_without_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
-    Image.new("RGBA", (4, 4), (250, 0, 0, 128)).quantize().save(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        image, _ = FileImages([path], [0])[0]
-    assert image.getpixel((2, 2)) == (250, 0, 0)
+    Image.fromarray(np.array([[0, 100, largest]], np.uint16)).save(path)
+    image, _ = FileImages([path], [0])[0]
+    assert np.asarray(image)[0, :, 0].tolist() == expected
+
+
+def test_floats_above_1_count_as_whole_numbers(tmp_path: Path) -> None:
+    for values, expected in (
+        ([[0.0, 1.5, 200.9]], [[0, 1, 200]]),
+        ([[0.0, 16.0, 4095.0]], [[0, 1, 255]]),
+    ):
+        assert _grey(tmp_path / "a.tiff", values, np.float32).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+@pytest.mark.parametrize(
+    "values", [(-1, 0, 1), (-1000, 1000, 3000), (5, 65536, 131067)]
+)
+def test_values_without_a_known_white_are_stretched(
+    tmp_path: Path, values: tuple[int, ...], dtype: type
+) -> None:
+    read = _grey(tmp_path / "depth.tiff", [list(values)], dtype)
+    assert read.tolist() == [[0, 128, 255]]
+
+
+def test_an_image_of_one_negative_value_is_black(tmp_path: Path) -> None:
+    assert _grey(tmp_path / "depth.tiff", [[-3, -3]], np.int32).tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_grey_are_refused(tmp_path: Path, value: float) -> None:
+    with pytest.raises(OSError, match=r"depth\.tiff cannot .* not finite"):
+        _grey(tmp_path / "depth.tiff", [[0, value]], np.float32)
+
+
+def test_transparent_pixels_lie_over_white_without_a_warning(tmp_path: Path) -> None:
+    rgba = Image.new("RGBA", (4, 4), (250, 0, 0, 128))
+    rgba.putpixel((0, 0), (9, 9, 9, 0))
+    rgba.save(tmp_path / "image.png")
+    rgba.quantize().save(tmp_path / "palette.png")
+    for name in ("image.png", "palette.png"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            image, _ = FileImages([tmp_path / name], [0])[0]
+        assert image.getpixel((2, 2)) == (252, 127, 127)
+        assert image.getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stored_as"),
+    {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }.items(),
+)
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tiff", "webp"])
+def test_images_are_turned_as_viewers_turn_them(
+    tmp_path: Path, orientation: int, stored_as: Image.Transpose, suffix: str
+) -> None:
+    pixels = np.zeros((16, 32, 3), np.uint8)
+    pixels[:8, :16] = 255  # upper left
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"image.{suffix}"
+    stored = Image.fromarray(pixels).transpose(stored_as)
+    stored.save(path, exif=exif, quality=100)
+    image, _ = FileImages([path], [0])[0]
+    assert image.size == (32, 16)
+    assert np.abs(np.asarray(image).astype(int) - pixels).max() < 30
+
+
+def test_damaged_exif_does_not_make_an_image_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "image.jpg"
+    Image.new("RGB", (5, 4), "white").save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\xff")
+    assert FileImages([path], [0])[0][0].size == (5, 4)
+
+
+def test_the_first_of_several_frames_counts(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "lime", "blue")]
+    for suffix in ("gif", "tiff", "png", "webp"):
+        path = tmp_path / f"image.{suffix}"
+        lossless = {"lossless": True} if suffix == "webp" else {}
+        frames[0].save(path, save_all=True, append_images=frames[1:], **lossless)
+        assert FileImages([path], [0])[0][0].getpixel((1, 1)) == (255, 0, 0)
+
+
+def test_cmyk_photographs_keep_their_colours(tmp_path: Path) -> None:
+    path = tmp_path / "image.jpg"
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(path, quality=100)
+    red, green, blue = FileImages([path], [0])[0][0].getpixel((4, 4))
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+def test_large_images_have_a_sentence_and_an_option_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "map.png"
+    Image.new("RGB", (30, 20)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    images = FileImages([path], [0])
+    message = (
+        r"map\.png is too large: 600 pixels.* more than 200 .*data\.max_pixels=600"
+    )
+    with pytest.raises(TooLargeImageError, match=message) as error:
+        images[0]
+    assert "damaged" not in str(error.value)
+    with pytest.raises(TooLargeImageError):
+        without_damaged(images)
+    allowed = FileImages([path], [0], max_pixels=600)
+    assert allowed.subset([0])[0][0].size == (30, 20)
+    assert Image.MAX_IMAGE_PIXELS == 600
+    assert FileImages([path], [0], max_pixels=10)[0][0].size == (30, 20)
+
+
+FORMATS = Path(__file__).parents[3].parent / "shared" / "cases" / "formats"
+
+
+@pytest.mark.skipif(not FORMATS.is_dir(), reason="needs the shared inputs of users")
+def test_images_that_users_have_are_read() -> None:
+    paths = [p for p in sorted(FORMATS.iterdir()) if is_image(p.name)]
+    assert len(paths) >= 9
+    for image, _ in FileImages(paths, [0] * len(paths)):
+        assert image.mode == "RGB"
+        assert 5 < np.asarray(image).mean() < 250
 
 
 def test_a_subset_keeps_what_belongs_together(tmp_path: Path) -> None:

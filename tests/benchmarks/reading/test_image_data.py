@@ -99,19 +99,34 @@ def test_training_labels_with_gaps_are_refused(labels: list[int]) -> None:
         ImageData.from_arrays("here", _arrays(labels), _arrays(labels))
 
 
-@pytest.mark.parametrize(
-    ("train", "test", "different"),
-    [
-        ([0, 1, 2, 3], [0, 2], "[1, 3]"),
-        ([0, 1], [0, 1, 2], "[2]"),
-    ],
-)
-def test_classes_of_one_split_only_are_named(
-    train: list[int], test: list[int], different: str
-) -> None:
-    with pytest.raises(ValueError, match="both training and test") as error:
-        ImageData.from_arrays("here", _arrays(train), _arrays(test))
-    assert different in str(error.value)
+def test_classes_without_test_images_stay_and_are_named() -> None:
+    names = ["ant", "bee", "cat", "dog"]
+    with pytest.warns(UserWarning, match=r"^here: .*without test images: bee, dog$"):
+        data = ImageData.from_arrays(
+            "here",
+            _arrays([0, 1, 2, 3]),
+            _arrays([0, 2]),
+            names,
+            check_duplicates=False,
+        )
+    assert data.class_names == tuple(names)
+    assert data.test.targets == [0, 2]
+
+
+@pytest.mark.parametrize("names", [None, ["ant", "bee", "cat"]])
+def test_test_images_of_unknown_classes_are_left_out(names: list[str] | None) -> None:
+    with pytest.warns(UserWarning, match=r"^here: 2 test images .* \[2\]$"):
+        data = ImageData.from_arrays(
+            "here",
+            _arrays([0, 1]),
+            _arrays([2, 0, 1, 2]),
+            names,
+            check_duplicates=False,
+        )
+    assert data.class_names == (("0", "1") if names is None else ("ant", "bee"))
+    assert data.test.targets == [0, 1]
+    with pytest.raises(ValueError, match=r"^here: test images are of classes \[2, 3\]"):
+        ImageData.from_arrays("here", _arrays([0, 1]), _arrays([2, 3]))
 
 
 @pytest.mark.parametrize(("train", "test"), [([-1, 0], [0]), ([0, 1], [0, -1])])
@@ -222,7 +237,7 @@ def test_domains_of_labelled_images_do_not_matter_where_training_has_none() -> N
         ([-1, 3], [0, 1, 2], r"training classes \[3\] are not among"),
         ([-1, -2], [0, 1, 2], r"training classes \[-2\] are not among"),
         ([-1, -1], [0, 1, -1], r"images without a label"),
-        ([-1, -1], [0, 1], r"classes \[2\] are not in both"),
+        ([-1, -1], [1, 2], r"training classes must be .* without gaps"),
         ([-1, -1], [], r"\(probe\): there is no image"),
         ([], [0, 1, 2], r"\(train\): there is no image"),
     ],
@@ -232,9 +247,3 @@ def test_a_probe_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=f"^here.*{message}"):
         _probed(train, probe)
-
-
-def test_classes_of_one_split_only_are_named_where_they_have_names() -> None:
-    train, test = _arrays([0, 1, 2]), _arrays([0, 1])
-    with pytest.raises(ValueError, match=r"\[2\] are not in both .* \(cat\)$"):
-        ImageData.from_arrays("here", train, test, ["ant", "bee", "cat"])

@@ -288,7 +288,7 @@ def test_a_benchmark_without_a_train_stream_is_refused(data: ImageData) -> None:
 def test_samples_that_are_no_raw_images_are_refused(samples: Tensor, got: str) -> None:
     labels = torch.arange(4) % 2
     dataset = as_classification_dataset(_Labelled(samples, labels))
-    with pytest.raises(ValueError, match=f"needs raw images.*{got}"):
+    with pytest.raises(ValueError, match=f"need raw images.*{got}"):
         with_multiview(benchmark_from_datasets(train=[dataset] * 3), VIEWS)
 
 
@@ -301,6 +301,62 @@ def test_images_of_bytes_are_taken_as_they_are() -> None:
     benchmark = with_multiview(benchmark_from_datasets(train=[dataset] * 3), VIEWS)
     views = [benchmark.train_stream[2].dataset[i][0] * 255 for i in range(4)]
     assert [each.unique().tolist() for each in views] == [[0], [1], [2], [3]]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_tensors_stay_tensors_for_transforms_of_tensors(channels: int) -> None:
+    samples = 7 * torch.randn(4, channels, 6, 6, generator=torch.manual_seed(0))
+    dataset = as_classification_dataset(_Labelled(samples, torch.arange(4) % 2))
+    benchmark = with_multiview(
+        benchmark_from_datasets(train=[dataset] * 3), TwoViews(lambda image: image + 1)
+    )
+    views = benchmark.train_stream[1].dataset[3][0]
+    assert torch.equal(views, torch.stack([samples[3] + 1] * 2))
+
+
+def test_tensors_of_one_channel_become_rgb_for_transforms_of_pil_images() -> None:
+    samples = torch.arange(4, dtype=torch.uint8).repeat_interleave(36) * 10
+    dataset = as_classification_dataset(
+        _Labelled(samples.reshape(4, 1, 6, 6), torch.arange(4) % 2),
+        {"train": (None, None), "eval": (lambda image: image.repeat(3, 1, 1), None)},
+    )
+    benchmark = with_multiview(benchmark_from_datasets(train=[dataset] * 3), VIEWS)
+    views = benchmark.train_stream[0].dataset[2][0]
+    assert views.shape == (2, 3, 6, 6)
+    assert (views * 255).round().unique().tolist() == [20]
+
+
+def test_many_channels_need_a_transform_of_tensors() -> None:
+    dataset = as_classification_dataset(
+        _Labelled(torch.rand(4, 5, 6, 6), torch.arange(4) % 2)
+    )
+    with pytest.raises(ValueError, match=r"5 channels is no RGB image.* ToTensor"):
+        with_multiview(benchmark_from_datasets(train=[dataset] * 3), VIEWS)
+
+
+def test_images_are_shown_as_a_viewer_shows_them(tmp_path: Path) -> None:
+    rgba = Image.new("RGBA", (6, 6), (0, 0, 0, 0))
+    deep = Image.fromarray(np.full((6, 6), 40000, np.uint16))
+    dataset = as_classification_dataset(
+        Pictures([rgba, deep]),
+        {"train": (None, None), "eval": (lambda image: torch.zeros(3, 6, 6), None)},
+    )
+    benchmark = with_multiview(benchmark_from_datasets(train=[dataset] * 3), VIEWS)
+    views = [benchmark.train_stream[0].dataset[index][0] for index in range(2)]
+    assert [each.unique().mul(255).tolist() for each in views] == [[255], [156]]
+
+
+class Pictures:
+    """PIL images with classes."""
+
+    def __init__(self, images: list[Image.Image]) -> None:
+        self.images, self.targets = images, [0, 1]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        return self.images[index], self.targets[index]
 
 
 class _Labelled(TensorDataset):
