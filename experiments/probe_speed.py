@@ -147,7 +147,7 @@ def evaluation_share(data: ImageData, images: int) -> dict[str, Any]:
 
 
 def _stream(data: ImageData, experiences: int = 1) -> Any:
-    size = data.train[0][0].width
+    size = np.asarray(data.train[0][0]).shape[1]
     return data_incremental(
         data,
         experiences=experiences,

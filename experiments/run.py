@@ -259,6 +259,7 @@ class Comparison:
             run="stream",
             train=len(benchmark.train_stream),
             test=len(benchmark.test_stream),
+            classes=len(self.data.class_names),
             skipped=len(self.data.skipped),
             duplicates=self.data.duplicates,
         )

@@ -16,7 +16,7 @@ SUFFIXES = "jpg;jpeg;png;webp;avif;bmp;gif;heic;jfif;jp2;jpe;pgm;ppm;tif;tiff"
 
 def load_webdataset(
     path: str,
-    labelled: ImageData,
+    labelled: ImageData | None = None,
     *,
     image: str = SUFFIXES,
     index: str | None = None,
@@ -35,7 +35,7 @@ def load_webdataset(
         path: Shards as webdataset writes them, uncompressed, with braces for their
             numbers: ``"train-{0000..0099}.tar"``. Several, separated by ``::``, are
             read one after the other.
-        labelled: Its training images are for the probe, its test images for testing.
+        labelled: As for :func:`load_unlabelled`.
         image: Extensions of images, of which the first that a sample has counts.
         index: ``.npz`` file that keeps where images lie, for the next time; it is made
             if it is not there.

@@ -35,7 +35,8 @@ def make_benchmark(
     Every data set has two views in its "train" group and the plain image in its
     "eval" group; those of the train stream are in the "train" group. The probe stream
     is cut like the train stream, or is all of ``data.probe`` where that is given. The
-    test stream lacks experiences without test images, with a warning.
+    test stream lacks experiences without test images, with a warning. The probe stream
+    is empty if no image has a label.
 
     Args:
         data: Images.
@@ -79,7 +80,7 @@ def make_benchmark(
         benchmark_from_datasets(
             train=cut(data.train, train),
             test=[part.eval() for part in cut(data.test, test) if len(part)],
-            probe=[part.eval() for part in probe],
+            probe=[part.eval() for part in probe if len(part)],
         )
     )
     benchmark.class_names = data.class_names
