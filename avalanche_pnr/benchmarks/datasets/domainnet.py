@@ -14,7 +14,11 @@ DOMAINS = ("real", "quickdraw", "painting", "sketch", "infograph", "clipart")
 
 
 def load_domainnet(
-    path: str | Path, *, skip_damaged: bool = False, check_duplicates: bool = False
+    path: str | Path,
+    *,
+    skip_damaged: bool = False,
+    check_duplicates: bool = False,
+    max_pixels: int | None = None,
 ) -> ImageData:
     """DomainNet: six domains, from real to clipart, that share 345 classes.
 
@@ -25,6 +29,7 @@ def load_domainnet(
             missing and damaged ones out, named by ``skipped``.
         check_duplicates: Whether to look for test files that are also training files,
             with a warning if there are any; off as it looks at 590,000 files.
+        max_pixels: As for :func:`load_folders`.
 
     Raises:
         FileNotFoundError: If the folder or a list of a domain, or a listed file, is
@@ -59,4 +64,5 @@ def load_domainnet(
         DOMAINS,
         skip_damaged=skip_damaged,
         check_duplicates=check_duplicates,
+        max_pixels=max_pixels,
     )

@@ -82,7 +82,7 @@ def load_folders(
     found, *tested = _find(path, roots, layout)
     classes = class_names(folder for folder, _ in found)
     domains = sorted({folder.domain for folder, _ in found} - {""})
-    train = labelled_files(found, classes, domains, max_pixels)
+    train = labelled_files(found, classes, domains)
     if test_root is None:
         train, test = hold_out(str(path), train, test_fraction, seed)
     else:
@@ -90,7 +90,7 @@ def load_folders(
         held_domains = {folder.domain for folder, _ in known} - {""}
         places = {test_root.name: held_domains, TRAIN: domains}
         check_same_names(str(path), "domains", places)
-        test = labelled_files(known, classes, domains, max_pixels)
+        test = labelled_files(known, classes, domains)
     return from_files(
         str(path),
         train,
@@ -99,6 +99,7 @@ def load_folders(
         domains or None,
         skip_damaged=skip_damaged,
         check_duplicates=check_duplicates,
+        max_pixels=max_pixels,
     )
 
 

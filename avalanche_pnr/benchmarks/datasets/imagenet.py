@@ -28,6 +28,7 @@ def load_imagenet(
     *,
     skip_damaged: bool = False,
     check_duplicates: bool = False,
+    max_pixels: int | None = None,
 ) -> ImageData:
     """ImageNet-1k, or those of its classes that a list names.
 
@@ -45,6 +46,7 @@ def load_imagenet(
             damaged ones out, named by ``skipped``.
         check_duplicates: Whether to look for test files that are also training files,
             with a warning if there are any; off as it looks at 1.3 million files.
+        max_pixels: As for :func:`load_folders`.
 
     Raises:
         FileNotFoundError: If there is no such list, or a class has no images.
@@ -76,6 +78,7 @@ def load_imagenet(
         names,
         skip_damaged=skip_damaged,
         check_duplicates=check_duplicates,
+        max_pixels=max_pixels,
     )
 
 

@@ -34,6 +34,7 @@ def load_pacs(
     seed: int = 0,
     skip_damaged: bool = False,
     check_duplicates: bool = True,
+    max_pixels: int | None = None,
 ) -> ImageData:
     """PACS: photos, art paintings, cartoons and sketches of the same seven classes.
 
@@ -51,6 +52,7 @@ def load_pacs(
             ones out, named by ``skipped``.
         check_duplicates: Whether to look for test files that are also training files,
             with a warning if there are any; files of equal size are read.
+        max_pixels: As for :func:`load_folders`.
 
     Raises:
         FileNotFoundError: If a folder of a domain, some of the lists or files that
@@ -84,6 +86,7 @@ def load_pacs(
         DOMAINS,
         skip_damaged=skip_damaged,
         check_duplicates=check_duplicates,
+        max_pixels=max_pixels,
     )
 
 

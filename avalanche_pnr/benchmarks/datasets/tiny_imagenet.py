@@ -19,7 +19,11 @@ REMEDY = (
 
 
 def load_tiny_imagenet(
-    path: str | Path, *, skip_damaged: bool = False, check_duplicates: bool = True
+    path: str | Path,
+    *,
+    skip_damaged: bool = False,
+    check_duplicates: bool = True,
+    max_pixels: int | None = None,
 ) -> ImageData:
     """Tiny-ImageNet-200: 200 classes, 500 + 50 images each, 64 px.
 
@@ -33,6 +37,7 @@ def load_tiny_imagenet(
             ones out, named by ``skipped``.
         check_duplicates: Whether to look for test files that are also training files,
             with a warning if there are any; files of equal size are read.
+        max_pixels: As for :func:`load_folders`.
 
     Raises:
         FileNotFoundError: If one of these or a listed file is not there, or a class
@@ -59,6 +64,7 @@ def load_tiny_imagenet(
         [words.get(each, each) for each in wnids],
         skip_damaged=skip_damaged,
         check_duplicates=check_duplicates,
+        max_pixels=max_pixels,
     )
 
 

@@ -31,8 +31,9 @@ def _checksum(images: Any) -> str:
         digest.update(repr((pixels.shape, pixels.dtype.str)).encode())
         digest.update(np.ascontiguousarray(pixels).data)
     if paths := getattr(images, "paths", []):
-        folder = os.path.commonpath(paths)
-        names = [os.path.relpath(path, folder) for path in paths]
+        # What the first and the last in order have in common, all have.
+        folder = os.path.commonpath([min(paths), max(paths)])
+        names = [path[len(folder) :] for path in paths]
         digest.update("\n".join(names).encode())
     if isinstance(places := getattr(images, "places", None), np.ndarray):
         digest.update(np.ascontiguousarray(places).data)

@@ -77,7 +77,6 @@ def labelled_files(
     found: Iterable[tuple[ClassFolder, Sequence[str]]],
     classes: Sequence[str],
     domains: Sequence[str],
-    max_pixels: int | None = None,
 ) -> FileImages:
     """Files as images with the numbers of their classes and domains.
 
@@ -85,7 +84,6 @@ def labelled_files(
         found: Folders with the paths of their images.
         classes: Names of the classes.
         domains: Names of the domains, or none.
-        max_pixels: As for :class:`FileImages`.
     """
     numbers = {name: number for number, name in enumerate(classes)}
     places = {name: number for number, name in enumerate(domains)}
@@ -95,4 +93,4 @@ def labelled_files(
         for path in paths
     ]
     paths, targets, of_domains = zip(*images, strict=True) if images else ((), (), ())
-    return FileImages(paths, targets, of_domains if domains else (), max_pixels)
+    return FileImages(paths, targets, of_domains if domains else ())

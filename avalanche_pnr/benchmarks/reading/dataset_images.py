@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset, Subset
 
+from avalanche_pnr.benchmarks.reading.file_images import TooLargeImageError
 from avalanche_pnr.benchmarks.reading.images import Picture
 from avalanche_pnr.benchmarks.reading.progress import progress
 from avalanche_pnr.benchmarks.reading.rgb import to_rgb
@@ -66,7 +67,13 @@ class DatasetImages(Dataset[tuple[Picture, int]]):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> tuple[Picture, int]:
-        image = self.dataset[index][self._columns.image]
+        try:
+            image = self.dataset[index][self._columns.image]
+        except Image.DecompressionBombError as error:
+            raise TooLargeImageError(
+                f"image {index} of {type(self.dataset).__name__} is too large: {error} "
+                "Reduce it, or raise the limit, PIL.Image.MAX_IMAGE_PIXELS"
+            ) from error
         picture = to_rgb(image) if isinstance(image, Image.Image) else image
         return picture, self.targets[index]
 

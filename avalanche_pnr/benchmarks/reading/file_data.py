@@ -20,6 +20,7 @@ def from_files(
     *,
     skip_damaged: bool,
     check_duplicates: bool,
+    max_pixels: int | None,
 ) -> ImageData:
     """Check the files and labels as far as asked, and put them together.
 
@@ -33,11 +34,13 @@ def from_files(
             otherwise a damaged file is an error when it is asked for.
         check_duplicates: Whether to look for test files that are also among the
             training files, with a warning if there are any.
+        max_pixels: As for :class:`FileImages`.
 
     Raises:
         ValueError: As :meth:`ImageData.from_images`, or if skipping damaged files
             leaves a class of a split without images.
     """
+    train.max_pixels = test.max_pixels = max_pixels
     skipped: list[str] = []
     if skip_damaged:
         train, damaged = _readable(f"{source} (train)", train)

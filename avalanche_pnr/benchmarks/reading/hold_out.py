@@ -28,9 +28,10 @@ def hold_out(
             f"{len(images)} images: choose a number between 0 and 1, or add a folder "
             "of test images"
         )
-    domains = images.domains or [0] * len(images)
-    cells = np.column_stack([images.targets, domains])
-    _, cell, sizes = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    cells = np.asarray(images.targets)
+    if images.domains:
+        cells = cells + (cells.max() + 1) * np.asarray(images.domains)
+    _, cell, sizes = np.unique(cells, return_inverse=True, return_counts=True)
     held = np.clip(np.rint(sizes * test_fraction), 1, sizes - 1)
     if not held.any():
         raise ValueError(

@@ -28,6 +28,32 @@ def test_images_of_any_depth_train_without_labels(
     assert unlabelled.train.targets == [-1] * 7
 
 
+def test_links_in_circles_are_harmless(photos: Path, data: ImageData) -> None:
+    for place, target in (("a", ".."), ("b/c", "."), ("b/c/d", "../../../a")):
+        (photos / place / "again").symlink_to(target, target_is_directory=True)
+    samples = greys_and_labels(load_unlabelled(photos, data).train)
+    assert sorted(samples) == [(200 + number, -1) for number in range(7)]
+
+
+def test_without_labelled_images_some_are_held_out(tmp_path: Path) -> None:
+    for number in range(40):
+        save(tmp_path / f"{number % 3}" / f"{number}.png", number)
+    unlabelled = load_unlabelled(tmp_path)
+    assert (len(unlabelled.train), len(unlabelled.test)) == (36, 4)
+    assert len(unlabelled.probe_images) == 0
+    assert unlabelled.class_names == ()
+    both = greys_and_labels(unlabelled.train) + greys_and_labels(unlabelled.test)
+    assert sorted(both) == [(number, -1) for number in range(40)]
+    benchmark = data_incremental(unlabelled, experiences=3, **TRANSFORMS)
+    assert [len(each.dataset) for each in benchmark.train_stream] == [12, 12, 12]
+    assert len(benchmark.probe_stream) == 0
+
+
+def test_too_few_images_to_hold_out_are_refused(photos: Path) -> None:
+    with pytest.raises(ValueError, match=r"7 images are too few .*data\.labelled="):
+        load_unlabelled(photos)
+
+
 def test_labelled_images_are_for_probe_and_test(photos: Path, data: ImageData) -> None:
     unlabelled = load_unlabelled(photos, data)
     assert unlabelled.probe is unlabelled.probe_images is data.train

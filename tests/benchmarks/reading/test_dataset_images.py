@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -183,6 +184,21 @@ def test_columns_are_named_where_it_is_not_clear() -> None:
 def test_dictionaries_without_a_label_are_unlabelled() -> None:
     samples = [{"image": Pictures(0, 6)[number][0]} for number in range(6)]
     assert DatasetImages(samples).targets == [-1] * 6
+
+
+def test_images_that_are_too_large_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Files(Pictures):
+        def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+            image, label = super().__getitem__(index)
+            image.save(tmp_path / "image.png")
+            return Image.open(tmp_path / "image.png"), label
+
+    images = DatasetImages(Files(0, 3))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(ValueError, match=r"image 1 of Files is too large: .*MAX_IM"):
+        images[1]
 
 
 def test_streaming_data_sets_are_refused() -> None:
