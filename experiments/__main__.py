@@ -13,7 +13,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from avalanche_pnr.benchmarks.file_images import UnreadableImageError
+from avalanche_pnr.benchmarks.reading.file_images import UnreadableImageError
 from avalanche_pnr.distributed import from_first, leave, rank
 from experiments.checks import check_config
 from experiments.interruption import InterruptedRunError, Interruption
@@ -27,6 +27,7 @@ from experiments.jobs import (
     telling_failed_jobs,
 )
 from experiments.overrides import CONF, check_overrides
+from experiments.paths import quoted_paths
 from experiments.processes import agree_on, join_processes, launcher, speaker
 
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
@@ -141,6 +142,7 @@ def carry_out(config: DictConfig) -> str | None:
 
 def main() -> None:
     """Check the names on the command line, then let Hydra compose and run."""
+    sys.argv[1:] = quoted_paths(sys.argv[1:])
     arguments, _ = get_args_parser().parse_known_args()
     try:
         check_overrides(arguments.overrides)

@@ -97,6 +97,8 @@ def check_probes(probes: Sequence[Probe], data: ImageData) -> None:
     Raises:
         ValueError: With the number of images.
     """
+    if not len(data.probe_images):
+        return  # no image has a label, and there is nothing to fit
     for probe in probes:
         probe.check_images(len(data.probe_images))
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -147,7 +148,7 @@ def evaluation_share(data: ImageData, images: int) -> dict[str, Any]:
 
 
 def _stream(data: ImageData, experiences: int = 1) -> Any:
-    size = data.train[0][0].width
+    size = np.asarray(data.train[0][0]).shape[1]
     return data_incremental(
         data,
         experiences=experiences,

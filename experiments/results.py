@@ -68,6 +68,11 @@ class Run:
         """Experiences that were judged on."""
         return int(self.of("stream")[0]["test"])
 
+    @property
+    def has_accuracies(self) -> bool:
+        """Tell whether there are classes to be told apart, two at least."""
+        return bool(self.of("stream")[0].get("classes", 2) > 1)
+
     @cached_property
     def probes(self) -> dict[str, str]:
         """Name and description of each probe, the main one first.
@@ -158,21 +163,23 @@ def check_complete(run: Run) -> None:
     """Refuse a run that was cut off.
 
     Raises:
-        ValueError: If an accuracy of the main probe is missing; the message names
-            folder and part.
+        ValueError: If an accuracy of the main probe is missing, or without accuracies
+            a figure of the representation; the message names folder and part.
     """
     again = "remove it, or run its command again with another out="
     if not run.of("stream") or not run.probes:
         raise ValueError(
             f"{run.folder} is incomplete: it stops before the first evaluation; {again}"
         )
-    metric = f"{run.probe.capitalize()}_Acc_Exp"
+    metric, columns = "EffectiveRank_Stream", 1
+    if run.has_accuracies:
+        metric, columns = f"{run.probe.capitalize()}_Acc_Exp", run.test_experiences
     for name in run.names:
         rows, cells = run.evaluations(name), run.cells(name, metric)
-        if cells < rows * run.test_experiences:
+        if cells < rows * columns:
             raise ValueError(
                 f"{run.folder} is incomplete: it stops at {name!r} after "
-                f"{cells // run.test_experiences} of {rows} evaluations; {again}"
+                f"{cells // columns} of {rows} evaluations; {again}"
             )
 
 

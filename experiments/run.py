@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.benchmarks.checksums import data_checksums
+from avalanche_pnr.benchmarks.reading.checksums import data_checksums
 from avalanche_pnr.distributed import (
     check_alike,
     from_first,
@@ -259,6 +259,7 @@ class Comparison:
             run="stream",
             train=len(benchmark.train_stream),
             test=len(benchmark.test_stream),
+            classes=len(self.data.class_names),
             skipped=len(self.data.skipped),
             duplicates=self.data.duplicates,
         )

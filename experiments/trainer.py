@@ -72,8 +72,9 @@ class Trainer:
     ) -> SelfSupervised:
         """A strategy whose numbers are written under a name."""
         config = self.config
-        probe = ProbePlugin(self.benchmark.probe_stream, probes)
-        watchers = make_watchers(config, self.benchmark, self.downstream)
+        judges: list[Any] = make_watchers(config, self.benchmark, self.downstream)
+        if self.benchmark.probe_stream:
+            judges.insert(0, ProbePlugin(self.benchmark.probe_stream, probes))
         schedule = instantiate(config.schedule)
         optimizer = instantiate(config.optimizer)(model.parameters())
         schedule.check(optimizer)
@@ -88,10 +89,10 @@ class Trainer:
             precision=instantiate(config.precision),
             accumulate=config.accumulate,
             sync_batchnorm=config.sync_batchnorm,
-            plugins=[*plugins, probe, *watchers, schedule, progress],
+            plugins=[*plugins, *judges, schedule, progress],
             evaluator=EvaluationPlugin(
                 loss_metrics(epoch=True),
-                ssl_metrics(probe, *watchers),
+                ssl_metrics(*judges),
                 loggers=(
                     [JSONLinesLogger(self.out / RESULTS, run=name)]
                     if rank() == 0
@@ -167,12 +168,15 @@ class Trainer:
         )
         after = strategy.clock.train_exp_counter
         when = f"after experience {after}" if after else "untrained"
-        self.bar.write(f"{name}: {when}, test data: {accuracies}")
+        told = f"test data: {accuracies or 'no accuracy without several classes'}"
+        self.bar.write(f"{name}: {when}, {told}")
 
     def keep(self, name: str, strategy: SelfSupervised) -> None:
         """Save the backbone, and features of test images for the report's pictures."""
         weights = self.out / BACKBONE.format(name=name)
         from_first(lambda: export_backbone(strategy.model, weights))
+        if not self.benchmark.probe_stream:
+            return  # the pictures are of labelled images
         path = self.out / FEATURES.format(name=name)
         stream = self.benchmark.test_stream
         save_features(path, strategy.model, stream, **self._extraction())

@@ -38,10 +38,13 @@ class Trial:
     def final(self, name: str, metric: str) -> Row | None:
         """Accuracies in the end; of single-experience training FT_k = s[k, k].
 
-        Where a stream has one test set for all, each single model's on that one.
+        Where a stream has one test set for all, each single model's on that one; none
+        where some experiences have no test images.
         """
         a = self.matrix(name, metric)
         if a is None:
+            return None
+        if name == SINGLE and a.shape[1] not in (1, len(a)):
             return None
         own = a[:, 0] if a.shape[1] == 1 else a.diagonal()
         row: Row = own if name == SINGLE else a[-1]

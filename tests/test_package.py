@@ -16,6 +16,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "avalanche": "avalanche-lib",
     "hydra": "hydra-core",
+    "pillow_heif": "pillow-heif",
     "sklearn": "scikit-learn",
 }
 
@@ -44,7 +45,8 @@ def declared(*extras: str) -> set[str]:
 
 
 def test_everything_imported_is_declared() -> None:
-    assert imported(ROOT / "avalanche_pnr") <= declared("batched", "webdataset")
+    extras = ("batched", "heif", "huggingface", "webdataset")
+    assert imported(ROOT / "avalanche_pnr") <= declared(*extras)
     assert imported(ROOT / "experiments") <= declared("experiments")
 
 

@@ -1,24 +1,28 @@
-"""Streams of experiences, and the images behind them."""
+"""Streams of experiences, and the images behind them.
 
-from avalanche_pnr.benchmarks.array_images import ArrayImages
-from avalanche_pnr.benchmarks.class_incremental import class_incremental
-from avalanche_pnr.benchmarks.data_incremental import data_incremental
-from avalanche_pnr.benchmarks.dataset_images import DatasetImages
-from avalanche_pnr.benchmarks.digits import load_digits
-from avalanche_pnr.benchmarks.domain_incremental import domain_incremental
-from avalanche_pnr.benchmarks.domainnet import load_domainnet
-from avalanche_pnr.benchmarks.file_images import FileImages
-from avalanche_pnr.benchmarks.folders import load_folders
-from avalanche_pnr.benchmarks.image_data import ImageData
-from avalanche_pnr.benchmarks.imagenet import load_imagenet
-from avalanche_pnr.benchmarks.images import Images
-from avalanche_pnr.benchmarks.multiview import with_multiview
-from avalanche_pnr.benchmarks.npz import load_npz
-from avalanche_pnr.benchmarks.pacs import load_pacs
-from avalanche_pnr.benchmarks.tiny_imagenet import load_tiny_imagenet
-from avalanche_pnr.benchmarks.torchvision_sets import load_torchvision
-from avalanche_pnr.benchmarks.unlabelled import load_unlabelled
-from avalanche_pnr.benchmarks.webdataset import load_webdataset
+Nothing in here knows of methods or plugins.
+"""
+
+from avalanche_pnr.benchmarks.datasets.digits import load_digits
+from avalanche_pnr.benchmarks.datasets.domainnet import load_domainnet
+from avalanche_pnr.benchmarks.datasets.folders import load_folders
+from avalanche_pnr.benchmarks.datasets.huggingface import load_huggingface
+from avalanche_pnr.benchmarks.datasets.imagenet import load_imagenet
+from avalanche_pnr.benchmarks.datasets.npz import load_npz
+from avalanche_pnr.benchmarks.datasets.pacs import load_pacs
+from avalanche_pnr.benchmarks.datasets.tiny_imagenet import load_tiny_imagenet
+from avalanche_pnr.benchmarks.datasets.torchvision_sets import load_torchvision
+from avalanche_pnr.benchmarks.datasets.unlabelled import load_unlabelled
+from avalanche_pnr.benchmarks.datasets.webdataset import load_webdataset
+from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
+from avalanche_pnr.benchmarks.reading.dataset_images import DatasetImages
+from avalanche_pnr.benchmarks.reading.file_images import FileImages
+from avalanche_pnr.benchmarks.reading.image_data import ImageData
+from avalanche_pnr.benchmarks.reading.images import Images
+from avalanche_pnr.benchmarks.streams.class_incremental import class_incremental
+from avalanche_pnr.benchmarks.streams.data_incremental import data_incremental
+from avalanche_pnr.benchmarks.streams.domain_incremental import domain_incremental
+from avalanche_pnr.benchmarks.streams.multiview import with_multiview
 
 __all__ = [
     "ArrayImages",
@@ -32,6 +36,7 @@ __all__ = [
     "load_digits",
     "load_domainnet",
     "load_folders",
+    "load_huggingface",
     "load_imagenet",
     "load_npz",
     "load_pacs",

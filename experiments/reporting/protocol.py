@@ -63,6 +63,7 @@ def warnings(groups: Sequence[Group]) -> list[str]:
         *([f"class list: {lists}"] if lists else []),
         *caveats(runs),
         *(images(runs) if touched else []),
+        *dict.fromkeys(sentence for run in runs for sentence in _not_told(run)),
         *(sentence for trial in trials for sentence in trial.repeated),
     ]
 
@@ -84,6 +85,22 @@ def _experiences(runs: Sequence[Run]) -> str:
 
 def _target(run: Run, part: str) -> str:
     return str(run.config[part]["_target_"]).rpartition(".")[2]
+
+
+def _not_told(run: Run) -> list[str]:
+    """What cannot be computed from the data, and why."""
+    if not run.has_accuracies:
+        return [
+            "no accuracies: they need labelled images of two classes at least; what is "
+            "shown is how the features change"
+        ]
+    missing = run.experiences - run.test_experiences
+    if run.test_experiences < 2 or not missing:
+        return []
+    return [
+        f"experiences without test images: {missing} of {run.experiences}; what "
+        "compares experiences, such as forgetting, is not defined"
+    ]
 
 
 def _data(run: Run) -> str:

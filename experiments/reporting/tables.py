@@ -69,7 +69,8 @@ def essential_table(rows: Sequence[Row]) -> Table:
     """The figures that fit into a terminal."""
     found = _found(rows)
     averages = [m for m in found if m.title == AVERAGE]
-    main = {m.probe for m in found if m.title == FORGETTING} or {averages[0].probe}
+    compared = [m for m in found if m.title == FORGETTING]
+    main = {m.probe for m in compared or averages[:1]}
     others = [m for m in averages if m.probe not in main]
     first = [m for m in averages if m.probe in main]
     last = [m for m in found if m.title in (FORGETTING, PLASTICITY)]

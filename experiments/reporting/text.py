@@ -14,6 +14,8 @@ WIDTH = 100
 def text_table(rows: Sequence[Row]) -> str:
     """The essential figures with aligned columns, and what they mean."""
     table = essential_table(rows)
+    if not table.columns:
+        return ""
     heads = [[column.title, column.probe] for column in table.columns]
     lines = zip(*[["", ""], *heads], strict=True)
     body = zip(_labels(rows), *(column.cells for column in table.columns), strict=True)

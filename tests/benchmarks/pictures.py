@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from avalanche_pnr.benchmarks import Images
@@ -12,6 +13,8 @@ def save(path: Path, grey: int) -> Path:
     """Write an image of the format that the path's ending says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(np.full((6, 6, 3), grey, np.uint8))
+    if path.suffix.lower() == ".heic":
+        pytest.importorskip("pillow_heif")
     lossless = {"lossless": True} if path.suffix.lower() == ".webp" else {}
     image.save(path, quality=100, **lossless)
     return path

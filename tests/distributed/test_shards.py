@@ -17,8 +17,8 @@ from torchvision import transforms
 from avalanche_pnr import PNRPlugin, SelfSupervised, TwoViews
 from avalanche_pnr.benchmarks import ImageData, data_incremental, load_webdataset
 from avalanche_pnr.distributed import rank
+from tests.benchmarks.datasets.test_webdataset import greys
 from tests.benchmarks.shards import png, write, write_greys
-from tests.benchmarks.test_webdataset import greys
 from tests.conftest import Strategy, tiny_simclr
 from tests.distributed.processes import together
 from tests.distributed.test_strategy import seeded

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.transforms import ToTensor
 
 from avalanche_pnr import TwoViews, with_multiview
-from avalanche_pnr.benchmarks.raw_images import raw_images
+from avalanche_pnr.benchmarks.streams.raw_images import raw_images
 
 
 def _pixels(image: Any) -> np.ndarray:

@@ -18,8 +18,9 @@ LIST = "{_target_: avalanche_pnr.load_digits}"
 NEEDED = {
     "npz": ["data.path=x"],
     "folders": ["data.path=x"],
-    "unlabelled": ["data.path=x", f"data.labelled={LIST}"],
-    "webdataset": ["data.path=x", f"data.labelled={LIST}"],
+    "huggingface": ["data.path=x"],
+    "unlabelled": ["data.path=x"],
+    "webdataset": ["data.path=x"],
     "imagenet": ["data.path=x"],
     "imagenet100": ["data.path=x", "data.classes=cmc"],
     "tiny_imagenet": ["data.path=x"],

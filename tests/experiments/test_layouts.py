@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from experiments.__main__ import main
 from experiments.report import write_report
@@ -53,6 +54,27 @@ def unlabelled(root: Path) -> list[str]:
         "stream=data",
         "stream.experiences=3",
     ]
+
+
+def huggingface(root: Path) -> list[str]:
+    datasets = pytest.importorskip("datasets", reason="needs the extra huggingface")
+    splits = datasets.DatasetDict()
+    for split, images in (("train", 30), ("test", 6)):
+        greys = [Image.new("L", (9, 7), 5 * number + 1) for number in range(images)]
+        names = ["ant", "bee", "cat"] * (images // 3)
+        columns = {"img": greys, "kind": names, "note": names}
+        splits[split] = datasets.Dataset.from_dict(columns)
+    splits.save_to_disk(str(root))
+    choices = ["data=huggingface", f"data.path={root}", "stream.experiences=3"]
+    return [*choices, "data.label=kind"]
+
+
+def missing_classes(root: Path) -> list[str]:
+    """Classes without a test image, one of them with a single image to train on."""
+    fill([root / "train" / name for name in ("ant", "bee", "cat")], 15)
+    fill([root / "test" / name for name in ("ant", "bee", "elk")], 3)
+    save(root / "train" / "dog" / "only.png", 250)
+    return ["data=folders", f"data.path={root}", "stream.experiences=2"]
 
 
 def webdataset(root: Path) -> list[str]:
@@ -134,6 +156,8 @@ def pacs(root: Path) -> list[str]:
     ("build", "trained", "tested", "images"),
     [
         (class_folders, 3, 3, 36),
+        (huggingface, 3, 3, 30),
+        (missing_classes, 2, 2, 46),
         (domain_folders, 3, 3, 48),
         (unlabelled, 3, 1, 26),
         (webdataset, 3, 1, 30),
@@ -155,6 +179,51 @@ def test_each_layout_runs_to_its_report(
     for metric in ("Convex_Acc_Exp", "Knn_Acc_Exp"):
         assert run.matrix("pnr", metric).shape == (trained, tested)
         assert run.holds("pnr", metric)
+
+
+def lone_class(root: Path) -> list[str]:
+    fill([root / "only"], 40)
+    return ["data=folders", f"data.path={root}"]
+
+
+def no_labels(root: Path) -> list[str]:
+    fill([root, root / "more"], 20)
+    return ["data=unlabelled", f"data.path={root}"]
+
+
+@pytest.mark.parametrize("build", [lone_class, no_labels])
+def test_without_several_classes_there_is_a_report_without_accuracies(
+    build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choices = [*build(tmp_path / "data"), "stream=data", "stream.experiences=2"]
+    out = tmp_path / "out"
+    run = finished(out, PNR, *choices, "references=[random backbone]")
+    assert not any("Acc" in metric for metric in run.metrics)
+    assert run.cells("pnr", "EffectiveRank_Stream") == 2
+    assert "no accuracies: they need labelled images of two classes" in write_report(
+        [out], out
+    )
+    assert "accuracy without several classes" in capsys.readouterr().out
+    assert (out / "representation.png").is_file()
+    assert not (out / "accuracy_matrices.png").exists()
+    state = (out / "results.jsonl").read_text().splitlines()
+    (out / "results.jsonl").write_text("\n".join(state[:-8]) + "\n")
+    with pytest.raises(ValueError, match="is incomplete: it stops at 'pnr'"):
+        read_run(out)
+
+
+def test_an_experience_without_test_images_is_not_tested(tmp_path: Path) -> None:
+    root, out = tmp_path / "data", tmp_path / "out"
+    fill([root / "train" / name for name in ("ant", "bee", "cat")], 9)
+    fill([root / "test" / name for name in ("ant", "cat")], 3)
+    with pytest.warns(UserWarning, match=r"experiences \[\d\] have no test images"):
+        run = finished(
+            out, PNR, "data=folders", f"data.path={root}", "stream.experiences=3"
+        )
+    assert run.matrix("pnr", "Convex_Acc_Exp").shape == (3, 2)
+    text = write_report([out], out)
+    assert "experiences without test images: 1 of 3" in text
+    assert "not defined" in text
 
 
 @pytest.fixture
@@ -181,7 +250,7 @@ def test_unlabelled_images_are_judged_by_a_labelled_set(tmp_path: Path) -> None:
     benchmark = comparison.benchmark
     assert all(set(e.dataset.targets) == {-1} for e in benchmark.train_stream)
     (probe,) = benchmark.probe_stream
-    assert len(probe.dataset) == 19
+    assert len(probe.dataset) == 18
     assert set(probe.dataset.targets) == {0, 1, 2}
     assert benchmark.class_names == ("ant", "bee", "cat")
 
@@ -265,6 +334,7 @@ def test_test_images_that_are_training_images_are_warned_of_and_counted(
         "test": 3,
         "skipped": 0,
         "duplicates": 2,
+        "classes": 3,
     }
     report = (out / "report.html").read_text()
     assert "test images that are training images too: 2" in report

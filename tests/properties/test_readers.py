@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from avalanche_pnr import ImageData, load_folders, load_npz
-from avalanche_pnr.benchmarks.image_lists import read_image_lists
+from avalanche_pnr.benchmarks.reading.image_lists import read_image_lists
 
 Damage = Callable[[bytes], bytes]
 

@@ -9,7 +9,8 @@ from avalanche.benchmarks.utils import AvalancheDataset, concat_datasets
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from avalanche_pnr.benchmarks.raw_images import raw_images
+from avalanche_pnr.benchmarks.streams.adapting import adapted
+from avalanche_pnr.benchmarks.streams.raw_images import raw_images
 from avalanche_pnr.evaluation.features import (
     evaluation_mode,
     extract_features,
@@ -87,8 +88,10 @@ class ProbeData:
         Yields:
             Features (N, F) and labels (N,) of each batch.
         """
-        groups = dict.fromkeys(("train", "eval"), (transform, None))
         raw = raw_images(self.dataset, "eval")
+        with preserve_random_state():
+            transform = adapted(transform, raw[0][0])
+        groups = dict.fromkeys(("train", "eval"), (transform, None))
         dataset = AvalancheDataset([raw], transform_groups=groups)
         loader = DataLoader(
             dataset,

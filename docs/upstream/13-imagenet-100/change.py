@@ -15,7 +15,7 @@ from avalanche.benchmarks.classic.cimagenet import (
 )
 from torchvision.datasets import ImageFolder
 
-from avalanche_pnr.benchmarks.wnid_lists import read_class_list
+from avalanche_pnr.benchmarks.datasets.wnid_lists import read_class_list
 
 IMAGENET_100 = tuple(read_class_list("cmc"))
 

@@ -55,7 +55,8 @@ def pictures(groups: Sequence[Group], rows: Sequence[Row]) -> list[Picture]:
     if len(groups) > 1:
         probe = " or ".join(dict.fromkeys(map(_probe, groups)))
         caption = settings.CAPTION.format(probe=probe)
-        return [Picture("sweep", settings.draw(groups, rows, probe), caption)]
+        figure = settings.draw(groups, rows, probe)
+        return [] if figure is None else [Picture("sweep", figure, caption)]
     (group,) = groups
     told = {measure.title for row in rows for measure in row.values}
     formula = f" Plasticity {DEFINITIONS[PLASTICITY]}."

@@ -30,14 +30,16 @@ LABEL = 3.2
 """Width of the settings' names, in inches."""
 
 
-def draw(groups: Sequence[Group], rows: Sequence[Row], probe: str) -> Figure:
+def draw(groups: Sequence[Group], rows: Sequence[Row], probe: str) -> Figure | None:
     """Average accuracy and, where defined, forgetting: mean and deviation."""
+    defined = [title for title in PANELS if any(_values(row, title) for row in rows)]
+    if not defined:
+        return None
     names = list(dict.fromkeys(row.name for row in rows))
     places = {group.label: y for y, group in enumerate(groups)}
     labels = [wrapped(label, LABEL) for label in places]
     lines = sum(max(2.2, 1 + label.count("\n")) for label in labels)
     figure = Figure((6 + LABEL, 1.6 + 0.2 * lines), layout="constrained")
-    defined = [title for title in PANELS if any(_values(row, title) for row in rows)]
     panels = figure.subplots(1, len(defined), sharey=True, squeeze=False)[0]
     for axes, title in zip(panels, defined, strict=True):
         for row in rows:

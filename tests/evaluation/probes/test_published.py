@@ -11,7 +11,7 @@ from torchvision.transforms import RandomCrop, ToTensor
 from torchvision.transforms.functional import to_tensor
 
 from avalanche_pnr import PublishedProbe
-from avalanche_pnr.benchmarks.raw_images import raw_images
+from avalanche_pnr.benchmarks.streams.raw_images import raw_images
 from avalanche_pnr.evaluation import ProbeData, extract_features
 from tests.evaluation.probes.conftest import SGDByHand
 

@@ -1,0 +1,42 @@
+"""Whether two runs saw the same images."""
+
+import hashlib
+import os
+from typing import Any
+
+import numpy as np
+
+from avalanche_pnr.benchmarks.reading.image_data import ImageData
+
+
+def data_checksums(data: ImageData) -> dict[str, str]:
+    """A checksum of each split, 16 hexadecimal digits.
+
+    Of images in memory these are the pixels, of images in files their names below the
+    folder that they have in common, of images in shards where they lie and their sizes;
+    and in each case the labels and domains. Nothing is read for it.
+
+    Args:
+        data: The data set.
+    """
+    splits = {"train": data.train, "test": data.test, "probe": data.probe}
+    return {name: _checksum(each) for name, each in splits.items() if each is not None}
+
+
+def _checksum(images: Any) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    inner = getattr(images, "dataset", images)
+    pixels = getattr(images, "x", getattr(inner, "data", None))
+    if isinstance(pixels, np.ndarray):
+        digest.update(repr((pixels.shape, pixels.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(pixels).data)
+    if paths := getattr(images, "paths", []):
+        # What the first and the last in order have in common, all have.
+        folder = os.path.commonpath([min(paths), max(paths)])
+        names = [path[len(folder) :] for path in paths]
+        digest.update("\n".join(names).encode())
+    if isinstance(places := getattr(images, "places", None), np.ndarray):
+        digest.update(np.ascontiguousarray(places).data)
+    digest.update(np.asarray(images.targets, dtype=np.int64).data)
+    digest.update(np.asarray(images.domains, dtype=np.int64).data)
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""Images inside uncompressed tar files."""
+
+import tarfile
+from collections.abc import Sequence
+from contextlib import suppress
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.data import Dataset
+
+from avalanche_pnr.benchmarks.reading.file_images import read_rgb
+
+
+class Member(NamedTuple):
+    """A file inside an uncompressed tar file.
+
+    Attributes:
+        shard: Path of the tar file.
+        offset: Its first byte there.
+        size: Number of its bytes.
+    """
+
+    shard: str
+    offset: int
+    size: int
+
+    def __str__(self) -> str:
+        """Its name, which is looked up, and that of the shard."""
+        name = f"byte {self.offset}"
+        # A shard that has changed since it was indexed may be no tar file any more.
+        with suppress(tarfile.TarError), tarfile.open(self.shard, "r:") as tar:
+            names = (each.name for each in tar if each.offset_data == self.offset)
+            name = next(names, name)
+        return f"{name} in {self.shard}"
+
+    def read(self) -> bytes:
+        """Its content."""
+        with open(self.shard, "rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+class ShardImages(Dataset[tuple[Image.Image, int]]):
+    """Unlabelled images inside tar files; an image is read when asked for.
+
+    Nothing is kept open and nothing else is read, so that any process may read any
+    image at any time.
+
+    Args:
+        shards: Paths of the tar files.
+        places: Number of the shard, offset and size of each image, shape (N, 3).
+        max_pixels: As for :class:`FileImages`.
+
+    Attributes:
+        places: As given.
+        targets: -1 for each image, as they have no classes.
+        domains: Empty.
+
+    Raises:
+        OSError: On access to an image that is damaged, or whose shard is missing.
+        TooLargeImageError: On access to an image of more pixels than are opened.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[str],
+        places: NDArray[np.int64],
+        max_pixels: int | None = None,
+    ) -> None:
+        self._shards = shards
+        self._max_pixels = max_pixels
+        self.places = places
+        self.targets = [-1] * len(places)
+        self.domains: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        member = self._member(index)
+        image = read_rgb(BytesIO(member.read()), member, self._max_pixels)
+        return image, self.targets[index]
+
+    def subset(self, indices: Sequence[int]) -> "ShardImages":
+        """Some of the images, in the order of their indices."""
+        return ShardImages(self._shards, self.places[indices], self._max_pixels)
+
+    def name(self, index: int) -> str:
+        """The name of an image and of its shard."""
+        return str(self._member(index))
+
+    def _member(self, index: int) -> Member:
+        shard, offset, size = self.places[index].tolist()
+        return Member(self._shards[shard], offset, size)

@@ -1,0 +1,140 @@
+"""Where the images of tar shards lie, found once."""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avalanche_pnr.benchmarks.reading.progress import progress
+from avalanche_pnr.benchmarks.reading.text_lists import listed
+from avalanche_pnr.files import write_whole
+
+Places = NDArray[np.int64]
+"""Number of the shard, offset and size of each image, shape (N, 3)."""
+
+
+def index_shards(shards: Sequence[str], image: str, kept: str | None) -> Places:
+    """Where the images of shards are.
+
+    Args:
+        shards: Paths of the tar files.
+        image: Extensions of images, separated by ``;``.
+        kept: ``.npz`` file of the index, which is made if it is not there; ``None`` to
+            read the headers of all shards each time.
+
+    Raises:
+        FileNotFoundError: If there is no folder for the file.
+        ValueError: As :func:`index_shard` does, or if the file is not the index of
+            these shards.
+    """
+    facts = json.dumps([image, [(each, os.path.getsize(each)) for each in shards]])
+    if kept is not None and os.path.exists(kept):
+        return _read(kept, facts)
+    if kept is not None and not Path(kept).parent.is_dir():
+        raise FileNotFoundError(
+            f"{Path(kept).parent} is no folder: make it, or name another file "
+            "(data.index=...)"
+        )
+    with ThreadPool() as pool:
+        found = pool.imap(partial(index_shard, image=image), shards)
+        parts = list(progress(found, "indexing shards", len(shards)))
+    numbers = np.repeat(np.arange(len(shards)), [len(part) for part in parts])
+    places = np.column_stack([numbers, np.concatenate(parts)])
+    if kept is not None:
+        content = io.BytesIO()
+        np.savez_compressed(content, facts=facts, places=places)
+        write_whole(Path(kept), content.getvalue())
+    return places
+
+
+def index_shard(shard: str, image: str) -> NDArray[np.int64]:
+    """Where the images of a shard are: offset and size of each, shape (N, 2).
+
+    Args:
+        shard: Path of the tar file.
+        image: Extensions of images, of which the first that a sample has counts.
+
+    Raises:
+        ValueError: If it is damaged, compressed or empty, or has a sample without an
+            image.
+    """
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            samples = list(webdataset().tariterators.group_by_keys(_files(tar)))
+            _check_end(tar)
+    except (tarfile.TarError, ValueError) as error:
+        raise ValueError(
+            f"{shard} is no whole, uncompressed tar file of samples "
+            f"({error.args[0]}): make it again"
+        ) from error
+    if not samples:
+        raise ValueError(f"{shard} holds no sample: leave it out of data.path")
+    return np.array([_image_of(sample, shard, image.split(";")) for sample in samples])
+
+
+def webdataset() -> Any:
+    """The library of tar shards.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    try:
+        import webdataset
+    except ImportError as error:
+        raise ImportError(
+            "tar shards need webdataset: install it (the extra webdataset), or "
+            "unpack them into a folder (data=unlabelled)"
+        ) from error
+    return webdataset
+
+
+def _read(kept: str, facts: str) -> Places:
+    try:
+        with np.load(kept) as file:
+            if file["facts"] == facts:
+                places: Places = file["places"]
+                return places
+            reason = "it is of other shards, or they have changed"
+    except Exception as error:  # numpy and zipfile raise several kinds
+        reason = str(error)
+    raise ValueError(
+        f"{kept} is not the index of these shards ({reason}): remove it, or name "
+        "another file (data.index=...)"
+    )
+
+
+def _files(tar: tarfile.TarFile) -> Iterator[dict[str, Any]]:
+    """Files as webdataset groups them into samples, with places for content."""
+    for file in filter(tarfile.TarInfo.isfile, tar):
+        place = file.offset_data, file.size
+        yield {"__url__": tar.name, "fname": file.name, "data": place}
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Refuse a file that ends without a tar file's end, which tarfile accepts."""
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("its end is missing")
+
+
+def _image_of(
+    sample: dict[str, Any], shard: str, extensions: list[str]
+) -> tuple[int, int]:
+    for extension in extensions:
+        if extension in sample:
+            place: tuple[int, int] = sample[extension]
+            return place
+    found = [name for name in sample if not name.startswith("__")]
+    raise ValueError(
+        f"{shard}: sample {sample['__key__']} has no image, only {listed(found)}: add "
+        "it, leave the sample out, or name the extension of images (data.image=...)"
+    )

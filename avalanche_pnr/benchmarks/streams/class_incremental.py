@@ -1,0 +1,85 @@
+"""Class-incremental streams with two views in training."""
+
+import numpy as np
+from avalanche.benchmarks import CLScenario
+
+from avalanche_pnr.benchmarks.reading.image_data import ImageData
+from avalanche_pnr.benchmarks.streams.cutting import (
+    Parts,
+    check_experiences,
+    make_benchmark,
+)
+from avalanche_pnr.transforms import ViewsTransform, ViewTransform
+
+
+def class_incremental(
+    data: ImageData,
+    *,
+    experiences: int,
+    train_transform: ViewsTransform,
+    eval_transform: ViewTransform,
+    seed: int = 0,
+) -> CLScenario:
+    """Cut labelled images into experiences of new classes.
+
+    The classes are permuted by the seed and cut into parts whose sizes differ by one
+    at most; every class is used. The global random number generators stay untouched.
+
+    Args:
+        data: Images and classes.
+        experiences: Number of experiences, T.
+        train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
+            batch (``batched=True``).
+        eval_transform: The plain image as a tensor (C, H, W).
+        seed: Of the order of the classes.
+
+    Returns:
+        An Avalanche benchmark with T experiences in each of ``train_stream``,
+        ``test_stream`` and ``probe_stream`` (the training images without
+        augmentation, which probes are fitted to), and the attributes
+
+        * ``class_names``: name of each class;
+        * ``class_order``: for each experience the list of its classes;
+        * ``domain_names``: empty;
+        * ``split``: ``{"train": [...], "test": [...]}``, for each experience the
+          indices of its images in ``data.train`` and ``data.test``, integer arrays.
+
+    Raises:
+        ValueError: If there are more experiences than classes, if training images
+            have no label, if there is no seed, or if a transform does not return what
+            it should.
+
+    Source: the protocol of Fini et al. 2022, arXiv 2112.04215, section 5.
+    """
+    if min(data.train.targets) < 0:
+        raise ValueError(
+            "class_incremental cuts by class, which training images without a label "
+            "do not have: use data_incremental (stream=data)"
+        )
+    if seed is None:
+        raise ValueError(
+            "class_incremental needs a whole number as its seed (stream.seed=0): None "
+            "would be another order of the classes each time"
+        )
+    classes = len(data.class_names)
+    check_experiences(experiences, classes, "classes")
+    order = np.random.default_rng(seed).permutation(classes)
+    parts = [part.tolist() for part in np.array_split(order, experiences)]
+    benchmark = make_benchmark(
+        data,
+        _cut(data.train.targets, parts),
+        _cut(data.test.targets, parts),
+        train_transform=train_transform,
+        eval_transform=eval_transform,
+    )
+    benchmark.class_order = parts
+    return benchmark
+
+
+def _cut(targets: list[int], parts: list[list[int]]) -> Parts:
+    """Indices of each part's images; the last class first, as Avalanche has them."""
+    labels = np.asarray(targets)
+    return [
+        np.concatenate([np.flatnonzero(labels == c) for c in reversed(part)])
+        for part in parts
+    ]

@@ -1,0 +1,153 @@
+"""What the streams have in common."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from avalanche.benchmarks import CLScenario, benchmark_from_datasets
+from avalanche.benchmarks.scenarios.supervised import with_classes_timeline
+from avalanche.benchmarks.utils.classification_dataset import ClassificationDataset
+from avalanche.benchmarks.utils.utils import as_classification_dataset
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avalanche_pnr.benchmarks.reading.image_data import ImageData, Images
+from avalanche_pnr.benchmarks.streams.adapting import Transform, adapted
+from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.transforms import ViewsTransform, ViewTransform
+from avalanche_pnr.transforms.batched import WaitingImage, draw_views
+
+Parts = Sequence[NDArray[np.intp]]
+"""Indices of the images of each experience."""
+
+
+def make_benchmark(
+    data: ImageData,
+    train: Parts,
+    test: Parts,
+    *,
+    train_transform: ViewsTransform,
+    eval_transform: ViewTransform,
+) -> CLScenario:
+    """Cut images into experiences.
+
+    Every data set has two views in its "train" group and the plain image in its
+    "eval" group; those of the train stream are in the "train" group. The probe stream
+    is cut like the train stream, or is all of ``data.probe`` where that is given. The
+    test stream lacks experiences without test images, with a warning. The probe stream
+    is empty if no image has a label.
+
+    Args:
+        data: Images.
+        train: Indices into ``data.train`` of each experience.
+        test: Indices into ``data.test`` of each experience.
+        train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
+            batch.
+        eval_transform: The plain image as a tensor (C, H, W).
+
+    Returns:
+        An Avalanche benchmark with ``train_stream``, ``test_stream`` and
+        ``probe_stream``, and the attributes ``class_names``, ``domain_names`` and
+        ``split``.
+
+    Raises:
+        ValueError: If a transform does not return what it should.
+    """
+    image, _ = data.train[0]
+    transforms: list[Transform] = [train_transform, eval_transform]
+    if isinstance(image, Tensor):  # PIL images are RGB already
+        transforms = [adapted(each, image) for each in transforms]
+    with preserve_random_state():
+        check_transformed(*(each(image) for each in transforms))
+    train_group, eval_group = ((each, None) for each in transforms)
+    groups = {"train": train_group, "eval": eval_group}
+
+    if untested := [number for number, part in enumerate(test, 1) if not len(part)]:
+        warnings.warn(
+            f"experiences {untested} have no test images and are not tested: what "
+            "compares experiences, such as forgetting, is not defined",
+            stacklevel=3,
+        )
+
+    def cut(images: Images, parts: Parts) -> list[ClassificationDataset]:
+        whole = as_classification_dataset(images, groups)
+        return [whole.subset(part.tolist()) for part in parts]
+
+    together = [np.arange(len(data.probe_images))]
+    probe = cut(data.probe_images, train if data.probe is None else together)
+    benchmark = with_classes_timeline(
+        benchmark_from_datasets(
+            train=cut(data.train, train),
+            test=[part.eval() for part in cut(data.test, test) if len(part)],
+            probe=[part.eval() for part in probe if len(part)],
+        )
+    )
+    benchmark.class_names = data.class_names
+    benchmark.domain_names = ()
+    benchmark.split = {"train": list(train), "test": list(test)}
+    return benchmark
+
+
+def check_experiences(experiences: int, available: int, kind: str) -> None:
+    """Refuse a number of experiences some of which would be empty.
+
+    Raises:
+        ValueError: If there are more experiences than there is to share out, or none.
+    """
+    if not 1 <= experiences <= available:
+        raise ValueError(
+            f"{experiences} experiences cannot be made of {available} {kind}: choose "
+            f"experiences (stream.experiences) between 1 and {available}"
+        )
+
+
+def check_transformed(
+    views: Any,
+    plain: Any,
+    train_transform: str = "train_transform",
+    eval_transform: str = "eval_transform",
+) -> None:
+    """Refuse what cannot be a sample: batches hold what the transforms return.
+
+    Args:
+        views: What the transform of training made of an image.
+        plain: What that of evaluation made of it.
+        train_transform: Name of the former, for error messages.
+        eval_transform: Name of the latter.
+
+    Raises:
+        ValueError: Unless these are two stacked views (2, C, H, W) and an image of as
+            many channels that is no smaller.
+    """
+    if isinstance(views, WaitingImage):
+        views = draw_views([views])[0]
+    if not isinstance(views, Tensor) or views.dim() != 4 or len(views) != 2:
+        raise ValueError(
+            f"{train_transform} must return two stacked views (2, C, H, W), got "
+            f"{_describe(views)}: wrap a transform of one view in TwoViews(...)"
+        )
+    if not isinstance(plain, Tensor) or plain.dim() != 3:
+        raise ValueError(
+            f"{eval_transform} must return a tensor (C, H, W), got {_describe(plain)}"
+        )
+    if len(plain) != views.shape[1]:
+        raise ValueError(
+            f"views have {views.shape[1]} channels, but {eval_transform} returns "
+            f"{_describe(plain)}: let both give as many, for example with "
+            "torchvision.transforms.v2.Grayscale(3) for grey images as RGB"
+        )
+    # Files differ in size until eval_transform makes them one, so that one counts.
+    height, width = plain.shape[1:]
+    if views.shape[-2] > height or views.shape[-1] > width:
+        raise ValueError(
+            f"images of {height}x{width} px are smaller than the crop of "
+            f"{views.shape[-2]}x{views.shape[-1]} px: lower the input size of the "
+            f"views (on the command line: set data.image_size={min(height, width)})"
+        )
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"a {type(value).__name__}"

@@ -1,0 +1,63 @@
+"""Data-incremental streams with two views in training."""
+
+import numpy as np
+from avalanche.benchmarks import CLScenario
+
+from avalanche_pnr.benchmarks.reading.image_data import ImageData
+from avalanche_pnr.benchmarks.streams.cutting import check_experiences, make_benchmark
+from avalanche_pnr.transforms import ViewsTransform, ViewTransform
+
+
+def data_incremental(
+    data: ImageData,
+    *,
+    experiences: int,
+    train_transform: ViewsTransform,
+    eval_transform: ViewTransform,
+    seed: int | None = 42,
+) -> CLScenario:
+    """Cut images, labelled or not, into experiences of new images of any class.
+
+    The training images are permuted by the seed and cut into equal parts; what is
+    left over goes to the first. All test images are one single experience. The global
+    random number generators stay untouched.
+
+    Args:
+        data: Images; those of training may be without labels (-1).
+        experiences: Number of training experiences, T.
+        train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
+            batch (``batched=True``).
+        eval_transform: The plain image as a tensor (C, H, W).
+        seed: Of the order of the images; ``None`` to leave them in that of the data,
+            such as that of shards.
+
+    Returns:
+        An Avalanche benchmark with a ``train_stream`` of T experiences, a
+        ``test_stream`` of one, a ``probe_stream`` (the training images without
+        augmentation in T experiences, or ``data.probe`` in one: what probes are
+        fitted to), and the attributes
+
+        * ``class_names``: name of each class;
+        * ``domain_names``: empty;
+        * ``split``: ``{"train": [...], "test": [...]}``, for each experience the
+          indices of its images in ``data.train`` and ``data.test``, integer arrays.
+
+    Raises:
+        ValueError: If there are more experiences than training images, or a transform
+            does not return what it should.
+
+    Source: the protocol of Fini et al. 2022, arXiv 2112.04215, section 5.
+    """
+    images = len(data.train)
+    check_experiences(experiences, images, "training images")
+    order = np.arange(images)
+    if seed is not None:
+        order = np.random.default_rng(seed).permutation(images)
+    size, rest = divmod(images, experiences)
+    return make_benchmark(
+        data,
+        np.split(order, np.arange(size + rest, images, size)),
+        [np.arange(len(data.test))],
+        train_transform=train_transform,
+        eval_transform=eval_transform,
+    )
