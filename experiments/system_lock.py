@@ -29,7 +29,7 @@ NO_LOCKS = {
     errno.EBADF,
 }
 """What file systems answer that have none, network drives among them."""
-TRIES, PAUSE = 10, 0.01
+TRIES, PAUSE = 5, 0.005
 """Whoever looks whether a lock is held holds it for a moment."""
 
 _held: set[int] = set()
