@@ -1,7 +1,6 @@
 """The accuracy matrix of a run, from the lines it wrote."""
 
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,7 +48,7 @@ def _is_text(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     if type(value) not in (int, float):
         return False
-    return math.isnan(value) or -LARGEST <= value <= LARGEST
+    return value != value or -LARGEST <= value <= LARGEST  # NaN, or in the range
 
 
 TEXT = Kind(_is_text, "text")

@@ -25,10 +25,12 @@ SYMBOLS = {FORGETTING: "S", PLASTICITY: "P"}
 
 def draw(group: Group) -> Figure | None:
     """Mean a[t, k] of each learner: rows t, columns k, values printed."""
-    names = [name for name in group.names if is_learner(name)]
-    if not names:
+    learners = filter(is_learner, group.names)
+    found = {name: _matrices(group, name) for name in learners}
+    means = {name: 100 * np.mean(each, axis=0) for name, each in found.items() if each}
+    if not means:
         return None
-    means = {name: 100 * _mean(group, name) for name in names}
+    names = list(means)
     rows, columns = means[names[0]].shape
     cell = float(np.clip(3 / rows, 0.34, 0.6))
     width = max(cell * columns + 0.3, 2.1)
@@ -60,11 +62,11 @@ def draw(group: Group) -> Figure | None:
     return figure
 
 
-def _mean(group: Group, name: str) -> Matrix:
+def _matrices(group: Group, name: str) -> list[Matrix]:
+    """Of each trial in which all of it is defined."""
     metric = f"{group.probe.capitalize()}_Acc_Exp"
-    found = [trial.matrix(name, metric) for trial in group.trials]
-    mean: Matrix = np.mean([a for a in found if a is not None], axis=0)
-    return mean
+    found = (trial.matrix(name, metric) for trial in group.trials)
+    return [a for a in found if a is not None]
 
 
 def _figures(group: Group, name: str) -> list[str]:
