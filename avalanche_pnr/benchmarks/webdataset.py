@@ -3,10 +3,13 @@
 from avalanche_pnr.benchmarks.folder_files import missing_files
 from avalanche_pnr.benchmarks.image_data import ImageData
 from avalanche_pnr.benchmarks.shard_images import ShardImages
-from avalanche_pnr.benchmarks.shard_index import index_shards, webdataset
+from avalanche_pnr.benchmarks.shard_index import check_places, index_shards, webdataset
 from avalanche_pnr.benchmarks.text_lists import listed
 from avalanche_pnr.benchmarks.unlabelled import beside_labelled, check_labelled
 from avalanche_pnr.distributed import from_first
+
+MAX_BYTES = 2**28
+"""Of an image in a shard."""
 
 
 def load_webdataset(
@@ -17,6 +20,7 @@ def load_webdataset(
     index: str | None = None,
     skip_damaged: bool = False,
     check_duplicates: bool = False,
+    max_bytes: int = MAX_BYTES,
 ) -> ImageData:
     """Images in tar shards, for training; other images are for the probe.
 
@@ -36,13 +40,15 @@ def load_webdataset(
         skip_damaged: Whether to read every image once and leave the damaged ones out,
             named by ``skipped``; otherwise such an image is an error when it is read.
         check_duplicates: As for :func:`load_unlabelled`.
+        max_bytes: Bytes that an image may have in its shard, so that none fills the
+            memory; 256 MiB by default.
 
     Raises:
         FileNotFoundError: If shards are missing, or the folder of the index.
         ImportError: If webdataset is not installed.
         TypeError: If ``labelled`` is something else.
         ValueError: If a shard is damaged, compressed or empty, one of its samples has
-            no image, or the index is of other shards.
+            no image or one of more than ``max_bytes``, or the index is of other shards.
     """
     check_labelled(labelled)
     shards: list[str] = webdataset().shardlists.expand_urls(path)
@@ -53,6 +59,7 @@ def load_webdataset(
             "train-{0000..0099}.tar"
         )
     places = from_first(lambda: index_shards(shards, image, index))
+    check_places(shards, places, max_bytes)
     return beside_labelled(
         path,
         ShardImages(shards, places),
