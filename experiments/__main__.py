@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 import tempfile
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def run(config: DictConfig) -> str | None:
             return carry_out(config)
     except InterruptedRunError as signal:
         stop = f"{speaker()}stopped by {signal}; {how_to_continue(config)}"
-        print(stop, file=sys.stderr)
+        with suppress(OSError):  # its terminal may have been closed
+            print(stop, file=sys.stderr)
         sys.exit(128 + signal.number)
 
 

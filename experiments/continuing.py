@@ -10,6 +10,7 @@ from experiments.journal import saved_state
 from experiments.lock import check_free
 from experiments.names import CONFIG, LOCK, RESULTS, STATE
 from experiments.results import Run, read_run
+from experiments.run_files import read_config
 
 MAY_DIFFER = (
     "device",
@@ -62,9 +63,10 @@ def check_same(out: Path, config: DictConfig, command: Sequence[str] = ()) -> No
     """Refuse to continue a run with another configuration.
 
     Raises:
-        ValueError: With each setting that differs, those of the command line first.
+        ValueError: With each setting that differs, those of the command line first;
+            or if the configuration there cannot be read.
     """
-    there, here = (settings(each) for each in (OmegaConf.load(out / CONFIG), config))
+    there, here = _relevant(read_config(out / CONFIG)), settings(config)
     given = [each.lstrip("+").split("=")[0] for each in command]
 
     def is_derived(name: str) -> bool:
@@ -83,12 +85,16 @@ def check_same(out: Path, config: DictConfig, command: Sequence[str] = ()) -> No
         )
 
 
-def settings(config: Any) -> dict[str, Any]:
+def settings(config: DictConfig) -> dict[str, Any]:
     """What a run's numbers depend on, by the names of the command line."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    every = Run(Path(), {str(k): v for k, v in plain.items()}, []).settings
-    return {k: v for k, v in every.items() if k not in MAY_DIFFER}
+    return _relevant({str(key): value for key, value in plain.items()})
+
+
+def _relevant(config: dict[str, Any]) -> dict[str, Any]:
+    every = Run(Path(), config, []).settings
+    return {name: value for name, value in every.items() if name not in MAY_DIFFER}
 
 
 def _shown(of: dict[str, Any], name: str) -> str:

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: stop where the state is whole."""
+"""SIGTERM, SIGHUP and Ctrl-C: stop where the state is whole."""
 
 import multiprocessing
 import os
@@ -11,7 +11,9 @@ from threading import Timer
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HANGUP = getattr(signal, "SIGHUP", None)
+"""From a terminal that is closed; Windows has none."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *([] if HANGUP is None else [HANGUP]))
 
 
 class InterruptedRunError(BaseException):
@@ -31,9 +33,9 @@ class InterruptedRunError(BaseException):
 class Interruption:
     """While it is entered, signals that end a process ask it to stop in order.
 
-    In training a first signal is only noted, for whoever can save; a second one, or
-    one outside of training, where nothing is left to save, stops at once. Where Python
-    drops the error that stops it, the signal is sent again.
+    In training a first signal is only noted, for whoever can save; a second one that
+    is not SIGHUP, or any outside of training, where nothing is left to save, stops at
+    once. Where Python drops the error that stops it, the signal is sent again.
 
     Attributes:
         requested: The signal that was noted, or ``None``.
@@ -48,7 +50,8 @@ class Interruption:
     def __enter__(self) -> "Interruption":
         _keep_from_workers()
         self._report, sys.unraisablehook = sys.unraisablehook, self._dropped
-        self._before = {each: signal.signal(each, self._note) for each in SIGNALS}
+        heard = [each for each in SIGNALS if not _is_switched_off(each)]
+        self._before = {each: signal.signal(each, self._note) for each in heard}
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
@@ -79,7 +82,9 @@ class Interruption:
             raise InterruptedRunError(self.requested)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        at_once = self.requested is not None or not self._training
+        # A terminal that is closed tells its programs, and so does the shell in it.
+        again = self.requested is not None and number != HANGUP
+        at_once = again or not self._training
         self.requested = number
         if at_once:
             raise InterruptedRunError(number)
@@ -93,6 +98,11 @@ class Interruption:
             Timer(0.01, os.kill, [os.getpid(), error.exc_value.number]).start()
         else:
             self._report(error)
+
+
+def _is_switched_off(number: int) -> bool:
+    """Whether the run was started to outlive its terminal, by ``nohup`` say."""
+    return number == HANGUP and signal.getsignal(number) == signal.SIG_IGN
 
 
 @cache

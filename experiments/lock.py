@@ -4,21 +4,29 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from avalanche_pnr.files import write_whole
 from experiments.names import LOCK
+from experiments.system_lock import NoLocksError, SystemLock
+
+Holder = dict[str, Any]
+"""``process`` and ``host`` of a run at work."""
+
+_LONGEST = 4096
+"""Bytes of a file that may be a lock."""
 
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Keep other runs out of a folder.
 
-    A lock that a process of this machine left behind when it died is taken over.
+    The operating system decides between processes of one machine. What names the
+    holder is a file beside its lock; that of another machine, and any where the file
+    system has no locks, is respected as long as it is there.
 
     Args:
         out: The folder.
@@ -26,84 +34,118 @@ def locked(out: Path) -> Iterator[None]:
     Raises:
         BlockingIOError: If another run is at work in it, or may be on another machine.
     """
-    path = out / LOCK
-    own = out / f".{LOCK}.{os.getpid()}"
-    write_whole(own, json.dumps(_this_process()).encode())
+    system, path, own = _system_lock(out), out / LOCK, _this_process()
+    locks = _acquired(system, out)
     try:
-        _take(path, own)
+        _claim(out, own, locks)
+        try:
+            yield
+        finally:
+            if own["process"] == os.getpid() and _is(path, own):
+                path.unlink()
     finally:
-        own.unlink(missing_ok=True)
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # what stays behind will be known as left behind
-            path.unlink()
+        system.release()
 
 
 def check_free(out: Path) -> None:
-    """Refuse a folder in which another run is at work.
+    """Refuse a folder in which another run is at work; nothing is written.
 
     Raises:
         BlockingIOError: With its process and machine, and what to do.
     """
-    path = out / LOCK
-    holder = _read(path)
+    holder = _read(out / LOCK)
     if holder is None:
         return
-    here = socket.gethostname()
-    if holder["host"] != here:
-        raise BlockingIOError(
-            f"{out} is in use by process {holder['process']} on {holder['host']}, which"
-            f" cannot be seen from {here}: choose another out=, or remove {path} if "
-            "that process is no more"
-        )
-    if _runs(holder):
-        raise BlockingIOError(
-            f"{out} is in use by process {holder['process']} on this machine: wait for "
-            "it, stop it, or choose another out="
-        )
-
-
-def _take(path: Path, own: Path) -> None:
-    """Give a lock that is complete already its name, unless there is another."""
-    check_free(path.parent)
-    stale = _read(path)
-    if stale is not None:
-        moved = own.with_suffix(".stale")
-        path.replace(moved)
-        taken = _read(moved)
-        if taken != stale:  # another process was quicker, and this is its lock
-            os.link(moved, path)
-        moved.unlink()
     try:
-        os.link(own, path)
+        locks, held = True, _system_lock(out).is_held()
+    except NoLocksError:
+        locks, held = False, True
+    if held or holder["host"] != socket.gethostname():
+        raise _refusal(out, holder, locks)
+
+
+def _system_lock(out: Path) -> SystemLock:
+    return SystemLock(out / f".{LOCK}")
+
+
+def _acquired(system: SystemLock, out: Path) -> bool:
+    """Whether the operating system has locks here; this one is ours, then."""
+    try:
+        if system.acquire():
+            return True
+    except NoLocksError:
+        return False
+    raise _refusal(out, _read(out / LOCK))
+
+
+def _claim(out: Path, own: Holder, locks: bool) -> None:
+    """Write who is at work, unless another run may be."""
+    path, holder = out / LOCK, _read(out / LOCK)
+    if holder is not None and locks and holder["host"] == own["host"]:
+        path.unlink()  # of a process that has lost its lock, and is no more
+    try:
+        with path.open("x") as file:
+            file.write(json.dumps(own))
     except FileExistsError:
-        check_free(path.parent)
+        raise _refusal(out, _read(path), locks) from None
+    except OSError:
+        path.unlink(missing_ok=True)  # as full disks leave it
         raise
 
 
-def _this_process() -> dict[str, Any]:
-    process = psutil.Process()
-    return {
-        "process": process.pid,
-        "host": socket.gethostname(),
-        "started": process.create_time(),
-    }
+def _refusal(out: Path, holder: Holder | None, locks: bool = True) -> BlockingIOError:
+    path, here = out / LOCK, socket.gethostname()
+    if holder is None:  # about to write who it is
+        who, way_out = "another process", "wait for it, or choose another out="
+    elif holder["host"] != here:
+        who = f"process {holder['process']} on {holder['host']}, which cannot be seen"
+        who += f" from {here}"
+        way_out = f"choose another out=, or remove {path} if that process is no more"
+    elif locks or _runs(holder):
+        who = f"process {holder['process']} on this machine"
+        way_out = "wait for it, stop it, or choose another out="
+    else:
+        who = f"process {holder['process']} of this machine, which is no more, as far"
+        who += " as can be told on a file system without locks"
+        way_out = f"remove {path} to go on"
+    return BlockingIOError(f"{out} is in use by {who}: {way_out}")
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _this_process() -> Holder:
+    return {"process": os.getpid(), "host": socket.gethostname()}
+
+
+def _read(path: Path) -> Holder | None:
+    """Who has written a lock; ``None`` if there is none.
+
+    Raises:
+        BlockingIOError: If it does not say.
+    """
     try:
-        holder: dict[str, Any] = json.loads(path.read_text())
+        with path.open("rb") as file:
+            content = file.read(_LONGEST)
     except FileNotFoundError:
         return None
-    return holder
-
-
-def _runs(holder: dict[str, Any]) -> bool:
-    """Whether that very process runs; numbers of processes are used again."""
     try:
-        process = psutil.Process(holder["process"])
-        running = process.status() != psutil.STATUS_ZOMBIE
-        return bool(running and process.create_time() == holder["started"])
-    except psutil.NoSuchProcess:
+        holder = json.loads(content)
+        if type(holder["process"]) is int and type(holder["host"]) is str:
+            return {name: holder[name] for name in ("process", "host")}
+        reason = "is no lock of a run"
+    except (ValueError, LookupError, TypeError, RecursionError):
+        reason = "is no lock of a run" if content.strip() else "is empty"
+    raise BlockingIOError(
+        f"{path} {reason}, so that nobody can tell who is at work in {path.parent}: "
+        "remove it if no run is, or choose another out="
+    )
+
+
+def _is(path: Path, own: Holder) -> bool:
+    try:
+        return _read(path) == own
+    except BlockingIOError:
         return False
+
+
+def _runs(holder: Holder) -> bool:
+    """Whether a process of this number runs, be it that one or another."""
+    return bool(psutil.pid_exists(holder["process"]))

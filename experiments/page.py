@@ -2,9 +2,13 @@
 
 import base64
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
@@ -24,6 +28,14 @@ def page(template: Path, **content: Any) -> str:
 def inline(picture: bytes) -> str:
     """A PNG as an address that needs no file beside the page."""
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+@contextmanager
+def names_as_text() -> Iterator[None]:
+    """Let dollars in pictures be dollars, and what the font lacks stay a box."""
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
 def png(figure: Figure) -> bytes:

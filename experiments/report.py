@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from avalanche_pnr.files import write_whole
-from experiments.page import inline, page, png
+from experiments.page import inline, names_as_text, page, png
 from experiments.reporting import probes, protocol, provenance
 from experiments.reporting.export import csv_table, latex, probe_spans
 from experiments.reporting.figures import pictures
 from experiments.reporting.rows import Row, rows
+from experiments.reporting.sharing import shareable
 from experiments.reporting.tables import tables
 from experiments.reporting.text import text_table
 from experiments.results import Run, find_runs
@@ -23,25 +24,30 @@ TEMPLATE = Path(__file__).parent / "reporting" / "report.html.jinja"
 def write_report(folders: list[Path], out: Path, by: Sequence[str] = ()) -> str:
     """Write ``report.html``, its pictures and tables; return the table as text.
 
+    None of the files holds an absolute path, so that they may be shared.
+
     Args:
         folders: Runs that differ in the seed only, or a sweep, or folders of them.
         out: Where to write.
         by: Settings that tell the rows of a sweep apart; by default all that differ.
     """
-    groups = group_runs(find_runs(folders), by)
+    runs = find_runs(folders)
+    groups = group_runs(shareable(runs), by)
     each = rows(groups)
     title = protocol.title(_runs(groups))
     warnings = protocol.warnings(groups)
     write_whole(out / "table.csv", csv_table(each).encode())
     write_whole(out / "table.tex", latex(tables(each), [title, *warnings]).encode())
     figures = []
-    for picture in pictures(groups, each):
-        drawn = png(picture.figure)
-        write_whole(out / f"{picture.name}.png", drawn)
-        figures.append((inline(drawn), picture.caption))
+    with names_as_text():
+        for picture in pictures(groups, each):
+            drawn = png(picture.figure)
+            write_whole(out / f"{picture.name}.png", drawn)
+            figures.append((inline(drawn), picture.caption))
     content = _content(groups, each)
     html = page(TEMPLATE, title=title, warnings=warnings, figures=figures, **content)
     write_whole(out / "report.html", html.encode())
+    warnings = protocol.warnings(group_runs(runs, by))  # here, with whole paths
     return "\n".join(
         ["", title, text_table(each), *warnings, "", f"report: {out / 'report.html'}"]
     )

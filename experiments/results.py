@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
-from avalanche_pnr.evaluation import accuracy_matrix, read_records
+from avalanche_pnr.evaluation import accuracy_matrix
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
-from experiments.names import CONFIG, JOINT, REFERENCES, RESULTS
+from experiments.names import CONFIG, JOINT, REFERENCES
+from experiments.run_files import read_files
 
 _ACCURACY = re.compile(r"(\w+)_Acc_Exp")
 _OTHER_READINGS = ("_TaskAware", "_Top5")
@@ -20,11 +20,19 @@ _OTHER_READINGS = ("_TaskAware", "_Top5")
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run: its configuration and the lines it wrote."""
+    """One finished run: its configuration and the lines it wrote.
+
+    Attributes:
+        folder: Where it lies.
+        config: Its configuration.
+        records: The lines it wrote.
+        title: What a report calls it.
+    """
 
     folder: Path
     config: dict[str, Any]
     records: list[dict[str, Any]]
+    title: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -42,7 +50,7 @@ class Run:
 
         Paths into the run's own folder are left out.
         """
-        out = f"{self.config['out']}/"
+        out = f"{self.config.get('out')}/"
 
         def own(value: Any) -> bool:
             return isinstance(value, str) and f"{value}/".startswith(out)
@@ -146,15 +154,9 @@ def read_run(folder: Path) -> Run:
 
     Raises:
         FileNotFoundError: If the folder does not hold a run.
-        ValueError: If the run is incomplete.
+        ValueError: If the run is incomplete, or a file of it damaged.
     """
-    for name in (CONFIG, RESULTS):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no run: {name} is missing")
-    config = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
-    assert isinstance(config, dict)
-    settings = {str(key): value for key, value in config.items()}
-    run = Run(folder, settings, read_records(folder / RESULTS))
+    run = Run(folder, *read_files(folder), title=str(folder))
     check_complete(run)
     return run
 

@@ -30,6 +30,7 @@ from avalanche_pnr.files import (
     write_whole,
 )
 from avalanche_pnr.methods import SelfSupervisedMethod
+from experiments.continuing import check_same
 from experiments.environment import environment
 from experiments.interruption import Interruption
 from experiments.journal import Journal
@@ -218,6 +219,7 @@ class Comparison:
 
     def _begin(self) -> None:
         """Write what is run, or see that it is what was run."""
+        from_first(self._check_same)
         if self.journal.saved is None:
             config = OmegaConf.to_yaml(self.config, resolve=True)
             from_first(lambda: write_whole(self.out / CONFIG, config.encode()))
@@ -230,6 +232,11 @@ class Comparison:
         if before is not None:
             self._compare(before, facts)
         self.journal.once("description", partial(self._describe, facts))
+
+    def _check_same(self) -> None:
+        """Refuse what another run has begun here, and left, since this one started."""
+        if (self.out / CONFIG).exists():
+            check_same(self.out, self.config, self.command)
 
     def _compare(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
         """Say what differs from when the run was begun; other data is refused."""

@@ -108,6 +108,12 @@ def _check_alike(runs: list[Run]) -> None:
     first = _settings(runs[0])
     for run in runs[1:]:
         other = _settings(run)
+        if _lengths(run) != _lengths(runs[0]):
+            raise ValueError(
+                f"{run.folder} and {runs[0].folder} have the same settings and streams "
+                f"of {_lengths(run)} and {_lengths(runs[0])} experiences for training "
+                "and test: one of them was changed; report them apart"
+            )
         different = {
             name for name in first | other if first.get(name) != other.get(name)
         }
@@ -117,6 +123,10 @@ def _check_alike(runs: list[Run]) -> None:
                 f"{', '.join(sorted(different))}, of which their commands say nothing: "
                 "report them apart"
             )
+
+
+def _lengths(run: Run) -> tuple[int, int]:
+    return run.experiences, run.test_experiences
 
 
 def _settings(run: Run) -> dict[str, Any]:

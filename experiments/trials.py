@@ -64,8 +64,8 @@ def match(runs: Iterable[Run]) -> list[Trial]:
             first = trial.runs.setdefault(name, run)
             if first is not run and is_trained(name):
                 trial.repeated.append(
-                    f"{name} with seed {run.seed} is in {first.folder} and "
-                    f"{run.folder}: the first counts"
+                    f"{name} with seed {run.seed} is in {first.title} and "
+                    f"{run.title}: the first counts"
                 )
     return list(trials.values())
 

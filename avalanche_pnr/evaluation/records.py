@@ -1,13 +1,89 @@
 """The accuracy matrix of a run, from the lines it wrote."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
+
+MOST_EXPERIENCES = 10_000
+"""In a stream, so that no line asks for a matrix that does not fit into memory."""
+LARGEST = 1e100
+"""Value of a metric; its square is finite, too."""
+LONGEST_LINE = 2**20
+"""In bytes."""
+
+
+class Kind(NamedTuple):
+    """What a value must be.
+
+    Attributes:
+        fits: Whether a value is that.
+        description: In words.
+    """
+
+    fits: Callable[[Any], bool]
+    description: str
+
+
+def whole_number(least: int, most: int) -> Kind:
+    """Whole numbers in a range, both ends included."""
+
+    def fits(value: Any) -> bool:
+        return type(value) is int and least <= value <= most
+
+    return Kind(fits, f"a whole number from {least} to {most}")
+
+
+def _is_text(value: Any) -> bool:
+    # Halves of characters, which JSON and YAML can write, are no text to be printed.
+    if not isinstance(value, str):
+        return False
+    return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
+
+
+def _is_number(value: Any) -> bool:
+    if type(value) not in (int, float):
+        return False
+    return value != value or -LARGEST <= value <= LARGEST  # NaN, or in the range
+
+
+TEXT = Kind(_is_text, "text")
+NUMBER = Kind(_is_number, f"a number up to {LARGEST:g}, or NaN where it is not defined")
+FIELDS = {
+    "metric": TEXT,
+    "value": NUMBER,
+    "stream": TEXT,
+    "after": whole_number(0, MOST_EXPERIENCES),
+    "experience": whole_number(0, MOST_EXPERIENCES - 1),
+    "epoch": whole_number(0, 2**31),
+}
+"""What :class:`~avalanche_pnr.evaluation.JSONLinesLogger` writes and is read here."""
+
+
+def misfits(values: Mapping[str, Any], kinds: Mapping[str, Kind]) -> list[str]:
+    """What is wrong with some of the values, as sentences.
+
+    Args:
+        values: By name; others are not looked at.
+        kinds: What each must be.
+    """
+    return [
+        f"{name} must be {kind.description}, not {shortened(values[name])}"
+        for name, kind in kinds.items()
+        if name in values and not kind.fits(values[name])
+    ]
+
+
+def shortened(value: Any) -> str:
+    """A value of unknown size as a message shows it."""
+    text = (
+        ascii(value) if isinstance(value, str | int | float) else type(value).__name__
+    )
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def read_records(path: str | Path) -> list[dict[str, Any]]:
@@ -17,14 +93,16 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
         path: The file.
 
     Raises:
-        ValueError: If a line is not JSON; the message names file and line.
+        ValueError: If a line is no JSON object, or a value in it is of another kind or
+            range than :class:`~avalanche_pnr.evaluation.JSONLinesLogger` writes; the
+            message names file and line.
     """
     records = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+    for number, line in enumerate(_lines(Path(path)), start=1):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}, line {number}: not JSON ({error})") from error
+            records.append(_record(line))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
     return records
 
 
@@ -61,3 +139,23 @@ def accuracy_matrix(
     for index, value in cells.items():
         matrix[index] = value
     return matrix
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while line := file.readline(LONGEST_LINE):
+            yield line
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 ({error.reason})") from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, too
+        raise ValueError(f"not JSON ({error})") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"no JSON object, but {shortened(record)}")
+    if wrong := misfits(record, FIELDS):
+        raise ValueError(wrong[0])
+    return record

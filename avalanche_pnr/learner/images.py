@@ -15,12 +15,12 @@ from torch.utils.data import Dataset
 
 from avalanche_pnr.benchmarks.array_images import ArrayImages
 from avalanche_pnr.benchmarks.damaged import without_damaged
-from avalanche_pnr.benchmarks.file_images import FileImages
-from avalanche_pnr.benchmarks.folder_files import images_below
-from avalanche_pnr.benchmarks.progress import progress
-from avalanche_pnr.benchmarks.shard_images import ShardImages
-from avalanche_pnr.benchmarks.shard_index import index_shards, webdataset
-from avalanche_pnr.benchmarks.text_lists import listed, read_lines
+from avalanche_pnr.benchmarks.reading.file_images import FileImages
+from avalanche_pnr.benchmarks.reading.folder_files import images_below
+from avalanche_pnr.benchmarks.reading.progress import progress
+from avalanche_pnr.benchmarks.reading.shard_images import ShardImages
+from avalanche_pnr.benchmarks.reading.shard_index import index_shards, webdataset
+from avalanche_pnr.benchmarks.reading.text_lists import listed, read_lines
 
 Digests = NDArray[np.uint8]
 """Of images, 16 bytes each, shape (N, 16)."""

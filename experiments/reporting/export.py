@@ -27,6 +27,10 @@ CSV_COLUMNS = (
 )
 
 
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
 def csv_table(rows: Sequence[Row]) -> str:
     """One line for each row and measure, in percent; what is not defined is empty."""
     buffer = io.StringIO()
@@ -39,8 +43,17 @@ def csv_table(rows: Sequence[Row]) -> str:
             seeds = " ".join(map(str, values))
             what = (row.setting, row.name, measure.title, measure.probe)
             numbers = (_number(total.mean), _number(total.deviation), total.n, seeds)
-            writer.writerow((*what, *numbers, *gains))
+            writer.writerow(map(defused, (*what, *numbers, *gains)))
     return buffer.getvalue()
+
+
+def defused(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula; numbers stay as they are."""
+    if not isinstance(cell, str):
+        return cell
+    acts = _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    text = re.sub("\r\n?", "\n", cell)  # csv does not quote the old kind of line ends
+    return f"'{text}" if acts else text
 
 
 def latex(tables: Sequence[Table], comments: Sequence[str] = ()) -> str:
@@ -109,7 +122,7 @@ _SPECIAL = {
 
 def escaped(text: str) -> str:
     """Text as LaTeX shows it, with minus signs where hyphens stand before digits."""
-    safe = "".join(_SPECIAL.get(character, character) for character in text)
+    safe = "".join(_SPECIAL.get(each, each) for each in " ".join(text.split()))
     return re.sub(r"(?<![\w-])-(?=\d)", "$-$", safe)
 
 

@@ -13,12 +13,12 @@ class Origin:
     """Where a run's numbers come from.
 
     Attributes:
-        folder: Of the run.
+        title: What the report calls the run.
         command: What was typed.
         settings: Those in which it differs from other runs of the report.
     """
 
-    folder: str
+    title: str
     command: str
     settings: dict[str, Any]
 
@@ -33,7 +33,7 @@ def origins(runs: Sequence[Run]) -> tuple[list[Origin], dict[str, Any]]:
     }
     own = [{k: v for k, v in each.items() if k not in common} for each in flat]
     found = [
-        Origin(str(run.folder), _command(run), settings)
+        Origin(run.title, _command(run), settings)
         for run, settings in zip(runs, own, strict=True)
     ]
     return found, common

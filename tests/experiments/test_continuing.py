@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from avalanche.core import SupervisedPlugin
@@ -301,6 +299,16 @@ def test_another_configuration_is_refused_with_every_difference(
     assert not is_finished(out, composed(*data, *ONE, *may_differ))
 
 
+def test_what_another_run_has_begun_meanwhile_is_refused(
+    data: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    waiting = prepared(out, *data, *ONE, "optimizer.lr=0.2")
+    assert stopped(out, 3, *data, *ONE)
+    with pytest.raises(ValueError, match="another configuration .optimizer.lr is"):
+        waiting.run()
+
+
 def test_other_folders_are_refused(data: list[str], tmp_path: Path) -> None:
     config = composed(*data)
     (tmp_path / "notes.txt").touch()
@@ -375,29 +383,6 @@ def test_a_second_run_in_a_folder_is_refused(data: list[str], tmp_path: Path) ->
         with pytest.raises(BlockingIOError, match="in use by process"):
             is_finished(out, config)
     assert not is_finished(out, config)
-
-
-@pytest.mark.parametrize("left", ["dead", "another"])
-def test_a_lock_that_was_left_behind_is_taken_over(left: str, tmp_path: Path) -> None:
-    path = tmp_path / "run.lock"
-    process = psutil.Process()
-    holder = {
-        "process": 2**22 + 1 if left == "dead" else process.pid,
-        "host": socket.gethostname(),
-        "started": process.create_time() - 100,  # its number has been used again
-    }
-    path.write_text(lock.json.dumps(holder))
-    with lock.locked(tmp_path):
-        assert lock.json.loads(path.read_text()) != holder
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_lock_of_another_machine_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    holder = {"process": 7, "host": "elsewhere", "started": 0.0}
-    (tmp_path / "run.lock").write_text(lock.json.dumps(holder))
-    remedy = r"process 7 on elsewhere.*remove .*run.lock if that process is no more"
-    with pytest.raises(BlockingIOError, match=remedy), lock.locked(tmp_path):
-        pass
 
 
 def test_the_commit_is_that_of_a_repository_only(tmp_path: Path) -> None:

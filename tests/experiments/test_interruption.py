@@ -2,15 +2,19 @@
 
 import multiprocessing
 import os
+import pty
 import signal
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from avalanche_pnr.files import load_state
 from experiments.interruption import SIGNALS, InterruptedRunError, Interruption
+from tests.experiments.small_runs import TINY, save_images
 
 
 def send(*numbers: int) -> None:
@@ -43,6 +47,44 @@ def test_a_second_signal_in_training_stops_at_once() -> None:
         with pytest.raises(InterruptedRunError):
             send(signal.SIGINT, signal.SIGINT)
         training.pop_all()
+
+
+def test_a_terminal_may_tell_twice_that_it_is_closed() -> None:
+    with Interruption() as interruption, ExitStack() as training:
+        training.enter_context(interruption.noted())
+        send(signal.SIGHUP, signal.SIGHUP)
+        with pytest.raises(InterruptedRunError, match="SIGHUP"):
+            training.close()
+
+
+def test_a_run_that_was_started_to_outlive_its_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            send(signal.SIGHUP)
+        assert interruption.requested is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_run_whose_terminal_is_closed_saves_where_it_stands(tmp_path: Path) -> None:
+    images, out = save_images(tmp_path / "images.npz"), tmp_path / "run"
+    choices = [*TINY, "data=npz", f"data.path={images}", f"out={out}"]
+    command = [sys.executable, "-m", "experiments", *choices, "stream.experiences=3"]
+    process, terminal = pty.fork()
+    if not process:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # of this process's hook
+        os.execv(command[0], [*command, "epochs=1000000"])
+    results = out / "results.jsonl"
+    while not (results.exists() and '"epoch"' in results.read_text()):
+        assert os.waitpid(process, os.WNOHANG) == (0, 0), os.read(terminal, 4096)
+        time.sleep(0.1)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    state = load_state(out / "state.pt")
+    assert state["training"] == "first experience"
+    assert state["strategy"] is not None
 
 
 def callback() -> None:

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avalanche_pnr.benchmarks.reading.array_files import array_names, read_arrays
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
 
 REMEDY = "write it with numpy.savez(path, x=images, y=classes, split=split)"
+NAMES = ("x", "y", "split", "domain", "fine_names", "class_names", "domain_names")
+"""Arrays that are read."""
 
 
 def load_npz(path: str | Path) -> ImageData:
@@ -22,7 +25,8 @@ def load_npz(path: str | Path) -> ImageData:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or its arrays do not fit.
+        ValueError: If the file is damaged, or its arrays do not fit together or into
+            memory. Other arrays in it are not read.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -35,7 +39,7 @@ def load_npz(path: str | Path) -> ImageData:
     if missing:
         raise ValueError(
             f"{path} lacks the arrays {', '.join(missing)}; it holds "
-            f"{', '.join(arrays) or 'nothing'}: {REMEDY}"
+            f"{', '.join(array_names(path)) or 'nothing'}: {REMEDY}"
         )
     split = arrays["split"]
     per_image = {n: arrays[n] for n in ("x", "y", "domain") if n in arrays}
@@ -58,13 +62,8 @@ def load_npz(path: str | Path) -> ImageData:
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds
+        return read_arrays(path, NAMES)
+    except ValueError as error:
         raise ValueError(
-            f"{path} cannot be read, damaged or not plain arrays: {REMEDY}"
+            f"{path} cannot be read, damaged or not plain arrays ({error}): {REMEDY}"
         ) from error
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
-            raise ValueError(f"{path}: {name} in it is no array: {REMEDY}")
-    return arrays

@@ -6,12 +6,18 @@ from avalanche_pnr.benchmarks.datasets.unlabelled import beside_labelled, check_
 from avalanche_pnr.benchmarks.reading.folder_files import missing_files
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
 from avalanche_pnr.benchmarks.reading.shard_images import ShardImages
-from avalanche_pnr.benchmarks.reading.shard_index import index_shards, webdataset
+from avalanche_pnr.benchmarks.reading.shard_index import (
+    check_places,
+    index_shards,
+    webdataset,
+)
 from avalanche_pnr.benchmarks.reading.text_lists import listed
 from avalanche_pnr.distributed import from_first
 
 SUFFIXES = "jpg;jpeg;png;webp;avif;bmp;gif;heic;jfif;jp2;jpe;pgm;ppm;tif;tiff"
 """Extensions of images in shards."""
+MAX_BYTES = 2**28
+"""Of an image in a shard."""
 
 
 def load_webdataset(
@@ -23,6 +29,7 @@ def load_webdataset(
     skip_damaged: bool = False,
     check_duplicates: bool = False,
     max_pixels: int | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> ImageData:
     """Images in tar shards, for training; other images are for the probe.
 
@@ -43,13 +50,15 @@ def load_webdataset(
             named by ``skipped``; otherwise such an image is an error when it is read.
         check_duplicates: As for :func:`load_unlabelled`.
         max_pixels: As for :func:`load_folders`.
+        max_bytes: Bytes that an image may have in its shard, so that none fills the
+            memory; 256 MiB by default.
 
     Raises:
         FileNotFoundError: If shards are missing, or the folder of the index.
         ImportError: If webdataset is not installed.
         TypeError: If ``labelled`` is something else.
         ValueError: If a shard is damaged, compressed or empty, one of its samples has
-            no image, or the index is of other shards.
+            no image or one of more than ``max_bytes``, or the index is of other shards.
     """
     check_labelled(labelled)
     shards: list[str] = webdataset().shardlists.expand_urls(os.path.expanduser(path))
@@ -61,6 +70,7 @@ def load_webdataset(
         )
     index = None if index is None else os.path.expanduser(index)
     places = from_first(lambda: index_shards(shards, image, index))
+    check_places(shards, places, max_bytes)
     return beside_labelled(
         path,
         ShardImages(shards, places, max_pixels),

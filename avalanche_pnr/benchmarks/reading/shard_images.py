@@ -3,8 +3,8 @@
 import tarfile
 from collections.abc import Sequence
 from contextlib import suppress
-from io import BytesIO
-from typing import NamedTuple
+from io import BufferedReader
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from avalanche_pnr.benchmarks.reading.file_images import read_rgb
+from avalanche_pnr.benchmarks.reading.file_window import FileWindow
 
 
 class Member(NamedTuple):
@@ -36,11 +37,9 @@ class Member(NamedTuple):
             name = next(names, name)
         return f"{name} in {self.shard}"
 
-    def read(self) -> bytes:
-        """Its content."""
-        with open(self.shard, "rb") as file:
-            file.seek(self.offset)
-            return file.read(self.size)
+    def open(self) -> BinaryIO:
+        """Its content as a file, of which nothing is read before it is asked for."""
+        return BufferedReader(FileWindow(self.shard, self.offset, self.size))
 
 
 class ShardImages(Dataset[tuple[Image.Image, int]]):
@@ -81,8 +80,8 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
         member = self._member(index)
-        image = read_rgb(BytesIO(member.read()), member, self._max_pixels)
-        return image, self.targets[index]
+        with member.open() as file:
+            return read_rgb(file, member, self._max_pixels), self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "ShardImages":
         """Some of the images, in the order of their indices."""

@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avalanche_pnr.benchmarks.reading.array_files import read_arrays
 from avalanche_pnr.benchmarks.reading.progress import progress
+from avalanche_pnr.benchmarks.reading.shard_images import Member
 from avalanche_pnr.benchmarks.reading.text_lists import listed
 from avalanche_pnr.files import write_whole
 
 Places = NDArray[np.int64]
 """Number of the shard, offset and size of each image, shape (N, 3)."""
+
+MOST = 2**60
+"""Bytes of a shard; two numbers of them have a sum."""
 
 
 def index_shards(shards: Sequence[str], image: str, kept: str | None) -> Places:
@@ -37,7 +42,7 @@ def index_shards(shards: Sequence[str], image: str, kept: str | None) -> Places:
     """
     facts = json.dumps([image, [(each, os.path.getsize(each)) for each in shards]])
     if kept is not None and os.path.exists(kept):
-        return _read(kept, facts)
+        return _read(kept, facts, shards)
     if kept is not None and not Path(kept).parent.is_dir():
         raise FileNotFoundError(
             f"{Path(kept).parent} is no folder: make it, or name another file "
@@ -96,19 +101,59 @@ def webdataset() -> Any:
     return webdataset
 
 
-def _read(kept: str, facts: str) -> Places:
+def check_places(shards: Sequence[str], places: Places, max_bytes: int) -> None:
+    """Refuse images that are too large, or beyond the end of their shard.
+
+    Args:
+        shards: Paths of the tar files.
+        places: Where their images are.
+        max_bytes: Bytes that an image may have.
+
+    Raises:
+        ValueError: With the first such image.
+    """
+    number, offset, size = places.T
+    for shard in np.unique(number):
+        ends = np.where(number == shard, offset + size, 0)
+        if ends.max() > os.path.getsize(shards[shard]):
+            member = Member(shards[shard], *places[ends.argmax(), 1:].tolist())
+            raise ValueError(
+                f"{member} would end beyond the end of the file, which has changed or "
+                "is sparse: make it again"
+            )
+    if size.max() > max_bytes:
+        shard, *place = places[size.argmax()].tolist()
+        raise ValueError(
+            f"{Member(shards[shard], *place)} has {size.max()} bytes, and an image may "
+            f"have {max_bytes}: leave it out of the shard, or allow more with "
+            "max_bytes=... (data.max_bytes=...)"
+        )
+
+
+def _read(kept: str, facts: str, shards: Sequence[str]) -> Places:
     try:
-        with np.load(kept) as file:
-            if file["facts"] == facts:
-                places: Places = file["places"]
-                return places
-            reason = "it is of other shards, or they have changed"
-    except Exception as error:  # numpy and zipfile raise several kinds
-        reason = str(error)
-    raise ValueError(
-        f"{kept} is not the index of these shards ({reason}): remove it, or name "
-        "another file (data.index=...)"
-    )
+        arrays = read_arrays(Path(kept), ("facts", "places"))
+        if len(arrays) < 2:
+            raise ValueError("it lacks facts or places")
+        if str(arrays["facts"]) != facts:
+            raise ValueError("it is of other shards, or they have changed")
+        places = arrays["places"]
+        if places.dtype != np.int64 or places.ndim != 2 or places.shape[1] != 3:
+            raise ValueError(f"its places are {places.dtype} of shape {places.shape}")
+        least, most = places.min(initial=0), places.max(axis=0, initial=0)
+        if (
+            not len(places)
+            or least < 0
+            or most[0] >= len(shards)
+            or most[1:].max() > MOST
+        ):
+            raise ValueError("its places are not in these shards")
+        return places
+    except ValueError as reason:
+        raise ValueError(
+            f"{kept} is not the index of these shards ({reason}): remove it, or name "
+            "another file (data.index=...)"
+        ) from reason
 
 
 def _files(tar: tarfile.TarFile) -> Iterator[dict[str, Any]]:

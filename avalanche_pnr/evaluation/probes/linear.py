@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 from torch.optim.lr_scheduler import MultiStepLR
 
+from avalanche_pnr.benchmarks.progress import progress
 from avalanche_pnr.evaluation.probes.base import (
     FeatureProbe,
     LinearReadout,
@@ -144,7 +145,7 @@ class LinearProbe(FeatureProbe):
         optimizer = torch.optim.SGD(groups, momentum=self.momentum)
         schedule = MultiStepLR(optimizer, self.milestones)
         generator = torch.Generator().manual_seed(self.seed)
-        for _ in range(self.epochs):
+        for _ in progress(range(self.epochs), f"fitting {self.name}"):
             order = torch.randperm(len(kept), generator=generator).to(x.device)
             for rows in torch.split(kept[order], self.batch_size):
                 weights, biases = (torch.cat(each) for each in zip(*heads, strict=True))

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 from torch.optim.lr_scheduler import MultiStepLR
 
+from avalanche_pnr.benchmarks.progress import progress
 from avalanche_pnr.evaluation.probes.base import (
     LinearReadout,
     Probe,
@@ -86,7 +87,7 @@ class PublishedProbe(Probe):
         schedule = MultiStepLR(optimizer, self.milestones)
         with preserve_random_state():
             RNGManager.set_random_seeds(self.seed)
-            for _ in range(self.epochs):
+            for _ in progress(range(self.epochs), f"fitting {self.name}"):
                 for x, labels in data.distorted(self.transform, self.batch_size):
                     optimizer.zero_grad()
                     loss = cross_entropy(linear(x, weight, bias), labels)

@@ -25,7 +25,8 @@ SYMBOLS = {FORGETTING: "S", PLASTICITY: "P"}
 
 def draw(group: Group) -> Figure | None:
     """Mean a[t, k] of each learner: rows t, columns k, values printed."""
-    found = {name: _matrices(group, name) for name in group.names if is_learner(name)}
+    learners = filter(is_learner, group.names)
+    found = {name: _matrices(group, name) for name in learners}
     means = {name: 100 * np.mean(each, axis=0) for name, each in found.items() if each}
     if not means:
         return None
@@ -62,8 +63,9 @@ def draw(group: Group) -> Figure | None:
 
 
 def _matrices(group: Group, name: str) -> list[Matrix]:
+    """Of each trial in which all of it is defined."""
     metric = f"{group.probe.capitalize()}_Acc_Exp"
-    found = [trial.matrix(name, metric) for trial in group.trials]
+    found = (trial.matrix(name, metric) for trial in group.trials)
     return [a for a in found if a is not None]
 
 

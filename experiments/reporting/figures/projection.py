@@ -1,11 +1,18 @@
 """Features that a run kept, and their two principal components."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+
+from avalanche_pnr.benchmarks.reading.array_files import read_arrays
+
+MOST_BYTES = 2**26
+"""Of all arrays together: 1000 images with 16,000 features."""
+LARGEST_FEATURE = 1e30
+"""Whose square is a number, too."""
 
 Integers = NDArray[np.int64]
 
@@ -26,9 +33,41 @@ class Sample:
 
     @classmethod
     def read(cls, path: Path) -> "Sample":
-        """Read what a run kept."""
-        with np.load(path) as arrays:
-            return cls(arrays["features"], arrays["labels"], arrays["experience"])
+        """Read what a run kept.
+
+        Raises:
+            ValueError: If it is damaged, or something else; the message names it.
+        """
+        names = [field.name for field in fields(cls)]
+        try:
+            arrays = read_arrays(path, names, MOST_BYTES)
+            if missing := [name for name in names if name not in arrays]:
+                raise ValueError(f"{', '.join(missing)} missing")
+            sample = cls(**arrays)
+            sample.check()
+        except ValueError as error:
+            raise ValueError(
+                f"{path} does not hold what a run kept ({error}): remove it, to have a "
+                "report without its picture"
+            ) from error
+        return sample
+
+    def check(self) -> None:
+        """Refuse arrays that do not belong together.
+
+        Raises:
+            ValueError: With the reason.
+        """
+        features, numbers = self.features, (self.labels, self.experience)
+        if features.ndim != 2 or not features.size or features.dtype.kind != "f":
+            raise ValueError(f"features are {features.dtype} of shape {features.shape}")
+        if not (np.abs(features) <= LARGEST_FEATURE).all():  # NaN is not, either
+            raise ValueError(f"features are not all finite and up to {LARGEST_FEATURE}")
+        for each in numbers:
+            if each.shape != features.shape[:1] or each.dtype.kind not in "iu":
+                raise ValueError(
+                    f"labels and experience are not {len(features)} whole numbers"
+                )
 
 
 def project(

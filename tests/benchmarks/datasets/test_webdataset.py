@@ -4,9 +4,11 @@ import gzip
 import re
 import sys
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,6 +180,25 @@ def test_a_shard_that_became_something_else_is_named(
         load_webdataset(path, data, index=index).train[7]
 
 
+def _change(folder: Path, **changes: Any) -> None:
+    """Other arrays in the index."""
+    with np.load(folder / "index.npz") as file:
+        arrays = {**file, **changes}
+    np.savez(folder / "index.npz", **arrays)
+
+
+def _place(column: int, value: int) -> Callable[[Path], object]:
+    """Another place of the first image in the index."""
+
+    def change(folder: Path) -> None:
+        with np.load(folder / "index.npz") as file:
+            places = file["places"]
+        places[0, column] = value
+        _change(folder, places=places)
+
+    return change
+
+
 def test_shards_are_told_apart_wherever_they_lie(
     tmp_path: Path, data: ImageData
 ) -> None:
@@ -187,6 +208,51 @@ def test_shards_are_told_apart_wherever_they_lie(
     assert data_checksums(moved) == data_checksums(first)
     differing = data_checksums(first).items() ^ data_checksums(other).items()
     assert {split for split, _ in differing} == {"train"}
+
+
+def test_an_index_that_points_beyond_a_shard_is_refused(
+    tmp_path: Path, data: ImageData
+) -> None:
+    path, index = write_greys(tmp_path, shards=3, images=4), str(tmp_path / "index.npz")
+    load_webdataset(path, data, index=index)
+    _place(2, 10**10)(tmp_path)
+    with pytest.raises(ValueError, match=r"train-0000\.tar would end beyond the end"):
+        load_webdataset(path, data, index=index)
+
+
+def write_large(path: Path, size: int) -> str:
+    """A shard with an image that many bytes follow, which take no room on the disk."""
+    content = grey(7)
+    member = tarfile.TarInfo("large.png")
+    member.size = size
+    with path.open("wb") as file:
+        file.write(member.tobuf(tarfile.GNU_FORMAT) + content)
+        file.truncate(HEADER + size + 2 * HEADER)
+    return str(path)
+
+
+def test_an_image_of_too_many_bytes_is_refused_before_it_is_read(
+    tmp_path: Path, data: ImageData
+) -> None:
+    path = write_large(tmp_path / "train.tar", 10 * 2**30)
+    told = (
+        r"large\.png in .*train\.tar has 10737418240 bytes, and an image may have 268"
+    )
+    with pytest.raises(ValueError, match=told):
+        load_webdataset(path, data)
+
+
+def test_of_an_image_only_those_bytes_are_read_that_are_needed(
+    tmp_path: Path, data: ImageData
+) -> None:
+    path = write_large(tmp_path / "train.tar", 2**30)
+    shards = load_webdataset(path, data, max_bytes=2**31)
+    tracemalloc.start()
+    try:
+        assert greys(shards) == [7]
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_kept_index_spares_the_headers(tmp_path: Path, data: ImageData) -> None:
@@ -205,8 +271,14 @@ def test_a_kept_index_spares_the_headers(tmp_path: Path, data: ImageData) -> Non
     [
         (lambda folder: write_greys(folder, 1, 40), "of other shards, or they have"),
         (lambda folder: _cut(100)(folder / "index.npz"), "zip"),
-        (lambda folder: (folder / "index.npz").write_text("notes"), "pickled"),
+        (lambda folder: (folder / "index.npz").write_text("notes"), "zip"),
         (lambda folder: np.savez(folder / "index.npz", x=1), "facts"),
+        (_place(0, 3), "not in these shards"),
+        (_place(0, -1), "not in these shards"),
+        (_place(1, -1), "not in these shards"),
+        (_place(1, 2**62), "not in these shards"),
+        (lambda folder: _change(folder, places=np.zeros((12, 3))), "float64 of shape"),
+        (lambda folder: _change(folder, places=np.zeros((0, 3), int)), "not in these"),
     ],
 )
 def test_an_index_of_something_else_is_refused_and_kept(

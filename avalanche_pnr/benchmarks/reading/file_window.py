@@ -1,0 +1,51 @@
+"""A part of a file as a file of its own."""
+
+import io
+import os
+from typing import Any
+
+
+class FileWindow(io.RawIOBase):
+    """Some bytes of a file, of which only those are read that are asked for.
+
+    Args:
+        path: The file; it is open as long as this is.
+        offset: Its first byte that counts.
+        size: Number of its bytes that count.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+
+    def __init__(self, path: str, offset: int, size: int) -> None:
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115  (closed by close)
+        self._offset, self._size, self._place = offset, size, 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as many bytes as fit into a buffer, and return their number."""
+        left = max(self._size - self._place, 0)
+        self._file.seek(self._offset + self._place)
+        read = self._file.readinto(memoryview(buffer)[:left])
+        self._place += read
+        return read
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a byte, counted from the first, the present one or the end."""
+        start = {os.SEEK_CUR: self._place, os.SEEK_END: self._size}.get(whence, 0)
+        if start + place < 0:
+            raise ValueError(f"byte {start + place} is before the first")
+        self._place = start + place
+        return self._place
+
+    def close(self) -> None:
+        """Close the file, too."""
+        self._file.close()
+        super().close()
