@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.names import BATCHED, JOINT, SINGLE, VIEWS
 from experiments.overrides import check_choice
+from experiments.seed_list import check_seeds
 
 NUMBERS = {
     "epochs": 1,
@@ -44,6 +45,7 @@ def check_config(config: DictConfig) -> None:
         raise ValueError(f"save_every_minutes must be a number from 0, not {minutes}")
     if config.init is not None and not Path(str(config.init)).is_file():
         raise ValueError(f"init={config.init} is no file: write that of some weights")
+    check_seeds(config)
     check_device(config.device)
     check_views(config)
     check_regularizers(config)

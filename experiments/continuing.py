@@ -16,6 +16,8 @@ MAY_DIFFER = (
     "workers",
     "out",
     "save_every_minutes",
+    "seeds",
+    "jobs",
     "distributed.backend",
     "distributed.timeout_minutes",
 )

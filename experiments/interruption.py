@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: stop where the state is whole."""
+"""SIGTERM, SIGHUP and Ctrl-C: stop where the state is whole."""
 
 import multiprocessing
 import os
@@ -11,7 +11,11 @@ from threading import Timer
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP")
+    if hasattr(signal, name)
+)
 
 
 class InterruptedRunError(BaseException):
@@ -33,14 +37,21 @@ class Interruption:
 
     In training a first signal is only noted, for whoever can save; a second one, or
     one outside of training, where nothing is left to save, stops at once. Where Python
-    drops the error that stops it, the signal is sent again.
+    drops the error that stops it, the signal is sent again. Signals that are ignored
+    when it is entered stay ignored, as ``nohup`` wants it.
+
+    Args:
+        patient: Whether signals after the first are nothing new: for a process that is
+            told both by the terminal, or the scheduler, and by the process above it,
+            which ends it if it is not to wait.
 
     Attributes:
         requested: The signal that was noted, or ``None``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = False) -> None:
         self.requested: int | None = None
+        self.patient = patient
         self._training = False
         self._before: dict[int, Any] = {}
         self._report = sys.unraisablehook
@@ -48,7 +59,11 @@ class Interruption:
     def __enter__(self) -> "Interruption":
         _keep_from_workers()
         self._report, sys.unraisablehook = sys.unraisablehook, self._dropped
-        self._before = {each: signal.signal(each, self._note) for each in SIGNALS}
+        self._before = {
+            each: signal.signal(each, self._note)
+            for each in SIGNALS
+            if signal.getsignal(each) != signal.SIG_IGN
+        }
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
@@ -79,9 +94,9 @@ class Interruption:
             raise InterruptedRunError(self.requested)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        at_once = self.requested is not None or not self._training
-        self.requested = number
-        if at_once:
+        again, self.requested = self.requested is not None, number
+        waits = self.patient if again else self._training
+        if not waits:
             raise InterruptedRunError(number)
 
     def _dropped(self, error: "sys.UnraisableHookArgs") -> None:
@@ -90,6 +105,7 @@ class Interruption:
         That is in hooks of a fork, where signals wait for its end, and in finalizers.
         """
         if isinstance(error.exc_value, InterruptedRunError):
+            self.requested = None  # so that it is not taken for a second one
             Timer(0.01, os.kill, [os.getpid(), error.exc_value.number]).start()
         else:
             self._report(error)
@@ -103,7 +119,7 @@ def _keep_from_workers() -> None:
     training could not get to the end of a batch.
     """
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_block, after_in_parent=_unblock)
+        os.register_at_fork(before=_block, after_in_parent=unblock)
 
 
 def _end_workers() -> None:
@@ -123,5 +139,7 @@ def _block() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
-def _unblock() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+def unblock() -> None:
+    """Listen to signals again in a forked process that is no loader."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
