@@ -166,7 +166,8 @@ class Trainer:
         )
         after = strategy.clock.train_exp_counter
         when = f"after experience {after}" if after else "untrained"
-        self.bar.write(f"{name}: {when}, test data: {accuracies}")
+        data = "test data" if self.config.validation is None else "validation data"
+        self.bar.write(f"{name}: {when}, {data}: {accuracies}")
 
     def keep(self, name: str, strategy: SelfSupervised) -> None:
         """Save the backbone, and features of test images for the report's pictures."""

@@ -1,5 +1,6 @@
 """Images in memory."""
 
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -48,6 +49,12 @@ class ArrayImages(Dataset[tuple[Image.Image, int]]):
         images = copy(self)
         images.pixels = self.pixels.to(device)
         return images
+
+    def subset(self, indices: Sequence[int]) -> "ArrayImages":
+        """Some of the images, in the order of their indices."""
+        rows = np.asarray(indices, dtype=np.intp)
+        domains = np.asarray(self.domains)[rows] if self.domains else None
+        return ArrayImages(self.x[rows], np.asarray(self.targets)[rows], domains)
 
     def __len__(self) -> int:
         return len(self.x)

@@ -1,10 +1,9 @@
 """Leaving out images that cannot be read."""
 
-from collections.abc import Sequence
 from functools import partial
 from itertools import compress
 from multiprocessing.pool import ThreadPool
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
 from avalanche_pnr.benchmarks.images import Images
 from avalanche_pnr.benchmarks.progress import progress
@@ -15,10 +14,6 @@ class StoredImages(Images, Protocol):
 
     def name(self, index: int) -> str:
         """Where an image is stored."""
-        ...
-
-    def subset(self, indices: Sequence[int]) -> Self:
-        """Some of the images, in the order of their indices."""
         ...
 
 

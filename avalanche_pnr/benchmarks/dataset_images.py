@@ -1,5 +1,7 @@
 """Images of PyTorch data sets."""
 
+from collections.abc import Sequence
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,12 +45,21 @@ class DatasetImages(Dataset[tuple[Image.Image, int]]):
         self.dataset = dataset
         self.targets: list[int] = np.asarray(_labels(dataset)).tolist()
         self.domains: list[int] = []
+        self._rows: Sequence[int] = range(len(dataset))
+
+    def subset(self, indices: Sequence[int]) -> "DatasetImages":
+        """Some of the images, in the order of their indices."""
+        images = copy(self)
+        images._rows = [self._rows[index] for index in indices]
+        images.targets = [self.targets[index] for index in indices]
+        return images
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self._rows)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        return self.dataset[index][0].convert("RGB"), self.targets[index]
+        image = self.dataset[self._rows[index]][0]
+        return image.convert("RGB"), self.targets[index]
 
 
 def _check_sample(dataset: MapDataset) -> None:

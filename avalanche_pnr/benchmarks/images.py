@@ -1,6 +1,7 @@
 """What every source of images is adapted to."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, Self
 
 from PIL import Image
 
@@ -19,3 +20,7 @@ class Images(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]: ...
+
+    def subset(self, indices: Sequence[int]) -> Self:
+        """Some of the images, in the order of their indices."""
+        ...
