@@ -60,6 +60,18 @@ def is_finished(out: Path, config: DictConfig, command: Sequence[str] = ()) -> b
     return True
 
 
+def create(out: Path) -> None:
+    """Make a run's folder.
+
+    Raises:
+        OSError: If that is not possible.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"out={out} cannot be written ({error})") from error
+
+
 def check_same(out: Path, config: DictConfig, command: Sequence[str] = ()) -> None:
     """Refuse to continue a run with another configuration.
 

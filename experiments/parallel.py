@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
+from experiments.continuing import create
 from experiments.failures import EXPECTED, sentence, way_on
 from experiments.interruption import InterruptedRunError, Interruption, unblock
 from experiments.messages import (
@@ -192,7 +193,7 @@ def _run(run: SeedRun, one_thread: bool, connection: Connection) -> None:
             unblock()
             bar = partial(RemoteBar, mouth)
             comparison = Comparison(run.config, run.command, run.out, bar, patient=True)
-            run.out.mkdir(parents=True, exist_ok=True)
+            create(run.out)
             comparison.run()
     except InterruptedRunError as stop:
         sys.exit(128 + stop.number)

@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from avalanche_pnr.distributed import from_first, rank
-from experiments.continuing import is_finished
+from experiments.continuing import create, is_finished
 from experiments.interruption import Interruption
 from experiments.jobs import how_to_continue, own_command
 from experiments.names import CONFIG
@@ -69,7 +69,6 @@ def _several_seeds(
             f"{out} holds the run of one seed (seeds=1): choose another out= for "
             "several"
         )
-    create(out)
     runs = [_seed_run(config, out, seed) for seed in seeds_of(config)]
     rest = [run for run in runs if not is_finished(run.out, run.config, run.command)]
     jobs, note = jobs_at_a_time(config, len(rest))
@@ -95,15 +94,3 @@ def _seed_run(config: DictConfig, out: Path, seed: int) -> SeedRun:
         folder,
         how_to_continue(config),
     )
-
-
-def create(out: Path) -> None:
-    """Make a run's folder.
-
-    Raises:
-        OSError: If that is not possible.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"out={out} cannot be written ({error})") from error

@@ -34,8 +34,8 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
         "Training": each(runs, _training),
         "Numbers": f"{_seeds(runs)}; mean and sample standard deviation where there "
         f"are several. All accuracies are of {_judged_on(runs)}, from one classifier "
-        "over all classes, without masking; only the task-aware ones let just the classes of "
-        "the experience compete.",
+        "over all classes, without masking; only the task-aware ones let just the "
+        "classes of the experience compete.",
     }
     return {heading: text for heading, text in found.items() if text}
 
