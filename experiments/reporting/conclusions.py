@@ -8,7 +8,7 @@ from statistics import fmean
 from experiments.names import JOINT, RANDOM, RAW
 from experiments.reporting.measures import FORGETTING, accuracy, over_stream
 from experiments.reporting.rows import Values, by_seed
-from experiments.reporting.summaries import Difference, Summary, paired_difference
+from experiments.reporting.summaries import Difference, Summary, paired_points
 from experiments.reporting.tables import BASELINE
 from experiments.sweep import Group
 from experiments.trials import is_learner
@@ -69,14 +69,14 @@ class Contrast:
     @classmethod
     def of(cls, group: Group, name: str, other: str) -> "Contrast | None":
         """Compare, if there is a seed that has both."""
-        gain = paired_difference(*(_accuracy(group, each) for each in (name, other)))
+        gain = _difference(*(_accuracy(group, each) for each in (name, other)))
         if gain is None:
             return None
         own, others = (_forgetting(group, each) for each in (name, other))
         common = own.keys() & others.keys()
         forgets = _mean(own, common), _mean(others, common)
         spoken = SPOKEN.get(name, name), SPOKEN.get(other, other)
-        return cls(*spoken, gain, paired_difference(own, others), forgets)
+        return cls(*spoken, gain, _difference(own, others), forgets)
 
     def __str__(self) -> str:
         """What of it is more than chance between seeds."""
@@ -134,7 +134,7 @@ def _headroom(group: Group) -> Iterator[str]:
         return
     yield from _room_above(group)
     forgets = _forgetting(group, BASELINE)
-    kept = paired_difference(forgets, dict.fromkeys(forgets, 0.0))
+    kept = _difference(forgets, dict.fromkeys(forgets, 0.0))
     if kept is not None:
         amount = f"finetuning forgets {Summary.of(forgets.values())} points"
         lost = kept.n == 1 or kept.excludes_zero
@@ -168,6 +168,12 @@ def _forgetting(group: Group, name: str) -> Values:
     (measure,) = (m for m in over_stream(group.probe) if m.title == FORGETTING)
     found = by_seed(group.trials, name, measure)
     return {seed: value for seed, value in found.items() if isfinite(value)}
+
+
+def _difference(values: Values, baseline: Values) -> Difference | None:
+    """The paired difference, of a single seed too."""
+    points = paired_points(values, baseline)
+    return Difference.of(points) if points else None
 
 
 def _mean(values: Values, seeds: Set[int]) -> float:

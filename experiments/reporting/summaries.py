@@ -77,13 +77,24 @@ def paired_difference(
         baseline: Fractions by seed to compare with.
 
     Returns:
-        The difference, or None without common seeds or with undefined values.
+        The difference, or None with less than two common seeds or undefined values.
+    """
+    points = paired_points(values, baseline)
+    return Difference.of(points) if len(points) > 1 else None
+
+
+def paired_points(
+    values: Mapping[int, float], baseline: Mapping[int, float]
+) -> list[float]:
+    """Differences of the common seeds, in percentage points; none if one is undefined.
+
+    Args:
+        values: Fractions by seed.
+        baseline: Fractions by seed to compare with.
     """
     common = sorted(values.keys() & baseline.keys())
     points = [100 * (values[seed] - baseline[seed]) for seed in common]
-    if not points or not all(map(isfinite, points)):
-        return None
-    return Difference.of(points)
+    return points if all(map(isfinite, points)) else []
 
 
 def _signless_zero(value: float) -> str:

@@ -118,8 +118,7 @@ def difference(
     ours, theirs = (_beside(rows, row, name or row.name) for name in (of, to))
     if ours is None or theirs is None or ours is theirs:
         return None
-    found = paired_difference(ours.of(measure), theirs.of(measure))
-    return found if found is not None and found.n > 1 else None
+    return paired_difference(ours.of(measure), theirs.of(measure))
 
 
 def difference_cells(rows: Sequence[Row], of: str = "", to: str = "") -> Cell:

@@ -42,8 +42,8 @@ SWEEP = ["regularizers=[pnr]", "references=[random backbone]", "seed=0,1"]
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ablation of the pseudo-negatives, two seeds of two values."""
     out = tmp_path_factory.mktemp("sweep") / "all"
-    ablation = "method.pseudo_negatives=both,neither"
-    done = experiments("--multirun", *RUN, QUICK_PROBE, ablation, *SWEEP, f"out={out}")
+    ablation = ["method=simclr", "method.pseudo_negatives=both,neither"]
+    done = experiments("--multirun", *RUN, QUICK_PROBE, *ablation, *SWEEP, f"out={out}")
     assert done.returncode == 0, done.stderr
     return out
 
