@@ -55,16 +55,19 @@ class Mouth:
 
     Args:
         connection: To the command.
+        command: The number of its process.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, command: int) -> None:
         self.connection = connection
+        self.command = command
 
     def tell(self, message: Message) -> None:
         """Send a message."""
-        try:
+        # A pipe does not break while forked processes have its other end as well.
+        if os.getppid() == self.command:
             self.connection.send(message)
-        except OSError:  # the command was killed: save, as if told to
+        else:  # the command was killed: save, as if told to
             os.kill(os.getpid(), signal.SIGTERM)
 
     def warn(self, message: Any, category: Any, file: str, line: int, *_: Any) -> None:

@@ -1,6 +1,7 @@
 """Seeds of one command side by side, each a run in a process of its own."""
 
 import multiprocessing
+import os
 import signal
 import sys
 import warnings
@@ -130,7 +131,8 @@ class SeedRuns:
             run, one_thread = self._waiting.popleft(), self.jobs > 1
             context = _context(run, one_thread)
             ear, mouth = context.Pipe(duplex=False)
-            process = context.Process(target=_run, args=(run, one_thread, mouth))
+            arguments = run, one_thread, mouth, os.getpid()
+            process = context.Process(target=_run, args=arguments)
             process.start()
             mouth.close()
             self._at_work[ear] = run, process
@@ -180,11 +182,11 @@ def _context(run: SeedRun, one_thread: bool) -> Any:
     return multiprocessing.get_context("fork" if forks else "spawn")
 
 
-def _run(run: SeedRun, one_thread: bool, connection: Connection) -> None:
+def _run(run: SeedRun, one_thread: bool, connection: Connection, command: int) -> None:
     """Run one seed; the main function of its process."""
     import experiments.__main__  # noqa: F401  (registers the resolvers)
 
-    mouth = Mouth(connection)
+    mouth = Mouth(connection, command)
     warnings.showwarning = mouth.warn
     if one_thread:
         torch.set_num_threads(1)

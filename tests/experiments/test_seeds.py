@@ -36,7 +36,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     chosen = [*RUN, f"data.path={data}", "regularizers=[finetune,pnr]"]
 
     def run(*arguments: str) -> None:
-        monkeypatch.setattr(sys, "argv", ["-", *chosen, *arguments])
+        options = [each for each in arguments if each.startswith("--")]
+        settings = [each for each in arguments if not each.startswith("--")]
+        monkeypatch.setattr(sys, "argv", ["-", *options, *chosen, *settings])
         main()
 
     return run
@@ -211,7 +213,7 @@ def test_seeds_end_when_the_command_that_has_started_them_is_killed(
         lambda: all((out / f"seed={s}" / "state.pt").exists() for s in (0, 1)), process
     )
     process.kill()
-    process.communicate(timeout=120)  # which waits until nobody holds its stderr
+    process.communicate(timeout=300)  # which waits until nobody holds its stderr
     for seed in (0, 1):
         check_free(out / f"seed={seed}")
 

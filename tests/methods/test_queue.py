@@ -94,7 +94,7 @@ def test_a_queue_longer_than_an_experience_is_warned_of_once(
 def test_a_queue_as_long_as_an_experience_is_fine(
     benchmark_of_digits: CLScenario, make_strategy: Strategy
 ) -> None:
+    strategy = make_strategy(tiny_moco(queue_length=48))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        strategy = make_strategy(tiny_moco(queue_length=48))
         strategy.train(benchmark_of_digits.train_stream[0])

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.names import JOINT, RANDOM, RAW, SINGLE
-from experiments.trials import Trial, is_learner
+from experiments.trials import Trial, is_learner, is_trained
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 COLOURS = (
@@ -57,7 +57,8 @@ def draw_series(
 ) -> bool:
     """Draw a curve for each learner, a level for each reference.
 
-    Both are means over the trials, with a band of one sample deviation.
+    Both are means over the trials; what was trained has a band of one sample
+    deviation.
 
     Returns:
         Whether there was a curve.
@@ -116,7 +117,7 @@ def _level(axes: Any, lines: list[dict[int, float]], name: str) -> None:
     levels = np.array([np.mean(list(line.values())) for line in lines])
     mean, look = levels.mean(), LEVELS[name]
     axes.axhline(mean, lw=1.2, label=name, zorder=1, **look)
-    if len(levels) > 1:
+    if len(levels) > 1 and is_trained(name):
         low, high = mean - levels.std(ddof=1), mean + levels.std(ddof=1)
         axes.axhspan(low, high, color=look["color"], alpha=0.08, lw=0, zorder=0)
 
