@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.names import BATCHED, JOINT, SINGLE, VIEWS
 from experiments.overrides import check_choice
+from experiments.seed_list import check_seeds
 
 NUMBERS = {
     "epochs": 1,
@@ -44,6 +45,12 @@ def check_config(config: DictConfig) -> None:
         raise ValueError(f"save_every_minutes must be a number from 0, not {minutes}")
     if config.init is not None and not Path(str(config.init)).is_file():
         raise ValueError(f"init={config.init} is no file: write that of some weights")
+    if config.validation is not None and not is_part(config.validation):
+        raise ValueError(
+            f"validation={config.validation}: write the part of each class's training "
+            "images that is held out, above 0 and below 1, 0.2 say"
+        )
+    check_seeds(config)
     check_device(config.device)
     check_views(config)
     check_regularizers(config)
@@ -119,6 +126,11 @@ def check_evaluation(config: DictConfig) -> None:
 def is_fraction(value: Any) -> bool:
     """Whether something is a number above 0 and at most 1."""
     return isinstance(value, int | float) and 0 < value <= 1
+
+
+def is_part(value: Any) -> bool:
+    """Whether something is a number above 0 and below 1."""
+    return is_fraction(value) and value < 1
 
 
 def check_device(device: str) -> None:

@@ -17,6 +17,8 @@ MAY_DIFFER = (
     "workers",
     "out",
     "save_every_minutes",
+    "seeds",
+    "jobs",
     "distributed.backend",
     "distributed.timeout_minutes",
 )
@@ -57,6 +59,18 @@ def is_finished(out: Path, config: DictConfig, command: Sequence[str] = ()) -> b
             error
         )
     return True
+
+
+def create(out: Path) -> None:
+    """Make a run's folder.
+
+    Raises:
+        OSError: If that is not possible.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"out={out} cannot be written ({error})") from error
 
 
 def check_same(out: Path, config: DictConfig, command: Sequence[str] = ()) -> None:

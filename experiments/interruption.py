@@ -35,14 +35,21 @@ class Interruption:
 
     In training a first signal is only noted, for whoever can save; a second one that
     is not SIGHUP, or any outside of training, where nothing is left to save, stops at
-    once. Where Python drops the error that stops it, the signal is sent again.
+    once. Where Python drops the error that stops it, the signal is sent again. SIGHUP
+    stays ignored where it was when it is entered, as ``nohup`` wants it.
+
+    Args:
+        patient: Whether signals after the first are nothing new: for a process that is
+            told both by the terminal, or the scheduler, and by the process above it,
+            which ends it if it is not to wait.
 
     Attributes:
         requested: The signal that was noted, or ``None``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = False) -> None:
         self.requested: int | None = None
+        self.patient = patient
         self._training = False
         self._before: dict[int, Any] = {}
         self._report = sys.unraisablehook
@@ -84,9 +91,9 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         # A terminal that is closed tells its programs, and so does the shell in it.
         again = self.requested is not None and number != HANGUP
-        at_once = again or not self._training
         self.requested = number
-        if at_once:
+        waits = self.patient if again else self._training
+        if not waits:
             raise InterruptedRunError(number)
 
     def _dropped(self, error: "sys.UnraisableHookArgs") -> None:
@@ -95,6 +102,7 @@ class Interruption:
         That is in hooks of a fork, where signals wait for its end, and in finalizers.
         """
         if isinstance(error.exc_value, InterruptedRunError):
+            self.requested = None  # so that it is not taken for a second one
             Timer(0.01, os.kill, [os.getpid(), error.exc_value.number]).start()
         else:
             self._report(error)
@@ -113,7 +121,7 @@ def _keep_from_workers() -> None:
     training could not get to the end of a batch.
     """
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_block, after_in_parent=_unblock)
+        os.register_at_fork(before=_block, after_in_parent=unblock)
 
 
 def _end_workers() -> None:
@@ -133,5 +141,7 @@ def _block() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
-def _unblock() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+def unblock() -> None:
+    """Listen to signals again in a forked process that is no loader."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from experiments.overrides import swept_names
-from experiments.processes import speaker
+from experiments.overrides import parse, swept_names
+from experiments.processes import launcher, speaker
 
 COMMAND = "AVALANCHE_PNR_COMMAND"
 """Tells the jobs of a sweep, which launchers start, what it was started with."""
@@ -32,12 +33,27 @@ def in_sweep() -> bool:
     return bool(HydraConfig.get().mode == RunMode.MULTIRUN)
 
 
+def settings_typed() -> set[str]:
+    """Names of the settings that the command line gives a value."""
+    return {parse(each).key_or_group for each in _overrides()}
+
+
+def seed_is_swept() -> bool:
+    """Whether the jobs of a sweep differ in their seed."""
+    return in_sweep() and "seed" in swept_names(_overrides())
+
+
 def job_name() -> str:
     """The settings that tell this job from the others of its sweep."""
-    given = get_args_parser().parse_known_args(command_line())[0]
-    swept = swept_names(given.overrides)
+    swept = swept_names(_overrides())
     task = HydraConfig.get().overrides.task
     return ",".join(each for each in task if each.split("=")[0] in swept)
+
+
+def _overrides() -> list[str]:
+    """Settings on the command line."""
+    given = get_args_parser().parse_known_args(command_line())[0]
+    return list(given.overrides)
 
 
 def output_folder(config: DictConfig) -> Path:
@@ -54,17 +70,32 @@ def output_folder(config: DictConfig) -> Path:
     return out / job_name().replace("/", "_")
 
 
-def own_command(out: Path) -> list[str]:
-    """Arguments that run this alone, a job of a sweep in the folder it has there.
+def own_command(out: Path, seed: int | None = None) -> list[str]:
+    """Arguments that run this alone: a job of a sweep, or one of several seeds.
 
     Args:
-        out: That folder.
+        out: The folder that it has among the others.
+        seed: Its seed, where that is one of several.
     """
     task = list(HydraConfig.get().overrides.task)
-    if not in_sweep():
+    if seed is None and not in_sweep():
         return task
     quoted = str(out).replace('"', '\\"')  # names of jobs hold what Hydra parses
-    return [f'out="{quoted}"' if each.startswith("out=") else each for each in task]
+    own = {"out": f'"{quoted}"', "seeds": "1"}
+    if seed is not None:
+        own["seed"] = str(seed)
+    others = [each for each in task if each.partition("=")[0] not in {*own, "jobs"}]
+    return [*others, *(f"{name}={value}" for name, value in own.items())]
+
+
+def how_to_continue(config: DictConfig) -> str:
+    """The command that goes on where this one stopped."""
+    arguments = command_line()
+    if not any(each.startswith("out=") for each in arguments):
+        arguments = [*arguments, f"out={config.out}"]
+    return (
+        f"continue with: {shlex.join([*launcher(), '-m', 'experiments', *arguments])}"
+    )
 
 
 @contextmanager

@@ -7,13 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.distributed import from_first, largest, rank
 from avalanche_pnr.files import load_state, previous, save_state
 from experiments.interruption import Interruption
 from experiments.names import RESULTS, STATE
+from experiments.progress import Progress
 
 
 class Journal:
@@ -34,7 +33,7 @@ class Journal:
     """
 
     def __init__(
-        self, out: Path, minutes: float, bar: "tqdm[Any]", interruption: Interruption
+        self, out: Path, minutes: float, bar: Progress, interruption: Interruption
     ) -> None:
         self.path = out / STATE
         self.results = out / RESULTS

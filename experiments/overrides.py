@@ -33,7 +33,7 @@ def check_overrides(overrides: list[str]) -> None:
         for folder in CONF.iterdir()
         if folder.is_dir() and folder.name != PARTS
     }
-    parsed = [_parse(text) for text in overrides]
+    parsed = [parse(text) for text in overrides]
     chosen: dict[str, list[str]] = {}
     for override in parsed:
         if (group := override.key_or_group) in groups:
@@ -62,7 +62,7 @@ def check_overrides(overrides: list[str]) -> None:
 
 def swept_names(overrides: list[str]) -> set[str]:
     """Settings that ``--multirun`` gives several values."""
-    parsed = [_parse(text) for text in overrides]
+    parsed = [parse(text) for text in overrides]
     return {
         str(each.input_line).split("=")[0]
         for each in parsed
@@ -114,7 +114,12 @@ def suggest(name: str, valid: list[str]) -> str:
     return f"; there are {', '.join(valid)}"
 
 
-def _parse(text: str) -> Override:
+def parse(text: str) -> Override:
+    """What a command-line argument sets.
+
+    Raises:
+        ValueError: If it is not of the form ``name=value``.
+    """
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr import DownstreamPlugin, RepresentationPlugin, SemiSupervisedProbe
 from avalanche_pnr.benchmarks import ImageData, data_incremental
+from avalanche_pnr.benchmarks.validation import hold_out_validation
 from avalanche_pnr.evaluation import Probe
 from avalanche_pnr.export import load_backbone
 from avalanche_pnr.methods import SelfSupervisedMethod
@@ -20,9 +21,13 @@ from experiments.overrides import check_choice
 def make_data(config: DictConfig) -> ImageData:
     """The data set; in memory, on the device, where views are made of whole batches.
 
+    With ``validation`` its test images are images held out of training.
+
     Images of different sizes get the one that they are judged at.
     """
     data: ImageData = instantiate(config.data.source)
+    if config.validation is not None:
+        data = hold_out_validation(data, config.validation)
     if config.views == BATCHED:
         data = data.in_memory(config.device, config.data.plain_view.get("resize"))
     return data

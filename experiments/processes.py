@@ -11,6 +11,11 @@ from avalanche_pnr.distributed import check_alike, from_first, join
 from experiments.continuing import settings
 
 
+def launched_together() -> bool:
+    """Whether ``torchrun`` has started this process, to train with others."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def join_processes(config: DictConfig) -> None:
     """Let all processes of a run know each other; without ``torchrun``, do nothing.
 

@@ -1,11 +1,39 @@
 """One progress bar over everything a command trains."""
 
-from typing import Any
+from typing import Any, Protocol, Self
 
 from avalanche.core import SupervisedPlugin
 from tqdm import tqdm
 
 from avalanche_pnr.distributed import rank
+
+
+class Progress(Protocol):
+    """What a run says how far it is to; tqdm's bars are such.
+
+    Attributes:
+        n: Epochs that are done.
+        total: Epochs in all.
+    """
+
+    n: int
+    total: int
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def update(self, n: int = 1) -> object:
+        """Advance by some epochs."""
+
+    def set_description(self, desc: str) -> None:
+        """Say what is being done."""
+
+    def set_postfix(self, *, refresh: bool, loss: str) -> None:
+        """Say how it goes."""
+
+    def write(self, s: str) -> None:
+        """Say something that stays."""
 
 
 class Bar(tqdm):
@@ -28,10 +56,17 @@ class SilentBar(tqdm):
         """Write nothing."""
 
 
-def progress_bar(epochs: int) -> "tqdm[Any]":
+class BarOfSeeds(Bar):
+    """A bar without the thread that tqdm gives its bars, since processes are forked."""
+
+    monitor_interval = 0
+
+
+def progress_bar(epochs: int) -> Progress:
     """A bar over epochs, which the first of several processes shows."""
     make = Bar if rank() == 0 else SilentBar
-    return make(total=epochs, unit="epoch", delay=1, leave=False)
+    bar: Progress = make(total=epochs, unit="epoch", delay=1, leave=False)
+    return bar
 
 
 class ProgressPlugin(SupervisedPlugin):
@@ -42,7 +77,7 @@ class ProgressPlugin(SupervisedPlugin):
         name: What is being trained.
     """
 
-    def __init__(self, bar: "tqdm[Any]", name: str) -> None:
+    def __init__(self, bar: Progress, name: str) -> None:
         super().__init__()
         self.supports_distributed = True
         self.bar = bar

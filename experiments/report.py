@@ -9,12 +9,13 @@ from typing import Any
 from avalanche_pnr.files import write_whole
 from experiments.page import inline, names_as_text, page, png
 from experiments.reporting import probes, protocol, provenance
+from experiments.reporting.conclusions import conclusions
 from experiments.reporting.export import csv_table, latex, probe_spans
 from experiments.reporting.figures import pictures
 from experiments.reporting.rows import Row, rows
 from experiments.reporting.sharing import shareable
 from experiments.reporting.tables import tables
-from experiments.reporting.text import text_table
+from experiments.reporting.text import paragraphs, text_table
 from experiments.results import Run, find_runs
 from experiments.sweep import Group, group_runs
 
@@ -35,9 +36,11 @@ def write_report(folders: list[Path], out: Path, by: Sequence[str] = ()) -> str:
     groups = group_runs(shareable(runs), by)
     each = rows(groups)
     title = protocol.title(_runs(groups))
-    warnings = protocol.warnings(groups)
+    warnings, words = protocol.warnings(groups), conclusions(groups)
     write_whole(out / "table.csv", csv_table(each).encode())
-    write_whole(out / "table.tex", latex(tables(each), [title, *warnings]).encode())
+    write_whole(
+        out / "table.tex", latex(tables(each), [title, *warnings, *words]).encode()
+    )
     figures = []
     with names_as_text():
         for picture in pictures(groups, each):
@@ -45,12 +48,19 @@ def write_report(folders: list[Path], out: Path, by: Sequence[str] = ()) -> str:
             write_whole(out / f"{picture.name}.png", drawn)
             figures.append((inline(drawn), picture.caption))
     content = _content(groups, each)
-    html = page(TEMPLATE, title=title, warnings=warnings, figures=figures, **content)
+    html = page(
+        TEMPLATE,
+        title=title,
+        warnings=warnings,
+        conclusions=words,
+        figures=figures,
+        **content,
+    )
     write_whole(out / "report.html", html.encode())
     warnings = protocol.warnings(group_runs(runs, by))  # here, with whole paths
-    return "\n".join(
-        ["", title, text_table(each), *warnings, "", f"report: {out / 'report.html'}"]
-    )
+    link = f"report: {out / 'report.html'}"
+    said = paragraphs(words)
+    return "\n".join(["", title, text_table(each), *warnings, "", link, "", *said])
 
 
 def _content(groups: Sequence[Group], each: Sequence[Row]) -> dict[str, Any]:

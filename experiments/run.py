@@ -1,7 +1,7 @@
 """One run: the same stream and seed, once for each regularizer."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
@@ -45,7 +45,7 @@ from experiments.parts import (
     make_method,
     make_probes,
 )
-from experiments.progress import progress_bar
+from experiments.progress import Progress, progress_bar
 from experiments.trainer import Trainer, naming_dead_workers
 
 FIRST = "first experience"
@@ -65,13 +65,22 @@ class Comparison:
         command: Arguments of the command line that it was composed from.
         out: Folder of the run, existing when it is run; empty, or with the same run,
             stopped.
+        bar: Makes the progress bar over so many epochs.
+        patient: As of :class:`~experiments.interruption.Interruption`.
 
     Raises:
         ValueError: If the data, the stream, the method or the probes do not fit
             together.
     """
 
-    def __init__(self, config: DictConfig, command: list[str], out: Path) -> None:
+    def __init__(
+        self,
+        config: DictConfig,
+        command: list[str],
+        out: Path,
+        bar: Callable[[int], Progress] = progress_bar,
+        patient: bool = False,
+    ) -> None:
         self.config = config
         self.command = command
         self.out = out
@@ -83,10 +92,11 @@ class Comparison:
         check_sizes(self.benchmark.train_stream, config.batch_size)
         for name in config.regularizers:
             instantiate(config.plugins[name])
-        self.interruption = Interruption()
-        bar = progress_bar(self._epochs())
-        self.journal = Journal(out, config.save_every_minutes, bar, self.interruption)
-        self.trainer = Trainer(config, self.benchmark, out, bar, self.journal)
+        self.interruption = Interruption(patient)
+        self.bar = bar(self._epochs())
+        minutes = config.save_every_minutes
+        self.journal = Journal(out, minutes, self.bar, self.interruption)
+        self.trainer = Trainer(config, self.benchmark, out, self.bar, self.journal)
         first = make_method(config), self.probes
         self.first = self.trainer.strategy(FIRST, *first)
 
@@ -103,7 +113,7 @@ class Comparison:
             naming_lost_processes(),
             locked(self.out) if rank() == 0 else nullcontext(),
             self.interruption,
-            self.trainer.bar,
+            self.bar,
             naming_dead_workers(),
         ):
             self._begin()
@@ -240,7 +250,7 @@ class Comparison:
 
     def _compare(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
         """Say what differs from when the run was begun; other data is refused."""
-        bar = self.trainer.bar
+        bar = self.bar
         there, here = before["data"], facts["data"]
         names = sorted(there.keys() | here.keys())
         if changed := [each for each in names if there.get(each) != here.get(each)]:

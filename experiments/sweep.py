@@ -11,6 +11,8 @@ from experiments.trials import Trial, in_order, match
 
 IGNORED = {
     "seed",
+    "seeds",
+    "jobs",
     "out",
     "device",
     "workers",

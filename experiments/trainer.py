@@ -18,7 +18,6 @@ from avalanche.training.determinism.rng_manager import RNGManager
 from avalanche.training.plugins import EvaluationPlugin
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from tqdm import tqdm
 
 from avalanche_pnr import ProbePlugin, SelfSupervised, ssl_metrics
 from avalanche_pnr.distributed import from_first, rank
@@ -29,7 +28,7 @@ from avalanche_pnr.methods import SelfSupervisedMethod
 from experiments.journal import Journal
 from experiments.names import BACKBONE, FEATURES, RESULTS
 from experiments.parts import make_downstream, make_probes, make_watchers
-from experiments.progress import ProgressPlugin
+from experiments.progress import Progress, ProgressPlugin
 from experiments.sample import save_features
 
 LAST_FINITE_STATE = "last_finite_state.pt"
@@ -52,7 +51,7 @@ class Trainer:
         config: DictConfig,
         benchmark: CLScenario,
         out: Path,
-        bar: "tqdm[Any]",
+        bar: Progress,
         journal: Journal,
     ) -> None:
         self.config = config
@@ -168,7 +167,8 @@ class Trainer:
         )
         after = strategy.clock.train_exp_counter
         when = f"after experience {after}" if after else "untrained"
-        told = f"test data: {accuracies or 'no accuracy without several classes'}"
+        data = "test data" if self.config.validation is None else "validation data"
+        told = f"{data}: {accuracies or 'no accuracy without several classes'}"
         self.bar.write(f"{name}: {when}, {told}")
 
     def keep(self, name: str, strategy: SelfSupervised) -> None:

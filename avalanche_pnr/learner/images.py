@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
-from avalanche_pnr.benchmarks.array_images import ArrayImages
-from avalanche_pnr.benchmarks.damaged import without_damaged
+from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
+from avalanche_pnr.benchmarks.reading.damaged import without_damaged
 from avalanche_pnr.benchmarks.reading.file_images import FileImages
 from avalanche_pnr.benchmarks.reading.folder_files import images_below
 from avalanche_pnr.benchmarks.reading.progress import progress

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torchvision.transforms import Compose
 
 from avalanche_pnr.benchmarks import ImageData, load_folders
-from avalanche_pnr.benchmarks.hold_out import hold_out
 from avalanche_pnr.benchmarks.reading.file_images import FileImages
+from avalanche_pnr.benchmarks.reading.hold_out import hold_out
 from avalanche_pnr.evaluation import (
     ConvexProbe,
     KNNProbe,

@@ -14,7 +14,7 @@ from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.benchmarks.utils.utils import as_classification_dataset
 from avalanche.training.determinism.rng_manager import RNGManager
 
-from avalanche_pnr.benchmarks.in_memory import in_memory
+from avalanche_pnr.benchmarks.reading.in_memory import in_memory
 from avalanche_pnr.export import export_backbone, load_backbone
 from avalanche_pnr.files import load_state, previous, save_state
 from avalanche_pnr.learner.builders import (

@@ -266,6 +266,13 @@ class SelfSupervisedMethod(nn.Module, ABC):
                 f"{batch_size}: BatchNorm and negatives compare images of a batch"
             )
 
+    def check_experience(self, images: int) -> None:
+        """Warn of settings that do not fit the size of an experience.
+
+        Args:
+            images: In the experience that is about to be trained on.
+        """
+
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any
     ) -> None:

@@ -1,5 +1,6 @@
 """MoCo V2+: momentum contrast with a symmetric loss."""
 
+import warnings
 from collections.abc import Iterable
 from typing import Literal
 
@@ -71,6 +72,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         )
         self.set_contrast(temperature, distillation_temperature, pseudo_negatives)
         self.past_queue_start = past_queue_start
+        self._has_warned = False
         self.queue = Queue(queue_length, projection_dim)
         self.past_queue = Queue(queue_length, projection_dim)
 
@@ -133,6 +135,19 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         """Refuse batches below 2 images or above the queue's length."""
         super().check_batch_size(batch_size)
         self.queue.check_batch_size(batch_size)
+
+    def check_experience(self, images: int) -> None:
+        """Warn, once, of queues longer than the experience."""
+        if images < len(self.queue) and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"queue_length={len(self.queue)} is {len(self.queue) / images:.1f} "
+                f"times the {images} images of the experience: the queues hold each "
+                "image several times, as a negative of itself; a queue_length of at "
+                f"most {images} (method.queue_length={images} on the command line) "
+                "trains better",
+                stacklevel=2,
+            )
 
     def _q_and_k(self, output: Tensor) -> tuple[Tensor, Tensor]:
         q, k = output.chunk(2, dim=-1)

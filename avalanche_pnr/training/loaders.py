@@ -21,6 +21,7 @@ class TrainingLoaders:
     dataloader: Any
     device: torch.device
     experience: Any
+    model: Any
     replica: Replica
     train_epochs: int
     train_mb_size: int
@@ -46,6 +47,7 @@ class TrainingLoaders:
                 f"images, less than one batch of {self.train_mb_size}: lower "
                 "train_mb_size, or train(..., drop_last=False)"
             )
+        self.model.check_experience(images)
         pin_memory = self.device.type == "cuda" and kwargs.get("num_workers", 0) > 0
         super().make_train_dataloader(  # type: ignore[misc]
             **{"pin_memory": pin_memory, **kwargs, "drop_last": drop_last}

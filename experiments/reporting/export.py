@@ -10,7 +10,7 @@ from math import isfinite
 from experiments.reporting.rows import Row
 from experiments.reporting.summaries import Summary
 from experiments.reporting.table import Column, Table
-from experiments.reporting.tables import difference
+from experiments.reporting.tables import BASELINE, difference
 
 CSV_COLUMNS = (
     "setting",
@@ -38,7 +38,8 @@ def csv_table(rows: Sequence[Row]) -> str:
     writer.writerow(CSV_COLUMNS)
     for row in rows:
         for measure, values in row.values.items():
-            total, gain = Summary.of(values.values()), difference(rows, row, measure)
+            total = Summary.of(values.values())
+            gain = difference(rows, row, measure, to=BASELINE)
             gains = (gain.mean, gain.low, gain.high) if gain else ("", "", "")
             seeds = " ".join(map(str, values))
             what = (row.setting, row.name, measure.title, measure.probe)

@@ -16,10 +16,11 @@ STREAMS = {
 
 def title(runs: Sequence[Run]) -> str:
     """Method, data, length of the stream and seeds, in one line."""
+    judged = ", judged on validation images" if _validated(runs) else ""
     return (
         f"{each(runs, lambda run: _target(run, 'method'))} on "
         f"{each(runs, lambda run: run.config['data']['name'])}, "
-        f"{_experiences(runs)}, {_seeds(runs)}"
+        f"{_experiences(runs)}, {_seeds(runs)}{judged}"
     )
 
 
@@ -32,9 +33,9 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
         "Images": "; ".join(images(runs)),
         "Training": each(runs, _training),
         "Numbers": f"{_seeds(runs)}; mean and sample standard deviation where there "
-        "are several. All accuracies are of test data, from one classifier over all "
-        "classes, without masking; only the task-aware ones let just the classes of "
-        "the experience compete.",
+        f"are several. All accuracies are of {_judged_on(runs)}, from one classifier "
+        "over all classes, without masking; only the task-aware ones let just the "
+        "classes of the experience compete.",
     }
     return {heading: text for heading, text in found.items() if text}
 
@@ -61,6 +62,7 @@ def warnings(groups: Sequence[Group]) -> list[str]:
     lists = each(runs, lambda run: run.config["data"].get("classes") or "")
     return [
         *([f"class list: {lists}"] if lists else []),
+        *([f"accuracies are of {_judged_on(runs)}"] if _validated(runs) else []),
         *caveats(runs),
         *(images(runs) if touched else []),
         *dict.fromkeys(sentence for run in runs for sentence in _not_told(run)),
@@ -71,6 +73,21 @@ def warnings(groups: Sequence[Group]) -> list[str]:
 def each(runs: Iterable[Run], what: Callable[[Run], Any]) -> str:
     """The value of a setting, or the values that a sweep went through."""
     return ", ".join(dict.fromkeys(str(what(run)) for run in runs))
+
+
+def _validated(runs: Sequence[Run]) -> bool:
+    """Whether some were judged on images held out of training."""
+    return any(run.config.get("validation") for run in runs)
+
+
+def _judged_on(runs: Sequence[Run]) -> str:
+    if not _validated(runs):
+        return "test data"
+    part = each(runs, lambda run: run.config.get("validation"))
+    return (
+        f"images held out of training (validation={part}), to choose settings by, and "
+        "not of the test data"
+    )
 
 
 def _seeds(runs: Sequence[Run]) -> str:

@@ -1,6 +1,6 @@
 """Means over seeds and how far to trust them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan, sqrt
 from statistics import fmean, stdev
@@ -38,11 +38,29 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences with its confidence interval, in percentage points."""
+    """Mean of paired differences with its confidence interval, in percentage points.
+
+    With a single pair there is no interval: its ends are NaN.
+    """
 
     mean: float
     low: float
     high: float
+    n: int
+
+    @classmethod
+    def of(cls, points: Sequence[float]) -> "Difference":
+        """Student's t interval of the mean of some differences."""
+        mean, n = fmean(points), len(points)
+        if n == 1:
+            return cls(mean, nan, nan, n)
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(points) / sqrt(n)
+        return cls(mean, mean - half, mean + half, n)
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether it is more than chance between seeds."""
+        return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
         low, high = _signless_zero(self.low), _signless_zero(self.high)
@@ -61,13 +79,22 @@ def paired_difference(
     Returns:
         The difference, or None with less than two common seeds or undefined values.
     """
-    common = values.keys() & baseline.keys()
-    gains = [100 * (values[seed] - baseline[seed]) for seed in sorted(common)]
-    if len(gains) < 2 or not all(map(isfinite, gains)):
-        return None
-    mean, error = fmean(gains), stdev(gains) / sqrt(len(gains))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(gains) - 1)) * error
-    return Difference(mean, mean - half, mean + half)
+    points = paired_points(values, baseline)
+    return Difference.of(points) if len(points) > 1 else None
+
+
+def paired_points(
+    values: Mapping[int, float], baseline: Mapping[int, float]
+) -> list[float]:
+    """Differences of the common seeds, in percentage points; none if one is undefined.
+
+    Args:
+        values: Fractions by seed.
+        baseline: Fractions by seed to compare with.
+    """
+    common = sorted(values.keys() & baseline.keys())
+    points = [100 * (values[seed] - baseline[seed]) for seed in common]
+    return points if all(map(isfinite, points)) else []
 
 
 def _signless_zero(value: float) -> str:

@@ -35,6 +35,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     trained = [row for row in rows if is_learner(row.name)]
     over_stream = [m for m in found if m.title in DEFINITIONS]
     compared = [m for m in found if m.title in (AVERAGE, FORGETTING)]
+    last = _compared_with_all(rows)
     each = [
         _table(
             "Accuracy after the last experience, in percent",
@@ -53,7 +54,14 @@ def tables(rows: Sequence[Row]) -> list[Table]:
             "a 95 % confidence interval (Student's t)",
             [row for row in rows if row.name != BASELINE],
             compared,
-            difference_to(rows),
+            difference_cells(rows, to=BASELINE),
+        ),
+        _table(
+            f"Difference of {last} from each other of the same seed, in percentage "
+            "points, with a 95 % confidence interval (Student's t)",
+            [row for row in trained if row.name != last],
+            compared if last else [],
+            difference_cells(rows, of=last),
         ),
         _table(
             "Accuracy on data sets never seen, in percent",
@@ -73,13 +81,19 @@ def essential_table(rows: Sequence[Row]) -> Table:
     main = {m.probe for m in compared or averages[:1]}
     others = [m for m in averages if m.probe not in main]
     first = [m for m in averages if m.probe in main]
-    last = [m for m in found if m.title in (FORGETTING, PLASTICITY)]
+    further = [m for m in found if m.title in (FORGETTING, PLASTICITY)]
     notes = {**DEFINITIONS, **IN_THE_END}
-    table = _table("", rows, [*first, *others[:1], *last], notes=notes)
-    gains = _table("", rows, first, difference_to(rows))
-    heads = (f"difference from {BASELINE}", ", 95 % interval")
-    columns = [Column(heads[0], c.probe + heads[1], c.cells) for c in gains.columns]
-    return Table("", table.labels, table.learners, table.columns + columns, table.notes)
+    table = _table("", rows, [*first, *others[:1], *further], notes=notes)
+    last = _compared_with_all(rows)
+    heads = {f"difference from {BASELINE}": difference_cells(rows, to=BASELINE)}
+    if last:
+        heads[f"{last} minus this"] = difference_cells(rows, of=last)
+    gains = [
+        Column(head, f"{column.probe}, 95 % interval", column.cells)
+        for head, cell in heads.items()
+        for column in _table("", rows, first, cell).columns
+    ]
+    return Table("", table.labels, table.learners, table.columns + gains, table.notes)
 
 
 def summary(row: Row, measure: Measure) -> str:
@@ -87,18 +101,47 @@ def summary(row: Row, measure: Measure) -> str:
     return str(Summary.of(row.of(measure).values()))
 
 
-def difference(rows: Sequence[Row], row: Row, measure: Measure) -> Difference | None:
-    """The gain over finetuning in the same setting and with the same seeds."""
-    same = (each for each in rows if each.name == BASELINE and each is not row)
-    baseline = next((each for each in same if each.setting == row.setting), None)
-    if baseline is None:
+def difference(
+    rows: Sequence[Row], row: Row, measure: Measure, of: str = "", to: str = ""
+) -> Difference | None:
+    """What one row is above another in the same setting and with the same seeds.
+
+    Args:
+        rows: All rows.
+        row: The row that is asked for.
+        measure: The figure that is compared.
+        of: Name of the row that is compared; by default ``row``.
+        to: Name of the row that it is compared with; by default ``row``.
+
+    Returns:
+        Their difference; None for a row and itself, and with less than two seeds.
+    """
+    ours, theirs = (_beside(rows, row, name or row.name) for name in (of, to))
+    if ours is None or theirs is None or ours is theirs:
         return None
-    return paired_difference(row.of(measure), baseline.of(measure))
+    return paired_difference(ours.of(measure), theirs.of(measure))
 
 
-def difference_to(rows: Sequence[Row]) -> Cell:
-    """Cells with the gain over finetuning."""
-    return lambda row, measure: str(difference(rows, row, measure) or NOT_MEASURED)
+def difference_cells(rows: Sequence[Row], of: str = "", to: str = "") -> Cell:
+    """Cells with differences, as of :func:`difference`."""
+    return lambda row, measure: str(
+        difference(rows, row, measure, of, to) or NOT_MEASURED
+    )
+
+
+def _beside(rows: Sequence[Row], row: Row, name: str) -> Row | None:
+    """The row of a name in the same setting."""
+    if row.name == name:
+        return row
+    same = (each for each in rows if each.name == name)
+    return next((each for each in same if each.setting == row.setting), None)
+
+
+def _compared_with_all(rows: Sequence[Row]) -> str:
+    """The last regularizer, where there are others than the baseline."""
+    learners = dict.fromkeys(row.name for row in rows if is_learner(row.name))
+    others = [name for name in learners if name != BASELINE]
+    return others[-1] if len(others) > 1 else ""
 
 
 def _found(rows: Sequence[Row]) -> list[Measure]:

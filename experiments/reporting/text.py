@@ -1,7 +1,7 @@
 """The table as a terminal shows it."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from experiments.reporting.rows import Row
 from experiments.reporting.table import Table
@@ -20,6 +20,11 @@ def text_table(rows: Sequence[Row]) -> str:
     lines = zip(*[["", ""], *heads], strict=True)
     body = zip(_labels(rows), *(column.cells for column in table.columns), strict=True)
     return "\n".join([*_aligned([*lines, *body]), *_notes(table)])
+
+
+def paragraphs(texts: Iterable[str]) -> list[str]:
+    """Texts in lines of a terminal's width."""
+    return [textwrap.fill(text, WIDTH, subsequent_indent=GAP) for text in texts]
 
 
 def _labels(rows: Sequence[Row]) -> list[str]:
@@ -43,4 +48,4 @@ def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
 
 def _notes(table: Table) -> list[str]:
     notes = [f"{title}: {meaning}" for title, meaning in table.notes.items()]
-    return ["", *(textwrap.fill(note, WIDTH, subsequent_indent=GAP) for note in notes)]
+    return ["", *paragraphs(notes)]

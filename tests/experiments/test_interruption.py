@@ -156,3 +156,31 @@ def test_processes_that_load_images_outlive_signals_and_end_with_the_run() -> No
         process.join(0.2)
         assert process.is_alive()
     assert not process.is_alive()
+
+
+def test_a_terminal_that_is_closed_ends_a_run_unless_that_is_ignored() -> None:
+    with pytest.raises(InterruptedRunError, match="SIGHUP"), Interruption():
+        send(signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with Interruption() as interruption:
+            send(signal.SIGHUP)
+        assert interruption.requested is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_one_that_is_told_twice_stops_as_if_told_once() -> None:
+    with Interruption(patient=True) as interruption, ExitStack() as training:
+        training.enter_context(interruption.noted())
+        send(signal.SIGINT, signal.SIGTERM)
+        with pytest.raises(InterruptedRunError):
+            training.close()
+
+
+@pytest.mark.parametrize("moment", [while_a_process_is_forked, Finalized])
+def test_one_that_is_told_twice_loses_no_signal_that_python_drops(
+    moment: Callable[[], object],
+) -> None:
+    with pytest.raises(InterruptedRunError), Interruption(patient=True):
+        wait_after(moment)

@@ -21,7 +21,7 @@ RUN = [
     "stream.experiences=3",
     "representation_images=20",
 ]
-QUICK_PROBE = "probes.main.epochs=5"
+QUICK_PROBE = ["probe=linear", "probes.main.epochs=5"]
 
 
 def experiments(*arguments: str, module: str = "") -> subprocess.CompletedProcess[str]:
@@ -42,8 +42,10 @@ SWEEP = ["regularizers=[pnr]", "references=[random backbone]", "seed=0,1"]
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ablation of the pseudo-negatives, two seeds of two values."""
     out = tmp_path_factory.mktemp("sweep") / "all"
-    ablation = "method.pseudo_negatives=both,neither"
-    done = experiments("--multirun", *RUN, QUICK_PROBE, ablation, *SWEEP, f"out={out}")
+    ablation = ["method=simclr", "method.pseudo_negatives=both,neither"]
+    done = experiments(
+        "--multirun", *RUN, *QUICK_PROBE, *ablation, *SWEEP, f"out={out}"
+    )
     assert done.returncode == 0, done.stderr
     return out
 
@@ -51,7 +53,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "all"
-    done = experiments("--multirun", *RUN, QUICK_PROBE, f"out={out}", "seed=0,1")
+    done = experiments("--multirun", *RUN, *QUICK_PROBE, f"out={out}", "seed=0,1")
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^random backbone +\d", done.stdout, re.M)) == 2
     return out
@@ -152,7 +154,9 @@ def test_the_settings_of_a_sweep_change_what_is_trained(sweep: Path) -> None:
 def test_another_configuration_is_refused_and_the_run_untouched(runs: Path) -> None:
     folder = seeds(runs)[0]
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    done = experiments(*RUN, "probes.main.epochs=6", f'out="{folder}"')
+    done = experiments(
+        *RUN, "probe=linear", "probes.main.epochs=6", "seeds=1", f'out="{folder}"'
+    )
     assert done.returncode != 0
     assert "(probes.main.epochs is 5 there and 6 here): give the same" in done.stderr
     assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
@@ -161,7 +165,7 @@ def test_another_configuration_is_refused_and_the_run_untouched(runs: Path) -> N
 def test_a_finished_run_prints_its_report_again(runs: Path) -> None:
     folder = seeds(runs)[0]
     before = (folder / "results.jsonl").read_bytes()
-    done = experiments(*RUN, QUICK_PROBE, f'out="{folder}"', "workers=1")
+    done = experiments(*RUN, *QUICK_PROBE, f'out="{folder}"', "seeds=1", "workers=1")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^pnr +\d", done.stdout, re.M)
     assert "epoch" not in done.stderr  # nothing is trained

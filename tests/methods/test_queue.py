@@ -1,8 +1,12 @@
+import warnings
+
 import pytest
 import torch
+from avalanche.benchmarks import CLScenario
 from torch.nn.functional import normalize
 
 from avalanche_pnr.methods import Queue
+from tests.conftest import Strategy, tiny_moco
 
 
 def test_starts_as_random_unit_vectors_that_differ_between_views() -> None:
@@ -74,3 +78,23 @@ def test_fill_keeps_the_buffers_type() -> None:
 def test_an_empty_queue_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match=f"queue_length must be .* got {length}"):
         Queue(length, 2)
+
+
+def test_a_queue_longer_than_an_experience_is_warned_of_once(
+    benchmark_of_digits: CLScenario, make_strategy: Strategy
+) -> None:
+    strategy = make_strategy(tiny_moco(queue_length=72))
+    with pytest.warns(UserWarning, match="queue_length=72 is 1.5 times the 48 images"):
+        strategy.train(benchmark_of_digits.train_stream[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        strategy.train(benchmark_of_digits.train_stream[1])
+
+
+def test_a_queue_as_long_as_an_experience_is_fine(
+    benchmark_of_digits: CLScenario, make_strategy: Strategy
+) -> None:
+    strategy = make_strategy(tiny_moco(queue_length=48))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        strategy.train(benchmark_of_digits.train_stream[0])

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 from torch.optim.lr_scheduler import MultiStepLR
 
-from avalanche_pnr.benchmarks.progress import progress
+from avalanche_pnr.benchmarks.reading.progress import progress
 from avalanche_pnr.evaluation.probes.base import (
     FeatureProbe,
     LinearReadout,

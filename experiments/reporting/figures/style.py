@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.names import JOINT, RANDOM, RAW, SINGLE
-from experiments.trials import Trial, is_learner
+from experiments.trials import Trial, is_learner, is_trained
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 COLOURS = (
@@ -57,7 +57,8 @@ def draw_series(
 ) -> bool:
     """Draw a curve for each learner, a level for each reference.
 
-    Curves are means over the trials, with a band of one sample deviation.
+    Both are means over the trials; what was trained has a band of one sample
+    deviation.
 
     Returns:
         Whether there was a curve.
@@ -69,8 +70,7 @@ def draw_series(
             _curve(axes, lines, looks[name], name)
             curves += 1
         elif lines:
-            level = np.mean([value for line in lines for value in line.values()])
-            axes.axhline(level, lw=1.2, label=name, zorder=1, **LEVELS[name])
+            _level(axes, lines, name)
     tidy(axes)
     return curves > 0
 
@@ -111,6 +111,15 @@ def wrapped(text: str, inches: float) -> str:
     """Text in lines of at most a width, broken at spaces and after underscores."""
     lines = textwrap.fill(text.replace("_", "_ "), max(int(inches * CHARACTERS), 8))
     return lines.replace("_ ", "_")
+
+
+def _level(axes: Any, lines: list[dict[int, float]], name: str) -> None:
+    levels = np.array([np.mean(list(line.values())) for line in lines])
+    mean, look = levels.mean(), LEVELS[name]
+    axes.axhline(mean, lw=1.2, label=name, zorder=1, **look)
+    if len(levels) > 1 and is_trained(name):
+        low, high = mean - levels.std(ddof=1), mean + levels.std(ddof=1)
+        axes.axhspan(low, high, color=look["color"], alpha=0.08, lw=0, zorder=0)
 
 
 def _curve(

@@ -1,0 +1,37 @@
+"""Errors that tell what is wrong with the data or the settings."""
+
+from hydra.errors import InstantiationException
+
+from avalanche_pnr.benchmarks.reading.file_images import UnreadableImageError
+
+EXPECTED = (InstantiationException, ValueError, OSError, FloatingPointError)
+"""What is answered with one sentence, without a traceback."""
+
+
+def sentence(error: BaseException) -> str:
+    """What an error says, without the frames that its way here has put around it."""
+    if isinstance(error, InstantiationException) and error.__cause__:
+        error = error.__cause__
+    text = str(error).strip() or repr(error)
+    if not text.startswith("Caught "):
+        return text
+    # From a data loader's process there comes a traceback, the message at its end.
+    name = f"{type(error).__module__}.{type(error).__qualname__}: "
+    return text.splitlines()[-1].removeprefix(name)
+
+
+def way_on(error: BaseException, continue_with: str) -> str:
+    """What helps after an error that ended a run, as the end of a sentence.
+
+    Args:
+        error: The error.
+        continue_with: The command that goes on where the run stopped.
+    """
+    if isinstance(error, UnreadableImageError):
+        # Without the image it is another run, which the folder refuses.
+        return (
+            "; to leave it out, also choose another out=; once it is replaced, "
+            f"{continue_with}"
+        )
+    # Of the machine, or of the settings.
+    return f"; {continue_with}" if isinstance(error, OSError) else ""

@@ -1,0 +1,216 @@
+"""Seeds of one command side by side, each a run in a process of its own."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from experiments.continuing import create
+from experiments.failures import EXPECTED, sentence, way_on
+from experiments.interruption import InterruptedRunError, Interruption, unblock
+from experiments.messages import (
+    Advanced,
+    Begun,
+    Failed,
+    Message,
+    Mouth,
+    RemoteBar,
+    Said,
+    Warned,
+)
+from experiments.progress import BarOfSeeds
+from experiments.run import Comparison
+
+POLL_SECONDS = 0.2
+"""How often to look whether the command is asked to end."""
+
+
+class FailedSeedsError(ValueError):
+    """Some seeds have failed, and the others have ended.
+
+    Args:
+        failed: Which.
+        count: How many there are in all.
+    """
+
+    def __init__(self, failed: Sequence[int], count: int) -> None:
+        names = ", ".join(map(str, failed))
+        super().__init__(f"{len(failed)} of {count} seeds failed: {names}")
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """What one process runs.
+
+    Attributes:
+        seed: Its seed.
+        config: Composed configuration of this seed alone.
+        command: Arguments that run it alone.
+        out: Its folder.
+        continue_with: Says how the whole command is continued.
+    """
+
+    seed: int
+    config: DictConfig
+    command: list[str]
+    out: Path
+    continue_with: str
+
+
+class SeedRuns:
+    """Runs some seeds, a number of them at a time, with one progress bar.
+
+    Args:
+        runs: The seeds, in the order in which they are begun.
+        jobs: How many run at a time; several have one thread each.
+        interruption: Of this process; what it notes is passed on to the seeds.
+    """
+
+    def __init__(
+        self, runs: Sequence[SeedRun], jobs: int, interruption: Interruption
+    ) -> None:
+        self.jobs = jobs
+        self.interruption = interruption
+        self._all = len(runs)
+        self._waiting = deque(runs)
+        self._at_work: dict[Connection, tuple[SeedRun, BaseProcess]] = {}
+        self._failures: dict[int, str] = {}
+        self._warnings: set[str] = set()
+        self._told_to_end = False
+        self._bar: Any = BarOfSeeds(
+            total=0, unit="epoch", delay=1, miniters=1, leave=False
+        )
+
+    def run(self) -> list[int]:
+        """Run them; the others go on when one fails.
+
+        Returns:
+            The seeds that have failed.
+
+        Raises:
+            InterruptedRunError: If this process is asked to end; all seeds are saved.
+            ValueError: If a seed is refused before any has begun, and so all of them.
+        """
+        with self._bar, self.interruption.noted():
+            try:
+                while self._waiting or self._at_work:
+                    self._pass_signal_on()
+                    self._begin()
+                    for ear in wait(list(self._at_work), POLL_SECONDS):
+                        assert isinstance(ear, Connection)
+                        self._hear(ear)
+            finally:
+                for _, process in self._at_work.values():
+                    process.kill()
+        return list(self._failures)
+
+    def _pass_signal_on(self) -> None:
+        """Let all seeds save and end, if this process is asked to."""
+        if self._told_to_end or self.interruption.requested is None:
+            return
+        self._told_to_end = True
+        self._waiting.clear()
+        for _, process in self._at_work.values():
+            process.terminate()
+
+    def _begin(self) -> None:
+        """Begin as many seeds as there is room for."""
+        while self._waiting and len(self._at_work) < self.jobs:
+            run, one_thread = self._waiting.popleft(), self.jobs > 1
+            context = _context(run, one_thread)
+            ear, mouth = context.Pipe(duplex=False)
+            arguments = run, one_thread, mouth, os.getpid()
+            process = context.Process(target=_run, args=arguments)
+            process.start()
+            mouth.close()
+            self._at_work[ear] = run, process
+
+    def _hear(self, ear: Connection) -> None:
+        """Take a message, or leave of a process that has ended."""
+        run, process = self._at_work[ear]
+        try:
+            message: Message = ear.recv()
+        except EOFError:
+            del self._at_work[ear]
+            process.join()
+            if process.exitcode and not self._told_to_end:
+                self._failures.setdefault(run.seed, _cause(process.exitcode))
+                failure = self._failures[run.seed]
+                self._bar.write(f"seed {run.seed}: error: {failure}", file=sys.stderr)
+        else:
+            self._take(run, message)
+
+    def _take(self, run: SeedRun, message: Message) -> None:
+        match message:
+            case Begun(epochs):
+                self._bar.total = epochs * self._all
+                self._bar.refresh()
+            case Advanced(epochs):
+                self._bar.update(epochs)
+            case Said(text):
+                self._bar.write(f"seed {run.seed}, {text}")
+            case Warned(text):
+                if text not in self._warnings:
+                    self._bar.write(text, file=sys.stderr)
+                self._warnings.add(text)
+            case Failed(text):
+                if not self._bar.total:
+                    raise ValueError(text)
+                self._failures[run.seed] = text
+
+
+def _context(run: SeedRun, one_thread: bool) -> Any:
+    """What starts a process: a fork of this one, which has imported all, or anew.
+
+    A GPU, threads of OpenMP and the libraries of other systems do not survive a fork.
+    """
+    on_cpu = str(run.config.device).startswith("cpu")
+    one_thread = one_thread or torch.get_num_threads() == 1
+    forks = sys.platform == "linux" and on_cpu and one_thread
+    return multiprocessing.get_context("fork" if forks else "spawn")
+
+
+def _run(run: SeedRun, one_thread: bool, connection: Connection, command: int) -> None:
+    """Run one seed; the main function of its process."""
+    import experiments.__main__  # noqa: F401  (registers the resolvers)
+
+    mouth = Mouth(connection, command)
+    warnings.showwarning = mouth.warn
+    if one_thread:
+        torch.set_num_threads(1)
+    try:
+        with Interruption(patient=True):
+            unblock()
+            bar = partial(RemoteBar, mouth)
+            comparison = Comparison(run.config, run.command, run.out, bar, patient=True)
+            create(run.out)
+            comparison.run()
+    except InterruptedRunError as stop:
+        sys.exit(128 + stop.number)
+    except EXPECTED as error:
+        mouth.tell(Failed(f"{sentence(error)}{way_on(error, run.continue_with)}"))
+        sys.exit(1)
+
+
+def _cause(code: int) -> str:
+    """Why a process has ended that does not say so."""
+    if code < 0:
+        return (
+            f"its process was ended by {signal.Signals(-code).name}: memory may be "
+            "short, lower jobs"
+        )
+    if code > 128:
+        return f"its process was stopped by {signal.Signals(code - 128).name}"
+    return f"its process has ended with status {code}, as said above"

@@ -1,0 +1,96 @@
+"""A run, or those of several seeds, checked as far as can be before training."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from avalanche_pnr.distributed import from_first, rank
+from experiments.continuing import create, is_finished
+from experiments.interruption import Interruption
+from experiments.jobs import how_to_continue, own_command
+from experiments.names import CONFIG
+from experiments.parallel import FailedSeedsError, SeedRun, SeedRuns
+from experiments.report import write_report
+from experiments.run import Comparison
+from experiments.seed_list import (
+    jobs_at_a_time,
+    runs_alone,
+    seed_config,
+    seed_folder,
+    seeds_of,
+)
+
+
+def prepared(
+    config: DictConfig, out: Path, interruption: Interruption
+) -> Callable[[], None]:
+    """Check what is asked for, and write nothing.
+
+    Args:
+        config: Composed configuration.
+        out: Folder of the run, or of the folders of several seeds.
+        interruption: Of this process.
+
+    Returns:
+        What trains as far as that has not been done, and prints the report.
+
+    Raises:
+        ValueError: If data and settings do not fit together, or the folder holds
+            something else.
+        OSError: If the folder cannot be used.
+    """
+    if runs_alone(config):
+        return _one_run(config, out)
+    return _several_seeds(config, out, interruption)
+
+
+def _one_run(config: DictConfig, out: Path) -> Callable[[], None]:
+    command, comparison = own_command(out), None
+    if not from_first(lambda: is_finished(out, config, command)):
+        comparison = Comparison(config, command, out)
+        from_first(lambda: create(out))
+
+    def train() -> None:
+        if comparison is not None:
+            comparison.run()
+        if rank() == 0:
+            print(write_report([out], out))
+
+    return train
+
+
+def _several_seeds(
+    config: DictConfig, out: Path, interruption: Interruption
+) -> Callable[[], None]:
+    if (out / CONFIG).exists():
+        raise FileExistsError(
+            f"{out} holds the run of one seed (seeds=1): choose another out= for "
+            "several"
+        )
+    runs = [_seed_run(config, out, seed) for seed in seeds_of(config)]
+    rest = [run for run in runs if not is_finished(run.out, run.config, run.command)]
+    jobs, note = jobs_at_a_time(config, len(rest))
+
+    def train() -> None:
+        if note:
+            print(note, file=sys.stderr)
+        failed = SeedRuns(rest, jobs, interruption).run()
+        if ended := [run.out for run in runs if run.seed not in failed]:
+            print(write_report(ended, out))
+        if failed:
+            raise FailedSeedsError(failed, len(runs))
+
+    return train
+
+
+def _seed_run(config: DictConfig, out: Path, seed: int) -> SeedRun:
+    folder = seed_folder(out, seed)
+    return SeedRun(
+        seed,
+        seed_config(config, out, seed),
+        own_command(folder, seed),
+        folder,
+        how_to_continue(config),
+    )

@@ -1,0 +1,181 @@
+"""What the numbers of a report show, in words that are computed from them."""
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from math import isfinite, nan
+from statistics import fmean
+
+from experiments.names import JOINT, RANDOM, RAW
+from experiments.reporting.measures import FORGETTING, accuracy, over_stream
+from experiments.reporting.rows import Values, by_seed
+from experiments.reporting.summaries import Difference, Summary, paired_points
+from experiments.reporting.tables import BASELINE
+from experiments.sweep import Group
+from experiments.trials import is_learner
+
+SPOKEN = {
+    "finetune": "finetuning",
+    "cassle": "CaSSLe",
+    "pnr": "PNR",
+    "pfr": "PFR",
+    "less_forget": "Less-Forget",
+    "er": "ER",
+    "der": "DER",
+    "lump": "LUMP",
+    "osiris": "Osiris",
+    "ewc": "EWC",
+    JOINT: "joint training",
+    RANDOM: "the random backbone",
+    RAW: "raw pixels",
+}
+"""Regularizers and references as a sentence names them."""
+
+NO_GAIN = (
+    "no regularizer can show a gain; a narrower backbone, more epochs or fewer classes "
+    "an experience would"
+)
+ONE_SEED = "one seed cannot tell whether any of this is chance: seeds=3 runs three"
+
+
+def conclusions(groups: Sequence[Group]) -> list[str]:
+    """Sentences on what is better than what, and on how much there was to gain."""
+    found = [
+        f"{group.label}: {sentence}" if group.label else sentence
+        for group in groups
+        for sentence in (*_comparisons(group), *_headroom(group))
+    ]
+    seeds = {trial.seed for group in groups for trial in group.trials}
+    return [*found, ONE_SEED] if found and len(seeds) == 1 else found
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One regularizer or reference beside another, on the seeds that both have.
+
+    Attributes:
+        name: The one.
+        other: What it is compared with.
+        gain: Its average accuracy minus that of the other.
+        kept: What it forgets minus what the other does; None where not defined.
+        forgets: What each of the two forgets, in points.
+    """
+
+    name: str
+    other: str
+    gain: Difference
+    kept: Difference | None
+    forgets: tuple[float, float]
+
+    @classmethod
+    def of(cls, group: Group, name: str, other: str) -> "Contrast | None":
+        """Compare, if there is a seed that has both."""
+        gain = _difference(*(_accuracy(group, each) for each in (name, other)))
+        if gain is None:
+            return None
+        own, others = (_forgetting(group, each) for each in (name, other))
+        common = own.keys() & others.keys()
+        forgets = _mean(own, common), _mean(others, common)
+        spoken = SPOKEN.get(name, name), SPOKEN.get(other, other)
+        return cls(*spoken, gain, _difference(own, others), forgets)
+
+    def __str__(self) -> str:
+        """What of it is more than chance between seeds."""
+        forgets = "forgets {:.1f} points instead of {:.1f}".format(*self.forgets)
+        amounts = "{:.1f} and {:.1f} points".format(*self.forgets)
+        clear = self.gain.excludes_zero or self.gain.n == 1
+        head = self.ends if clear else self.cannot_be_told
+        if self.kept is None:
+            return head
+        if self.kept.n == 1 or self.kept.excludes_zero:
+            return f"{head}{' and' if clear else ', but'} {forgets}"
+        if clear:
+            return f"{head}; that they forget {amounts} may be chance"
+        return f"{head}, nor by what they forget ({amounts})"
+
+    @property
+    def ends(self) -> str:
+        """How far it ends above the other, with the interval of several seeds."""
+        gain, side = self.gain, "below" if self.gain.mean < 0 else "above"
+        text = f"{self.name} ends {abs(gain.mean):.1f} points {side} {self.other}"
+        if gain.n == 1:
+            return text
+        low, high = (gain.low, gain.high) if gain.mean > 0 else (-gain.high, -gain.low)
+        return f"{text} ({low:.1f} to {high:.1f}, {gain.n} seeds)"
+
+    @property
+    def cannot_be_told(self) -> str:
+        """That the difference may be chance."""
+        low, high, n = self.gain.low, self.gain.high, self.gain.n
+        return (
+            f"{self.name} cannot be told from {self.other} by accuracy "
+            f"({low:+.1f} to {high:+.1f} points, {n} seeds)"
+        )
+
+
+def _comparisons(group: Group) -> Iterator[str]:
+    """The last regularizer beside all others, and all beside the baseline."""
+    learners = [name for name in group.names if is_learner(name)]
+    if len(learners) < 2:
+        return
+    baseline = BASELINE if BASELINE in learners else learners[0]
+    *before, last = [name for name in learners if name != baseline]
+    pairs = [(last, baseline), *((last, each) for each in before)]
+    for name, other in [*pairs, *((each, baseline) for each in before)]:
+        if (contrast := Contrast.of(group, name, other)) is not None:
+            yield str(contrast)
+
+
+def _headroom(group: Group) -> Iterator[str]:
+    """How much there was to gain, and to be kept."""
+    if not any(map(is_learner, group.names)):
+        return
+    if BASELINE not in group.names:
+        yield f"what there was to gain is unknown: add {BASELINE} to regularizers"
+        return
+    yield from _room_above(group)
+    forgets = _forgetting(group, BASELINE)
+    kept = _difference(forgets, dict.fromkeys(forgets, 0.0))
+    if kept is not None:
+        amount = f"finetuning forgets {Summary.of(forgets.values())} points"
+        lost = kept.n == 1 or kept.excludes_zero
+        yield f"{amount}" if lost else f"{amount} here: {NO_GAIN}"
+
+
+def _room_above(group: Group) -> Iterator[str]:
+    """Joint training beside finetuning; without it, finetuning beside no training."""
+    joint = Contrast.of(group, JOINT, BASELINE)
+    if joint is not None:
+        clear = joint.gain.n == 1 or joint.gain.low > 0
+        yield f"headroom: {joint.ends}" if clear else f"{joint.ends}: {NO_GAIN}"
+        return
+    untrained = [Contrast.of(group, BASELINE, name) for name in (RANDOM, RAW)]
+    ends = [contrast.ends for contrast in untrained if contrast is not None]
+    if not ends:
+        yield f"what there was to gain is unknown: add {JOINT} to regularizers"
+        return
+    yield f"without joint training to tell the headroom, {', and '.join(ends)}"
+    random = untrained[0]
+    if random is not None and random.gain.n > 1 and random.gain.low <= 0:
+        yield f"little was learned that could be forgotten: {NO_GAIN}"
+
+
+def _accuracy(group: Group, name: str) -> Values:
+    return by_seed(group.trials, name, accuracy(group.probe))
+
+
+def _forgetting(group: Group, name: str) -> Values:
+    """What is forgotten, of the seeds where that is defined."""
+    (measure,) = (m for m in over_stream(group.probe) if m.title == FORGETTING)
+    found = by_seed(group.trials, name, measure)
+    return {seed: value for seed, value in found.items() if isfinite(value)}
+
+
+def _difference(values: Values, baseline: Values) -> Difference | None:
+    """The paired difference, of a single seed too."""
+    points = paired_points(values, baseline)
+    return Difference.of(points) if points else None
+
+
+def _mean(values: Values, seeds: Set[int]) -> float:
+    """In percentage points."""
+    return 100 * fmean(values[seed] for seed in seeds) if seeds else nan
