@@ -52,9 +52,7 @@ def _is_number(value: Any) -> bool:
 
 
 TEXT = Kind(_is_text, "text")
-NUMBER = Kind(
-    _is_number, f"a number up to {LARGEST:g}, or NaN where it is not defined"
-)
+NUMBER = Kind(_is_number, f"a number up to {LARGEST:g}, or NaN where it is not defined")
 FIELDS = {
     "metric": TEXT,
     "value": NUMBER,
@@ -82,7 +80,9 @@ def misfits(values: Mapping[str, Any], kinds: Mapping[str, Kind]) -> list[str]:
 
 def shortened(value: Any) -> str:
     """A value of unknown size as a message shows it."""
-    text = ascii(value) if isinstance(value, str | int | float) else type(value).__name__
+    text = (
+        ascii(value) if isinstance(value, str | int | float) else type(value).__name__
+    )
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
