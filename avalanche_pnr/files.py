@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import torch
-
 VERSION = 1
 """Of the states that this release writes."""
 
@@ -109,6 +107,8 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
     Raises:
         OSError: If it cannot be written; both files are as they were.
     """
+    import torch  # here, since a report writes files and does without
+
     path = Path(path)
     buffer = io.BytesIO()  # torch.save hides what goes wrong with a file
     torch.save({"version": VERSION, "state": state}, buffer)
@@ -204,6 +204,8 @@ def read_state(path: Path) -> dict[str, Any]:
 
 def _plain(path: Path, data: memoryview, remedy: str = "") -> Any:
     """What a file of ``torch.save`` holds, if that is tensors and plain data."""
+    import torch
+
     try:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged ones raise whatever their bytes lead to

@@ -5,7 +5,7 @@ import signal
 import warnings
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, Self
+from typing import Self, TextIO
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,17 @@ class Mouth:
         else:  # the command was killed: save, as if told to
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def warn(self, message: Any, category: Any, file: str, line: int, *_: Any) -> None:
+    def warn(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         """Tell of a warning; what ``warnings.showwarning`` becomes."""
-        text = warnings.formatwarning(message, category, file, line)
+        text = warnings.formatwarning(message, category, filename, lineno, line)
         self.tell(Warned(text.rstrip()))
 
 

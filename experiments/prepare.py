@@ -71,10 +71,11 @@ def _several_seeds(
         )
     runs = [_seed_run(config, out, seed) for seed in seeds_of(config)]
     rest = [run for run in runs if not is_finished(run.out, run.config, run.command)]
-    jobs, note = jobs_at_a_time(config, len(rest))
+    # As many as the whole command has: a continued run keeps its number of threads.
+    jobs, note = jobs_at_a_time(config, len(runs))
 
     def train() -> None:
-        if note:
+        if note and rest:
             print(note, file=sys.stderr)
         failed = SeedRuns(rest, jobs, interruption).run()
         if ended := [run.out for run in runs if run.seed not in failed]:

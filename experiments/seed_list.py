@@ -116,7 +116,7 @@ def jobs_at_a_time(config: DictConfig, seeds: int) -> tuple[int, str]:
 
     Args:
         config: Composed configuration.
-        seeds: How many there are to run.
+        seeds: How many there are in all.
     """
     available = physical_cores()
     if config.jobs is None:

@@ -1,4 +1,11 @@
-"""Probes on frozen features, the accuracy matrix and what follows from it."""
+"""Probes on frozen features, the accuracy matrix and what follows from it.
+
+A name is imported from its module when it is first used: reading what a run wrote needs
+no network, and none of the libraries of networks.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from avalanche_pnr.evaluation.accuracy_matrix import (
     average_accuracy,
@@ -9,38 +16,40 @@ from avalanche_pnr.evaluation.accuracy_matrix import (
     plasticity,
     stability,
 )
-from avalanche_pnr.evaluation.downstream import DownstreamPlugin
-from avalanche_pnr.evaluation.features import (
-    extract_features,
-    extract_stream,
-    extract_unlabelled,
-)
-from avalanche_pnr.evaluation.functional import accuracy, probe_accuracy
-from avalanche_pnr.evaluation.json_lines import JSONLinesLogger
-from avalanche_pnr.evaluation.metrics import PluginValues, ssl_metrics
-from avalanche_pnr.evaluation.plugin import ProbePlugin
-from avalanche_pnr.evaluation.probes import (
-    ConvexProbe,
-    FeatureProbe,
-    KNNProbe,
-    LinearProbe,
-    NearestMeanProbe,
-    OnlineProbe,
-    Probe,
-    ProbeData,
-    PublishedProbe,
-    Readout,
-    SemiSupervisedProbe,
-)
 from avalanche_pnr.evaluation.records import accuracy_matrix, read_records
-from avalanche_pnr.evaluation.representation import (
-    alignment,
-    effective_rank,
-    linear_cka,
-    uniformity,
-)
-from avalanche_pnr.evaluation.representation_plugin import RepresentationPlugin
-from avalanche_pnr.evaluation.wandb_logger import WandBLogger
+
+if TYPE_CHECKING:
+    from avalanche_pnr.evaluation.downstream import DownstreamPlugin
+    from avalanche_pnr.evaluation.features import (
+        extract_features,
+        extract_stream,
+        extract_unlabelled,
+    )
+    from avalanche_pnr.evaluation.functional import accuracy, probe_accuracy
+    from avalanche_pnr.evaluation.json_lines import JSONLinesLogger
+    from avalanche_pnr.evaluation.metrics import PluginValues, ssl_metrics
+    from avalanche_pnr.evaluation.plugin import ProbePlugin
+    from avalanche_pnr.evaluation.probes import (
+        ConvexProbe,
+        FeatureProbe,
+        KNNProbe,
+        LinearProbe,
+        NearestMeanProbe,
+        OnlineProbe,
+        Probe,
+        ProbeData,
+        PublishedProbe,
+        Readout,
+        SemiSupervisedProbe,
+    )
+    from avalanche_pnr.evaluation.representation import (
+        alignment,
+        effective_rank,
+        linear_cka,
+        uniformity,
+    )
+    from avalanche_pnr.evaluation.representation_plugin import RepresentationPlugin
+    from avalanche_pnr.evaluation.wandb_logger import WandBLogger
 
 __all__ = [
     "ConvexProbe",
@@ -80,3 +89,52 @@ __all__ = [
     "stability",
     "uniformity",
 ]
+
+_ROOMS = {
+    "downstream": """
+        DownstreamPlugin
+    """,
+    "features": """
+        extract_features extract_stream extract_unlabelled
+    """,
+    "functional": """
+        accuracy probe_accuracy
+    """,
+    "json_lines": """
+        JSONLinesLogger
+    """,
+    "metrics": """
+        PluginValues ssl_metrics
+    """,
+    "plugin": """
+        ProbePlugin
+    """,
+    "probes": """
+        ConvexProbe FeatureProbe KNNProbe LinearProbe NearestMeanProbe
+        OnlineProbe Probe ProbeData PublishedProbe Readout SemiSupervisedProbe
+    """,
+    "representation": """
+        alignment effective_rank linear_cka uniformity
+    """,
+    "representation_plugin": """
+        RepresentationPlugin
+    """,
+    "wandb_logger": """
+        WandBLogger
+    """,
+}
+"""Where each of these names is defined."""
+
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,7 @@ NAMES = ("references", "regularizers")
 DESCRIPTIONS = ("command", "probes", "environment")
 """Lines with texts that are shown."""
 
-_BEFORE = r"(?:(?<=file://)|(?<![\w./\\~%-]))"
+_BEFORE = r"(?:(?<=file://)|(?<![\w./\\~%<-]))"
 _ROOT = r"(?:[A-Za-z]:[\\/]|\\\\|/(?!/)|(?<!:)//(?!/))"
 _QUOTED = re.compile(rf"(['\"])({_ROOT}.+?)\1")
 _BARE = re.compile(rf"{_BEFORE}{_ROOT}[^\s'\"`,;=(){{}}\[\]<>|]+")

@@ -305,7 +305,7 @@ def test_what_another_run_has_begun_meanwhile_is_refused(
     out = tmp_path / "run"
     waiting = prepared(out, *data, *ONE, "optimizer.lr=0.2")
     assert stopped(out, 3, *data, *ONE)
-    with pytest.raises(ValueError, match="another configuration .optimizer.lr is"):
+    with pytest.raises(ValueError, match=r"another configuration \(optimizer.lr is"):
         waiting.run()
 
 

@@ -112,7 +112,7 @@ def test_paths_that_end_alike_are_shown_as_long_as_need_be() -> None:
         ("\rx", "'\nx"),
         ("a\r=x", "a\n=x"),
         ("+x", "'+x"),
-        ("＝1", "'＝1"),
+        ("\uff1d1", "'\uff1d1"),
     ],
 )
 def test_cells_are_no_formulas_and_numbers_stay_numbers(

@@ -86,7 +86,7 @@ class ImageData:
                 raise ValueError(
                     f"{source} ({split}): images must be uint8 of shape (N, H, W, 3), "
                     f"got {x.dtype} of shape {x.shape}: convert to 0..255 and RGB, "
-                    "channels last"
+                    "channels last; tensors of other channels are for from_datasets"
                 )
         images = ArrayImages(*train), ArrayImages(*test)
         data = cls.from_images(source, *images, class_names, domain_names)

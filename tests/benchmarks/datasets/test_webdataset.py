@@ -6,12 +6,14 @@ import sys
 import tarfile
 import tracemalloc
 from collections.abc import Callable
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avalanche_pnr.benchmarks import ImageData, data_incremental, load_webdataset
 from avalanche_pnr.benchmarks.reading.checksums import data_checksums
@@ -45,6 +47,22 @@ def test_labelled_images_are_for_probe_and_test(
     assert shards.probe is data.train
     assert shards.test is data.test
     assert shards.class_names == data.class_names
+
+
+def test_images_in_shards_are_read_as_files_are(
+    tmp_path: Path, data: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif, content = Image.Exif(), BytesIO()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20), "red").save(content, "jpeg", exif=exif)
+    write(tmp_path / "a.tar", [{"jpeg": content.getvalue()}])
+    path = str(tmp_path / "a.tar")
+    assert load_webdataset(path, data).train[0][0].size == (20, 40)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    with pytest.raises(ValueError, match=r"jpeg in .*a\.tar is too large: 800 pixels"):
+        load_webdataset(path, data).train[0]
+    large = load_webdataset(path, data, max_pixels=800, skip_damaged=True)
+    assert large.train[0][0].size == (20, 40)
 
 
 def test_an_experience_is_of_shards_that_follow_each_other(

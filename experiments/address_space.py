@@ -1,0 +1,32 @@
+"""Whether what is needed to start fits into the address space."""
+
+import sys
+from importlib import import_module
+
+NEEDED = 6 * 10**9
+"""Bytes; 4.3 GB were taken where it was measured, most of it by PyTorch's libraries."""
+
+
+def check_address_space() -> None:
+    """Where a small address space is set, see first whether the libraries fit into it.
+
+    Raises:
+        SystemExit: If not, with what to do.
+    """
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
+    except ImportError:  # Windows has no such limit
+        return
+    limit, _ = getrlimit(RLIMIT_AS)
+    if limit == RLIM_INFINITY or limit >= NEEDED:
+        return
+    try:
+        for library in ("torch", "torchvision", "avalanche.training"):
+            import_module(library)
+    except (ImportError, MemoryError, OSError, RuntimeError, SystemError) as error:
+        sys.exit(
+            f"error: the address space is limited to {limit / 1e9:.1f} GB, which is "
+            f"too little to start ({str(error) or type(error).__name__}): raise the limit "
+            "(ulimit -v, a scheduler's setting of virtual memory) to "
+            f"{NEEDED / 1e9:.0f} GB, or remove it"
+        )
