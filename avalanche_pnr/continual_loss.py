@@ -10,8 +10,7 @@ from torch import Tensor
 from avalanche_pnr.distributed import world_size
 from avalanche_pnr.methods import PastModel
 from avalanche_pnr.plugins import PastModelPlugin
-from avalanche_pnr.training.accumulation import Accumulation
-from avalanche_pnr.training.data_parallel import Replica
+from avalanche_pnr.training.distributed import DistributedForward
 from avalanche_pnr.training.problem import (
     MethodLoss,
     SelfSupervisedProblem,
@@ -54,13 +53,12 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
                 f"{type(plugin).__name__} needs more than a batch and the past model, "
                 "as PNRPlugin() does: train with avalanche_pnr.SelfSupervised"
             )
+        super().__init__()
         self.plugin = plugin
         self.model: Any = None
         self.past_model = PastModel()
-        self.replica = Replica()
-        self.accumulation = Accumulation(batches=1)
-        self.part = 0
-        self.pseudo_negatives = None
+        self.distributed = DistributedForward()
+        self.sub_experience = 0
         self._criterion = MethodLoss()
         self._awaits_step = False
 
@@ -70,15 +68,16 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         Args:
             agent: Its ``model`` is trained: Avalanche's ``Agent``, a Lightning module,
                 or any other object that has one.
-            exp: The experience; it only matters where it is a part of one.
+            exp: The experience; it only matters on online streams.
 
         Raises:
-            TypeError: If the model is no ``SelfSupervisedMethod``, or lacks a verb.
+            TypeError: If the model is no ``SelfSupervisedMethod``, or lacks a loss.
             ValueError: If the stream hides where its experiences end, or the model
                 asks for a pass over the experience.
             RuntimeError: On several processes.
         """
         self._turn_to(agent, exp)
+        self.objective = None
         self.plugin.before_training(self)
         self.plugin.after_train_dataset_adaptation(self)
         self.plugin.before_training_exp(self)
@@ -130,7 +129,8 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         """End an experience: the model becomes the past; as ``pre_adapt``."""
         self._turn_to(agent, exp)
         self.plugin.after_training_exp(self)
-        self.part = (self.part + 1) % self.parts
+        self.objective = None
+        self.sub_experience = (self.sub_experience + 1) % self.sub_experiences
 
     def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
         """Refused once somebody looks at the views: the loaders are the loop's own."""

@@ -32,11 +32,11 @@ class SimSiam(pnr.SelfSupervisedMethod):
         each = -cosine_similarity(h, z.flip(1).detach(), dim=-1).mean(dim=1)  # (N,)
         return each.mean() if reduction == "mean" else each
 
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Negative cosine of p and the same view's f, as CaSSLe distils SimSiam."""
         return -cosine_similarity(predicted, past, dim=-1).mean()
 
-    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Negative cosine of p and the other view's f."""
         return -cosine_similarity(predicted, past.flip(1), dim=-1).mean()
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr import DownstreamPlugin, RepresentationPlugin, SemiSupervisedProbe
 from avalanche_pnr.benchmarks import ImageData, data_incremental
-from avalanche_pnr.benchmarks.validation import hold_out_validation
+from avalanche_pnr.benchmarks.reading.validation import hold_out_validation
 from avalanche_pnr.evaluation import Probe
 from avalanche_pnr.export import load_backbone
 from avalanche_pnr.methods import SelfSupervisedMethod

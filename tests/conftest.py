@@ -77,7 +77,7 @@ METHODS: dict[str, Callable[..., SelfSupervisedMethod]] = {
 }
 CONTRASTIVE = ("moco", "simclr")
 WEIGHTED = ("barlow", "byol", "vicreg")
-"""Methods that weigh agree and differ."""
+"""Methods that weigh their two losses about the past."""
 
 
 def benchmark_of_views(*experiences: Tensor) -> CLScenario:

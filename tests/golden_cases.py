@@ -51,8 +51,8 @@ def moco(x: Inputs) -> Tensor:
 
 def moco_pnr(x: Inputs) -> Tensor:
     queues = [x.queue("queue"), x.queue("pseudo_queue")]
-    plasticity = losses.moco_loss(x.unit("z"), x.views("k"), queues, x.tau)
-    return plasticity + losses.moco_distillation(
+    ssl_loss = losses.moco_loss(x.unit("z"), x.views("k"), queues, x.tau)
+    return ssl_loss + losses.moco_distillation(
         x.unit("p"), x.unit("f"), queues, x.distill_tau
     )
 
@@ -63,8 +63,8 @@ def simclr(x: Inputs) -> Tensor:
 
 def simclr_pnr(x: Inputs, positive_in_denominator: bool) -> Tensor:
     z, p, f = x.unit("z"), x.unit("p"), x.unit("f")
-    plasticity = losses.simclr_loss(z, x.distill_tau, past=f)
-    return plasticity + losses.simclr_distillation(
+    ssl_loss = losses.simclr_loss(z, x.distill_tau, past=f)
+    return ssl_loss + losses.simclr_distillation(
         p, f, x.distill_tau, z, positive_in_denominator
     )
 
@@ -82,8 +82,8 @@ def barlow_cassle(x: Inputs) -> Tensor:
 
 
 def barlow_pnr(x: Inputs) -> Tensor:
-    differ = x.other_view(lambda p, f: -cosine_similarity(p, f).mean())
-    return barlow(x) + barlow_cassle(x) - x.lambda_pnr * differ
+    pseudo_negative = x.other_view(lambda p, f: -cosine_similarity(p, f).mean())
+    return barlow(x) + barlow_cassle(x) - x.lambda_pnr * pseudo_negative
 
 
 def byol(x: Inputs) -> Tensor:
@@ -98,8 +98,8 @@ def byol_cassle(x: Inputs) -> Tensor:
 
 
 def byol_pnr(x: Inputs) -> Tensor:
-    differ = x.other_view(losses.byol_distance)
-    return byol(x) + byol_cassle(x) - x.lambda_pnr * differ
+    pseudo_negative = x.other_view(losses.byol_distance)
+    return byol(x) + byol_cassle(x) - x.lambda_pnr * pseudo_negative
 
 
 def vicreg(x: Inputs) -> Tensor:

@@ -128,13 +128,13 @@ def test_a_filled_queue_needs_the_strategy() -> None:
         an_agent(past_queue_start="filled")
 
 
-def test_a_method_without_a_verb_is_refused_when_training_begins() -> None:
+def test_a_method_without_a_loss_is_refused_when_training_begins() -> None:
     class Half(Toy):
-        differ = SelfSupervisedMethod.differ
+        pseudo_negative_loss = SelfSupervisedMethod.pseudo_negative_loss
 
     agent = SimpleNamespace(model=Half())
     with pytest.raises(
-        TypeError, match=r"Half does not define differ\(predicted, past\)"
+        TypeError, match=r"Half does not define pseudo_negative_loss\(predicted, past\)"
     ):
         ContinualLoss(PNRPlugin()).pre_adapt(agent)
 

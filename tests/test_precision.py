@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from avalanche_pnr import PastModel, Precision
+from avalanche_pnr import PastModel, PNRPlugin, Precision
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.plugins import predict_past
 from tests.conftest import METHODS, VIEWS, tiny_moco, tiny_simclr
 
 LESS = ("bfloat16", "float16")
@@ -42,7 +43,7 @@ def computed(model: SelfSupervisedMethod) -> Tensor:
     past_model = PastModel()
     past_model.snapshot(model)
     output = model(VIEWS)
-    parts = [output, model.predict_past(output), past_model(VIEWS)]
+    parts = [output, predict_past(model, output), past_model(VIEWS)]
     return torch.cat(parts, dim=-1)
 
 
@@ -51,7 +52,7 @@ def computed(model: SelfSupervisedMethod) -> Tensor:
 def test_networks_compute_in_less_and_results_are_close(name: str, dtype: Any) -> None:
     full, less = METHODS[name](), METHODS[name]()
     for model in (full, less):
-        model.add_distillation_predictor(8)
+        PNRPlugin(predictor_hidden_dim=8).add_heads(model)
     less.load_state_dict(full.state_dict())
     less.compute_in(Precision(dtype))
     seen = seen_dtypes(less)
@@ -102,7 +103,7 @@ def test_tf32_is_allowed_when_asked_for(formats: bool) -> None:
 
 
 def compiled_as_plain(model: SelfSupervisedMethod) -> None:
-    model.add_distillation_predictor(8)
+    PNRPlugin(predictor_hidden_dim=8).add_heads(model)
     names = list(model.state_dict())
     expected = computed(copy.deepcopy(model))
     model.compute_in(Precision(compile=True))

@@ -73,8 +73,10 @@ class Recorder(SupervisedPlugin):
             z = method.projector(method.backbone(images))
             tensors[f"z{view}"] = z
             tensors[f"f{view}"] = self.past(images)
-            if method.distillation_predictor is not None:
-                tensors[f"p{view}"] = method.distillation_predictor(self.fed(z))
+            if "distillation_predictor" in method.heads:
+                tensors[f"p{view}"] = method.heads["distillation_predictor"](
+                    self.fed(z)
+                )
             if hasattr(method, "predictor"):
                 tensors[f"h{view}"] = method.predictor(z)
             if hasattr(method, "momentum_projector"):

@@ -11,6 +11,7 @@ from avalanche_pnr.evaluation.metrics import PluginValues
 from avalanche_pnr.evaluation.probes import LinearProbe, Probe, ProbeData, Readout
 from avalanche_pnr.evaluation.probes.base import check_names, fit_all
 from avalanche_pnr.evaluation.probes.data import check_experiences
+from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 from avalanche_pnr.evaluation.state import backbone_state
 
 
@@ -66,7 +67,9 @@ class DownstreamPlugin(SupervisedPlugin):
         """Nothing is gone on with."""
         self._fitted_to = b""
 
-    def before_eval(self, strategy: Any, num_workers: int = 0, **kwargs: Any) -> None:
+    def before_eval(
+        self, strategy: EvaluatedStrategy, num_workers: int = 0, **kwargs: Any
+    ) -> None:
         """Judge, unless this state of the model has been judged.
 
         Raises:

@@ -10,6 +10,7 @@ from avalanche.evaluation.metrics import Mean
 from torch import Tensor
 
 from avalanche_pnr.evaluation.functional import accuracy
+from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 
 
 class HasMetrics(Protocol):
@@ -74,11 +75,11 @@ class ProbeAccuracy(GenericPluginMetric[float, Mean]):
         self._name = f"{name}_{'Exp' if over == 'experience' else 'Stream'}"
         self._k, self._task_aware = k, task_aware
 
-    def update(self, strategy: Any) -> None:
+    def update(self, strategy: EvaluatedStrategy) -> None:
         """Take in a batch."""
         self._metric.update(self._accuracy(strategy), len(strategy.mb_y))
 
-    def _accuracy(self, strategy: Any) -> float:
+    def _accuracy(self, strategy: EvaluatedStrategy) -> float:
         scores, labels = self._plugin.scores[self._probe], strategy.mb_y
         if not self._task_aware:
             return accuracy(scores, labels, k=self._k)
@@ -88,7 +89,7 @@ class ProbeAccuracy(GenericPluginMetric[float, Mean]):
         classes = (int(label) for label in dataset.targets.uniques)
         return accuracy(scores, labels, k=self._k, classes=classes)
 
-    def _package_result(self, strategy: Any) -> list[MetricValue]:
+    def _package_result(self, strategy: EvaluatedStrategy) -> list[MetricValue]:
         # Over a stream a task label would be that of its last experience.
         by_experience = self._emit_at == "experience"
         name = get_metric_name(
@@ -122,7 +123,7 @@ class PluginValues(PluginMetric[Mapping[str, float]]):
     def reset(self) -> None:
         """Nothing is accumulated."""
 
-    def after_eval(self, strategy: Any) -> list[MetricValue]:
+    def after_eval(self, strategy: EvaluatedStrategy) -> list[MetricValue]:
         """Publish the values."""
         step = strategy.clock.train_iterations
         return [
@@ -134,6 +135,6 @@ class PluginValues(PluginMetric[Mapping[str, float]]):
         return type(self._plugin).__name__
 
 
-def _full_name(name: str, strategy: Any) -> str:
+def _full_name(name: str, strategy: EvaluatedStrategy) -> str:
     head, slash, tail = name.partition("/")
     return f"{get_metric_name(head, strategy, add_task=False)}{slash}{tail}"

@@ -18,6 +18,7 @@ from avalanche_pnr.evaluation.probes import (
 )
 from avalanche_pnr.evaluation.probes.base import check_names, fit_all
 from avalanche_pnr.evaluation.probes.data import check_experiences, count_classes
+from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 from avalanche_pnr.evaluation.state import backbone_state
 
 READINGS: dict[str, dict[str, Any]] = {
@@ -92,12 +93,14 @@ class ProbePlugin(SupervisedPlugin):
         return [*accuracies, PluginValues(self)]
 
     def before_training_exp(
-        self, strategy: Any, num_workers: int = 0, **kwargs: Any
+        self, strategy: EvaluatedStrategy, num_workers: int = 0, **kwargs: Any
     ) -> None:
         """Make ready for probes that are trained beside the network."""
         self._data = self._behind(strategy, num_workers)
 
-    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_iteration(
+        self, strategy: EvaluatedStrategy, **kwargs: Any
+    ) -> None:
         """Let probes that are trained beside the network take their step.
 
         Of several processes the first one trains them.
@@ -107,7 +110,9 @@ class ProbePlugin(SupervisedPlugin):
                 probe.step(self._data)
         self._fitted_to = b""
 
-    def before_eval(self, strategy: Any, num_workers: int = 0, **kwargs: Any) -> None:
+    def before_eval(
+        self, strategy: EvaluatedStrategy, num_workers: int = 0, **kwargs: Any
+    ) -> None:
         """Fit the probes, unless they are fitted to this state of the model.
 
         Raises:
@@ -125,7 +130,7 @@ class ProbePlugin(SupervisedPlugin):
             self._fitted_to = state
         strategy.readout = self._readouts[self.probes[0].name]
 
-    def before_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
+    def before_eval_forward(self, strategy: EvaluatedStrategy, **kwargs: Any) -> None:
         """Refuse samples without a label.
 
         Raises:
@@ -137,7 +142,7 @@ class ProbePlugin(SupervisedPlugin):
                 f"experiences (stream {strategy.experience.origin_stream.name!r})"
             )
 
-    def after_eval_forward(self, strategy: Any, **kwargs: Any) -> None:
+    def after_eval_forward(self, strategy: EvaluatedStrategy, **kwargs: Any) -> None:
         """Score the batch with every probe.
 
         Raises:
@@ -163,7 +168,7 @@ class ProbePlugin(SupervisedPlugin):
             probe.load_state_dict(state[probe.name])
         self._fitted_to = b""
 
-    def _behind(self, strategy: Any, num_workers: int) -> ProbeData:
+    def _behind(self, strategy: EvaluatedStrategy, num_workers: int) -> ProbeData:
         """The labelled images, behind the strategy's network."""
         return ProbeData(
             strategy.model,

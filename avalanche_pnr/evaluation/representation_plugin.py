@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from avalanche_pnr.evaluation.features import extract_unlabelled
 from avalanche_pnr.evaluation.metrics import PluginValues
+from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 from avalanche_pnr.evaluation.representation import (
     alignment,
     effective_rank,
@@ -82,7 +83,7 @@ class RepresentationPlugin(SupervisedPlugin):
         """Metrics for an ``EvaluationPlugin`` that publish the values."""
         return [PluginValues(self)]
 
-    def before_training(self, strategy: Any, **kwargs: Any) -> None:
+    def before_training(self, strategy: EvaluatedStrategy, **kwargs: Any) -> None:
         """Refuse a strategy without features before it trains.
 
         Raises:
@@ -91,19 +92,21 @@ class RepresentationPlugin(SupervisedPlugin):
         _check_strategy(strategy)
 
     def after_training_exp(
-        self, strategy: Any, num_workers: int = 0, **kwargs: Any
+        self, strategy: EvaluatedStrategy, num_workers: int = 0, **kwargs: Any
     ) -> None:
         """Keep the features of an experience that has ended."""
         part = strategy.experience
         experience = getattr(part, "origin_experience", None) or part
         index = experience.current_experience
         watched = self._origins.get(index) is experience.origin_stream
-        if strategy.part + 1 == strategy.parts and watched:
+        if strategy.sub_experience + 1 == strategy.sub_experiences and watched:
             extract = _extractor(strategy, num_workers)
             self._kept[index] = extract(self._images[index].eval()).cpu()
             self._measured = b""
 
-    def before_eval(self, strategy: Any, num_workers: int = 0, **kwargs: Any) -> None:
+    def before_eval(
+        self, strategy: EvaluatedStrategy, num_workers: int = 0, **kwargs: Any
+    ) -> None:
         """Measure, unless this state of the model has been measured.
 
         Raises:
@@ -154,7 +157,7 @@ def _draw(
     return dataset.subset(order[:images].tolist())
 
 
-def _check_strategy(strategy: Any) -> None:
+def _check_strategy(strategy: EvaluatedStrategy) -> None:
     if not hasattr(strategy, "parts"):
         raise TypeError(
             "RepresentationPlugin watches a backbone's features, which "
@@ -163,7 +166,7 @@ def _check_strategy(strategy: Any) -> None:
         )
 
 
-def _extractor(strategy: Any, num_workers: int) -> Extract:
+def _extractor(strategy: EvaluatedStrategy, num_workers: int) -> Extract:
     return partial(
         extract_unlabelled,
         strategy.model,

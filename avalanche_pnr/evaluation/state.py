@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 
-def backbone_state(strategy: Any, plugin: Any) -> bytes:
+
+def backbone_state(strategy: EvaluatedStrategy, plugin: Any) -> bytes:
     """Digest of the backbone that a plugin judges.
 
     Args:

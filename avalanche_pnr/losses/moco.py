@@ -22,7 +22,7 @@ def moco_loss(
     """InfoNCE of each view's query against the other view's key and queues.
 
     With ``queues=[Q]`` this is MoCo's loss; with ``queues=[Q, R]``, where R holds
-    the past model's outputs, it is PNR's plasticity term L1.
+    the past model's outputs, it is PNR's first term L1.
 
     Args:
         q: Online embeddings, shape (N, 2, D).
@@ -42,7 +42,7 @@ def moco_distillation(
 ) -> Tensor:
     """InfoNCE of each view's prediction against the past output of the same view.
 
-    With ``queues=[R, Q]`` this is PNR's stability term L2: the past model's outputs
+    With ``queues=[R, Q]`` this is PNR's second term L2: the past model's outputs
     R are the negatives, the momentum keys Q the pseudo-negatives.
 
     Args:

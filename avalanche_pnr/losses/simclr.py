@@ -19,7 +19,7 @@ def simclr_loss(
 ) -> Tensor:
     """NT-Xent: z_i is to be like z_i' and unlike every other z_j, j != i.
 
-    With ``past`` this is PNR's plasticity term L1, whose denominator also holds the
+    With ``past`` this is PNR's first term L1, whose denominator also holds the
     past model's f_j, j != i.
 
     Args:
@@ -50,7 +50,7 @@ def simclr_distillation(
     current: Tensor | None = None,
     positive_in_denominator: bool = True,
 ) -> Tensor:
-    """PNR's stability term L2: p_i is to be like f_i and unlike f_j and z_j, j != i.
+    """PNR's second term L2: p_i is to be like f_i and unlike f_j and z_j, j != i.
 
     Args:
         p: Distillation predictor's outputs g(z), shape (N, 2, D).

@@ -17,10 +17,10 @@ class BarlowTwins(SelfSupervisedMethod):
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's two hidden layers.
         projection_dim: D.
-        scale: Factor of the loss, in the SSL loss and in ``agree``.
+        scale: Factor of the loss, in the SSL loss and in ``distill_loss``.
         lambda_off_diagonal: Weight of the off-diagonal entries.
-        lambda_distill: Weight of ``agree``.
-        lambda_pnr: Weight of ``differ``; 0 makes PNR equal to CaSSLe.
+        lambda_distill: Weight of ``distill_loss``.
+        lambda_pnr: Weight of ``pseudo_negative_loss``; 0 makes PNR equal to CaSSLe.
         image_shape: Channels, height and width, to find F by a dry run.
 
     Raises:
@@ -62,11 +62,11 @@ class BarlowTwins(SelfSupervisedMethod):
         check_mean("BarlowTwins", reduction)
         return self._redundancy(output[:, 0], output[:, 1])
 
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """The same loss of p and f of the same view."""
         return mean_over_pairs(self._redundancy, predicted, past)
 
-    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Negative cosine of p and f of the other view."""
         return -cosine_similarity(predicted, past.flip(1), dim=-1).mean()
 

@@ -1,42 +1,39 @@
-"""What a self-supervised method is to this package."""
+"""The base class of self-supervised methods."""
 
-import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import torch
-from lightly.models.modules.heads import ProjectionHead
 from torch import Tensor, nn
-from torch.nn import BatchNorm1d, ReLU
 
 from avalanche_pnr.losses import Reduction
 from avalanche_pnr.precision import Precision
 
 
 class SelfSupervisedMethod(nn.Module, ABC):
-    """A backbone, a projector, a loss, and two verbs about the past.
+    """A backbone, a projector, a loss, and two losses about the past.
 
     Called with one image per sample, (N, C, H, W), it gives the backbone's features
     (N, F). Called with stacked views, (N, V, C, H, W), it gives one tensor (N, V, E)
     with all that :meth:`loss` needs, the projection first: so the loss is a function
     of the output alone, for whatever batch anybody computes it.
 
-    A subclass defines :meth:`loss`, and for continual learning two verbs:
-    :meth:`agree` (CaSSLe's distillation D) and :meth:`differ` (PNR's pseudo-negative
-    term D'). With them, PNR's objective is the sum of
+    A subclass defines :meth:`loss`, and for continual learning
+    :meth:`distill_loss` (CaSSLe's distillation D) and :meth:`pseudo_negative_loss`
+    (PNR's D'). With them, the two terms of PNR's objective are
 
-    * :meth:`plasticity`, by default ``loss``;
-    * :meth:`stability`, by default
-      ``lambda_distill * agree - lambda_pnr * differ``.
+    * :meth:`pnr_ssl_loss`, by default ``loss``;
+    * :meth:`pnr_distill_loss`, by default
+      ``lambda_distill * distill_loss - lambda_pnr * pseudo_negative_loss``.
 
     InfoNCE methods put the pseudo-negatives into the denominators instead and
-    override these two sums.
+    override these two.
 
     Attributes:
-        lambda_distill: Weight of ``agree``.
-        lambda_pnr: Weight of ``differ``; without effect where ``stability`` is
-            overridden.
+        heads: Networks that plugins have added, by name; see :meth:`add_head`.
+        lambda_distill: Weight of ``distill_loss``.
+        lambda_pnr: Weight of ``pseudo_negative_loss``; without effect where
+            ``pnr_distill_loss`` is overridden.
         stack_views: Whether the views pass the networks as one batch (2 N, C, H, W):
             BatchNorm then normalises both together, which is not as published.
         precision: How the networks are computed; see :meth:`compute_in`.
@@ -54,9 +51,6 @@ class SelfSupervisedMethod(nn.Module, ABC):
     stack_views: bool = False
     precision: Precision = Precision()
     loss_is_mean_over_images: bool = True
-    distillation_predictor: nn.Module | None
-    temporal_projection: nn.Module | None
-    memory_projector: nn.Module | None
 
     def __init__(
         self, backbone: nn.Module, projector: nn.Module, projection_dim: int
@@ -65,10 +59,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         self.backbone = backbone
         self.projector = projector
         self.projection_dim = projection_dim
-        # Parameters have one order, whichever predictor comes first.
-        self.register_module("distillation_predictor", None)
-        self.register_module("temporal_projection", None)
-        self.register_module("memory_projector", None)
+        self.heads = nn.ModuleDict()
 
     @abstractmethod
     def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
@@ -79,30 +70,32 @@ class SelfSupervisedMethod(nn.Module, ABC):
             reduction: ``"mean"`` for a scalar, ``"none"`` for one value an image.
         """
 
-    def defines(self, verb: str) -> bool:
-        """Whether the method has a definition of its own of a verb about the past."""
-        return getattr(type(self), verb) is not getattr(SelfSupervisedMethod, verb)
+    def defines(self, loss: str) -> bool:
+        """Whether the method has a definition of its own of a loss about the past."""
+        return getattr(type(self), loss) is not getattr(SelfSupervisedMethod, loss)
 
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """How far predictions are from the past model's outputs: CaSSLe's D(p, f).
+    def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
+        """Distance of predictions to the past model's outputs: CaSSLe's D(p, f).
 
         Args:
             predicted: p = g(z), shape (N, V, D).
             past: f, shape (N, V, D), without gradient.
         """
-        raise NotImplementedError(f"define agree in {type(self).__name__}")
+        raise NotImplementedError(f"define distill_loss in {type(self).__name__}")
 
-    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Distance to the pseudo-negatives, f of the other view: PNR's D'(p, f).
 
         Args:
             predicted: p = g(z), shape (N, V, D).
             past: f, shape (N, V, D), without gradient.
         """
-        raise NotImplementedError(f"define differ in {type(self).__name__}")
+        raise NotImplementedError(
+            f"define pseudo_negative_loss in {type(self).__name__}"
+        )
 
-    def plasticity(self, output: Tensor, past: Tensor) -> Tensor:
-        """PNR's first term, which replaces the SSL loss.
+    def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
+        """PNR's L1, which replaces the SSL loss.
 
         Args:
             output: Shape (N, V, E).
@@ -110,16 +103,20 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """
         return self.loss(output)
 
-    def stability(self, output: Tensor, predicted: Tensor, past: Tensor) -> Tensor:
-        """PNR's second term, which regularises towards the past model.
+    def pnr_distill_loss(
+        self, output: Tensor, predicted: Tensor, past: Tensor
+    ) -> Tensor:
+        """PNR's L2, which regularises towards the past model.
 
         Args:
             output: Shape (N, V, E).
             predicted: p = g(z), shape (N, V, D).
             past: f, shape (N, V, D), without gradient.
         """
-        agreement = self.lambda_distill * self.agree(predicted, past)
-        return agreement - self.lambda_pnr * self.differ(predicted, past)
+        distillation = self.lambda_distill * self.distill_loss(predicted, past)
+        return distillation - self.lambda_pnr * self.pseudo_negative_loss(
+            predicted, past
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Features of images (N, C, H, W), or outputs of views (N, V, C, H, W)."""
@@ -164,68 +161,19 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """The online projection inside an output, as g receives it, (N, V, D)."""
         return output[..., : self.projection_dim]
 
-    def add_distillation_predictor(self, hidden_dim: int | None = 2048) -> None:
-        """Give the method its distillation predictor g, unless it has one.
+    def add_head(self, name: str, make: Callable[[], nn.Module]) -> None:
+        """Add a head to :attr:`heads`, unless there is one of that name.
+
+        Heads are trained and saved with the method. The order of its parameters does
+        not depend on which head comes first.
 
         Args:
-            hidden_dim: Width of the hidden layer; ``None`` for no network, p = z.
+            name: Its name.
+            make: Makes the head, which goes where the method is.
         """
-        if self.distillation_predictor is not None:
-            return
-        if hidden_dim is None:
-            self.distillation_predictor = nn.Identity()
-        else:
-            dim = self.projection_dim
-            layers = [
-                (dim, hidden_dim, BatchNorm1d(hidden_dim), ReLU()),
-                (hidden_dim, dim, None, None),
-            ]
-            predictor = ProjectionHead(layers).to(next(self.parameters()))
-            self.distillation_predictor = predictor
-
-    def add_temporal_projection(self, hidden_dim: int) -> None:
-        """Give the method PFR's projection M of features, unless it has one.
-
-        Args:
-            hidden_dim: Width of the hidden layer.
-
-        Raises:
-            ValueError: If the projector, which tells the size, has no parameters.
-        """
-        if self.temporal_projection is not None:
-            return
-        first = next(self.projector.parameters(), None)
-        if first is None:
-            raise ValueError(
-                f"the projector of {type(self).__name__} has no parameters that tell "
-                "the size of its features: give it a linear layer"
-            )
-        dim = first.shape[-1]
-        layers = [
-            (dim, hidden_dim, BatchNorm1d(hidden_dim), ReLU()),
-            (hidden_dim, dim, None, None),
-        ]
-        self.temporal_projection = ProjectionHead(layers).to(first)
-
-    def add_memory_projector(self) -> None:
-        """Give the method Osiris's second projector, a copy, unless it has one."""
-        if self.memory_projector is None:
-            self.memory_projector = copy.deepcopy(self.projector)
-
-    def predict_past(self, output: Tensor) -> Tensor:
-        """Predictions p = g(z) of every view, (N, V, E) to (N, V, D).
-
-        Raises:
-            RuntimeError: Without :meth:`add_distillation_predictor`.
-        """
-        if self.distillation_predictor is None:
-            raise RuntimeError(
-                f"{type(self).__name__} has no distillation predictor: call "
-                "add_distillation_predictor() before the optimizer is made"
-            )
-        views = self.projection(output).unbind(1)
-        predictor = self.distillation_predictor
-        return torch.stack([self.precision.run(predictor, z) for z in views], dim=1)
+        if name not in self.heads:
+            self.heads[name] = make().to(next(self.parameters()))
+            self.heads = nn.ModuleDict(dict(sorted(self.heads.items())))
 
     def after_step(self, output: Tensor, step: int, total_steps: int) -> None:
         """Follow an optimizer step: momentum networks, queues.
@@ -236,16 +184,16 @@ class SelfSupervisedMethod(nn.Module, ABC):
             total_steps: Steps of this experience.
         """
 
-    def begin_past(self, past_outputs: Iterable[Tensor]) -> None:
-        """Prepare the memory of past outputs for a new experience.
+    def reset_past_queue(self, past_outputs: Iterable[Tensor]) -> None:
+        """Begin an experience with the queue of past outputs, if the method has one.
 
         Args:
             past_outputs: f of one pass over the experience, batches of shape
                 (N, V, D); computed only as far as they are asked for.
         """
 
-    def remember(self, past: Tensor) -> None:
-        """Store the past model's outputs of a batch for later pseudo-negatives.
+    def enqueue_past(self, past: Tensor) -> None:
+        """Enqueue the past model's outputs of a batch as later pseudo-negatives.
 
         Args:
             past: f, shape (N, V, D), without gradient.
@@ -272,20 +220,6 @@ class SelfSupervisedMethod(nn.Module, ABC):
         Args:
             images: In the experience that is about to be trained on.
         """
-
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Tensor], prefix: str, *args: Any
-    ) -> None:
-        # A state saved from the second experience on brings its predictor.
-        weight = state_dict.get(f"{prefix}distillation_predictor.layers.0.weight")
-        if weight is not None:
-            self.add_distillation_predictor(len(weight))
-        weight = state_dict.get(f"{prefix}temporal_projection.layers.0.weight")
-        if weight is not None:
-            self.add_temporal_projection(len(weight))
-        if any(name.startswith(f"{prefix}memory_projector.") for name in state_dict):
-            self.add_memory_projector()
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def infer_feature_dim(backbone: nn.Module, image_shape: tuple[int, int, int]) -> int:

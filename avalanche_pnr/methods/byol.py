@@ -22,8 +22,8 @@ class BYOL(MomentumMethod):
         projection_dim: D.
         predictor_hidden_dim: Width of the predictor's hidden layer; 8192 in the
             published recipes for 224 px.
-        lambda_distill: Weight of ``agree``.
-        lambda_pnr: Weight of ``differ``; 0 makes PNR equal to CaSSLe.
+        lambda_distill: Weight of ``distill_loss``.
+        lambda_pnr: Weight of ``pseudo_negative_loss``; 0 makes PNR equal to CaSSLe.
         momentum_start: Momentum of the target network at the start of an experience.
         momentum_end: Momentum at its end.
         image_shape: Channels, height and width, to find F by a dry run.
@@ -71,10 +71,10 @@ class BYOL(MomentumMethod):
         each = byol_distance(h, k.flip(1), "none").sum(dim=1)  # (N,)
         return each.mean() if reduction == "mean" else each
 
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Distance of p to f of the same view."""
         return byol_distance(predicted, past)
 
-    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Distance of p to f of the other view."""
         return byol_distance(predicted, past.flip(1))

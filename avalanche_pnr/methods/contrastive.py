@@ -19,6 +19,8 @@ class ContrastiveMixin:
         temperature: tau of the SSL loss.
         distillation_temperature: tau_d of the terms about the past.
         pseudo_negatives: Which of PNR's two terms hold pseudo-negatives.
+        pseudo_negatives_in_loss: Whether L1 holds past outputs.
+        pseudo_negatives_in_regularizer: Whether L2 holds current outputs.
     """
 
     def set_contrast(
@@ -43,18 +45,13 @@ class ContrastiveMixin:
         self.temperature = temperature
         self.distillation_temperature = distillation_temperature
         self.pseudo_negatives = pseudo_negatives
+        self.pseudo_negatives_in_loss = pseudo_negatives in ("both", "loss")
+        self.pseudo_negatives_in_regularizer = pseudo_negatives in (
+            "both",
+            "regularizer",
+        )
 
-    @property
-    def pseudo_negatives_in_loss(self) -> bool:
-        """Whether L1 holds past outputs."""
-        return self.pseudo_negatives in ("both", "loss")
-
-    @property
-    def pseudo_negatives_in_regularizer(self) -> bool:
-        """Whether L2 holds current outputs."""
-        return self.pseudo_negatives in ("both", "regularizer")
-
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """CaSSLe: predictions and past outputs recognise each other."""
         p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
         return contrastive_distillation(p, f, self.distillation_temperature)

@@ -90,7 +90,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         q, k = self._q_and_k(output)
         return moco_loss(q, k, [self.queue.keys], self.temperature, reduction)
 
-    def plasticity(self, output: Tensor, past: Tensor) -> Tensor:
+    def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
         """L1: the loss with the past queue R beside Q."""
         q, k = self._q_and_k(output)
         queues = [self.queue.keys]
@@ -98,7 +98,9 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
             queues.append(self.past_queue.keys)
         return moco_loss(q, k, queues, self.temperature)
 
-    def stability(self, output: Tensor, predicted: Tensor, past: Tensor) -> Tensor:
+    def pnr_distill_loss(
+        self, output: Tensor, predicted: Tensor, past: Tensor
+    ) -> Tensor:
         """L2: p against the same view's f, negatives R and pseudo-negatives Q."""
         p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
         queues = [self.past_queue.keys]
@@ -112,11 +114,11 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         self.queue.enqueue(k)
         super().after_step(output, step, total_steps)
 
-    def remember(self, past: Tensor) -> None:
+    def enqueue_past(self, past: Tensor) -> None:
         """Enqueue the past outputs into R."""
         self.past_queue.enqueue(normalize(past, dim=-1))
 
-    def begin_past(self, past_outputs: Iterable[Tensor]) -> None:
+    def reset_past_queue(self, past_outputs: Iterable[Tensor]) -> None:
         """Fill R, if asked to.
 
         Raises:

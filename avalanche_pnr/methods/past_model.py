@@ -58,11 +58,13 @@ class PastModel:
         Raises:
             RuntimeError: If no experience has ended yet.
         """
-        if self._last is None or not self._last.is_of(views):
+        version = views._version  # buffers are reused, and written to
+        last = self._last
+        if last is None or last.views is not views or last.version != version:
             output = self._run(self._past(), views)
             output = output if self._gather is None else self._gather(output)
-            self._last = _Batch(views, views._version, output)
-        return self._last.output
+            last = self._last = _Batch(views, version, output)
+        return last.output
 
     def features(self, views: Tensor) -> Tensor:
         """Features of the past backbone, without gradient.
@@ -120,7 +122,3 @@ class _Batch(NamedTuple):
     views: Tensor
     version: int
     output: Tensor
-
-    def is_of(self, views: Tensor) -> bool:
-        """Whether it is the same tensor, not written to since (buffers are reused)."""
-        return views is self.views and views._version == self.version

@@ -56,13 +56,15 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
         z = normalize(output, dim=-1)
         return simclr_loss(z, self.temperature, reduction=reduction)
 
-    def plasticity(self, output: Tensor, past: Tensor) -> Tensor:
+    def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
         """L1: the loss with the past outputs of the batch as further negatives."""
         z, f = normalize(output, dim=-1), normalize(past, dim=-1)
         negatives = f if self.pseudo_negatives_in_loss else None
         return simclr_loss(z, self.temperature, negatives)
 
-    def stability(self, output: Tensor, predicted: Tensor, past: Tensor) -> Tensor:
+    def pnr_distill_loss(
+        self, output: Tensor, predicted: Tensor, past: Tensor
+    ) -> Tensor:
         """L2: p against f, negatives the other f and pseudo-negatives the other z."""
         z, p, f = (normalize(each, dim=-1) for each in (output, predicted, past))
         negatives = z if self.pseudo_negatives_in_regularizer else None

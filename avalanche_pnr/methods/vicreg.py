@@ -19,9 +19,9 @@ class VICReg(SelfSupervisedMethod):
         invariance: Weight of the mean squared error.
         variance: Weight of the hinged standard deviations.
         covariance: Weight of the off-diagonal covariances.
-        lambda_distill: Weight of ``agree``.
-        lambda_pnr: Weight of ``differ``, below ``lambda_distill``; 0 makes PNR equal
-            to CaSSLe.
+        lambda_distill: Weight of ``distill_loss``.
+        lambda_pnr: Weight of ``pseudo_negative_loss``, below ``lambda_distill``; 0
+            makes PNR equal to CaSSLe.
         image_shape: Channels, height and width, to find F by a dry run.
 
     Raises:
@@ -71,10 +71,10 @@ class VICReg(SelfSupervisedMethod):
         check_mean("VICReg", reduction)
         return vicreg_loss(output[:, 0], output[:, 1], *self.weights)
 
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Mean squared error of p and f of the same view."""
         return mse_loss(predicted, past)
 
-    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Mean squared error of p and f of the other view."""
         return mse_loss(predicted, past.flip(1))

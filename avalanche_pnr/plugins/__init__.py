@@ -2,6 +2,7 @@
 
 from avalanche_pnr.plugins.cassle import CaSSLePlugin
 from avalanche_pnr.plugins.der import DERPlugin
+from avalanche_pnr.plugins.distillation import DistillationPlugin, predict_past
 from avalanche_pnr.plugins.ewc import EWCPlugin
 from avalanche_pnr.plugins.less_forget import LessForgetPlugin
 from avalanche_pnr.plugins.lump import LUMPPlugin
@@ -15,6 +16,7 @@ from avalanche_pnr.plugins.schedule import WarmupCosinePlugin
 __all__ = [
     "CaSSLePlugin",
     "DERPlugin",
+    "DistillationPlugin",
     "EWCPlugin",
     "LUMPPlugin",
     "LessForgetPlugin",
@@ -24,4 +26,5 @@ __all__ = [
     "PNRPlugin",
     "PastModelPlugin",
     "WarmupCosinePlugin",
+    "predict_past",
 ]

@@ -1,15 +1,43 @@
-"""What plugins of self-supervised strategies have in common."""
+"""The base class of plugins for self-supervised strategies."""
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from avalanche.core import SupervisedPlugin
-from torch import Tensor
+from torch import Tensor, nn
+
+from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.plugins.protocols import LossContext
 
 
 class SelfSupervisedPlugin(SupervisedPlugin):
     """A plugin that needs the batches of views of a ``SelfSupervised`` strategy."""
 
-    def before_training(self, strategy: Any, **kwargs: Any) -> None:
+    def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
+        """Makers of the heads that the plugin trains as a part of the method, by name.
+
+        Args:
+            method: The strategy's model.
+        """
+        return {}
+
+    def add_heads(
+        self, method: SelfSupervisedMethod, among: Collection[str] | None = None
+    ) -> None:
+        """Give the method the plugin's heads, unless it has them.
+
+        Call it before the optimizer is made.
+
+        Args:
+            method: The strategy's model.
+            among: Names of parameters in a state that is to be loaded: only heads that
+                the state has; ``None`` for all.
+        """
+        for name, make in self.heads(method).items():
+            if among is None or any(key.startswith(f"heads.{name}.") for key in among):
+                method.add_head(name, make)
+
+    def before_training(self, strategy: LossContext, **kwargs: Any) -> None:
         """Refuse other strategies.
 
         Raises:
@@ -22,7 +50,7 @@ class SelfSupervisedPlugin(SupervisedPlugin):
                 "avalanche_pnr.SelfSupervised"
             )
 
-    def add_to_loss(self, strategy: Any, term: Tensor) -> None:
+    def add_to_loss(self, strategy: LossContext, term: Tensor) -> None:
         """Add a term to the loss of the batch, under the plugin's name."""
         name = type(self).__name__
         known = strategy.loss_terms.get(name, 0)

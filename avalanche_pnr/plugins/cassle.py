@@ -1,25 +1,30 @@
 """CaSSLe: distil the past model through a predictor."""
 
-from torch import Tensor
+from typing import Any
 
 from avalanche_pnr.methods import SelfSupervisedMethod
-from avalanche_pnr.plugins.past import PastModelPlugin
+from avalanche_pnr.plugins.distillation import DistillationPlugin, predict_past
+from avalanche_pnr.plugins.protocols import LossContext
 
 
-class CaSSLePlugin(PastModelPlugin):
+class CaSSLePlugin(DistillationPlugin):
     """L_SSL + lambda_distill * D(g(z), f).
 
-    D is the method's :meth:`~avalanche_pnr.SelfSupervisedMethod.agree`.
+    D is the method's :meth:`~avalanche_pnr.SelfSupervisedMethod.distill_loss`.
 
     Source: Fini et al. 2022, arXiv 2112.04215, equation 4.
     """
 
-    def verbs(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
-        """``agree``."""
-        return ("agree",)
+    def required_losses(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
+        """``distill_loss``."""
+        return ("distill_loss",)
 
-    def regularizer(
-        self, method: SelfSupervisedMethod, output: Tensor, past: Tensor
-    ) -> Tensor:
-        """lambda_distill * D(p, f)."""
-        return method.lambda_distill * method.agree(method.predict_past(output), past)
+    def before_backward(self, strategy: LossContext, **kwargs: Any) -> None:
+        """Add lambda_distill * D(p, f)."""
+        if strategy.past_model.exists:
+            method = strategy.model
+            f = strategy.past_model(strategy.mb_x)
+            p = predict_past(method, strategy.mb_output)
+            self.add_to_loss(
+                strategy, method.lambda_distill * method.distill_loss(p, f)
+            )

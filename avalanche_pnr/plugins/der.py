@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from avalanche_pnr.methods.checks import check_weights
 from avalanche_pnr.plugins.memory_plugin import MemoryPlugin
+from avalanche_pnr.plugins.protocols import Strategy
 
 
 class DERPlugin(MemoryPlugin):
@@ -58,7 +59,7 @@ class DERPlugin(MemoryPlugin):
         places = DataAttribute(list(range(len(dataset))), "place", use_in_getitem=True)
         return dataset.update_data_attribute("place", places)
 
-    def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+    def before_backward(self, strategy: Strategy, **kwargs: Any) -> None:
         """Add the distance."""
         batch = self.draw(strategy)
         if batch is not None:
@@ -66,7 +67,7 @@ class DERPlugin(MemoryPlugin):
             stored = self.projections[batch[-1].cpu()].to(z)
             self.add_to_loss(strategy, self.lambda_der * mse_loss(z, stored))
 
-    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_exp(self, strategy: Strategy, **kwargs: Any) -> None:
         """Let images enter the memory, and store their projections."""
         known = dict(zip(self.memory.origins, self.projections, strict=True))
         super().after_training_exp(strategy, **kwargs)
@@ -92,7 +93,7 @@ def _project(method: Any, views: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _stored_projections(strategy: Any, dataset: AvalancheDataset) -> list[Tensor]:
+def _stored_projections(strategy: Strategy, dataset: AvalancheDataset) -> list[Tensor]:
     """Projections of images that come into the memory, shape (V, D) each."""
     loader = DataLoader(dataset, strategy.train_mb_size, collate_fn=dataset.collate_fn)
     strategy.model.eval()

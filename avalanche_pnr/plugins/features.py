@@ -1,4 +1,4 @@
-"""What plugins that compare backbone features with past ones have in common."""
+"""The base class of plugins that compare backbone features with past ones."""
 
 from abc import abstractmethod
 from typing import Any
@@ -7,7 +7,8 @@ from torch import Tensor
 
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.plugins.past import PastModelPlugin
-from avalanche_pnr.plugins.watched import WatchedBackbone
+from avalanche_pnr.plugins.protocols import LossContext
+from avalanche_pnr.plugins.recorded import RecordedFeatures
 
 
 class PastFeaturesPlugin(PastModelPlugin):
@@ -18,9 +19,9 @@ class PastFeaturesPlugin(PastModelPlugin):
     """
 
     def __init__(self) -> None:
-        super().__init__(predictor_hidden_dim=None)
+        super().__init__()
         self.supports_distributed = False
-        self._backbone = WatchedBackbone()
+        self._recorded: RecordedFeatures | None = None
 
     @abstractmethod
     def feature_regularizer(
@@ -34,28 +35,22 @@ class PastFeaturesPlugin(PastModelPlugin):
             past: The past backbone's, shape (N, V, F), without gradient.
         """
 
-    def regularizer(
-        self, method: SelfSupervisedMethod, output: Tensor, past: Tensor
-    ) -> Tensor:
-        """The term of the features of the last pass; see ``feature_regularizer``."""
-        features = self._backbone.take(len(past))
-        return self.feature_regularizer(method, features, past)
-
-    def add_predictor(self, method: SelfSupervisedMethod) -> None:
-        """None: the distillation predictor is of projections."""
-
-    def before_forward(self, strategy: Any, **kwargs: Any) -> None:
-        """Watch the backbone."""
+    def before_forward(self, strategy: LossContext, **kwargs: Any) -> None:
+        """Record the backbone's features."""
+        self.after_forward(strategy)  # where the last pass has failed
         if strategy.past_model.exists:
-            self._backbone.watch(strategy.model.backbone)
+            self._recorded = RecordedFeatures(strategy.model.backbone)
 
-    def after_forward(self, strategy: Any, **kwargs: Any) -> None:
-        """Leave the backbone alone."""
-        self._backbone.leave()
+    def after_forward(self, strategy: LossContext, **kwargs: Any) -> None:
+        """Record no others."""
+        if self._recorded is not None:
+            self._recorded.stop()
 
-    def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+    def before_backward(self, strategy: LossContext, **kwargs: Any) -> None:
         """Add the regulariser."""
-        if strategy.past_model.exists:
+        if self._recorded is not None:
+            features = self._recorded.features(len(strategy.mb_x))
             past = strategy.past_model.features(strategy.mb_x)
-            term = self.regularizer(strategy.model, strategy.mb_output, past)
+            term = self.feature_regularizer(strategy.model, features, past)
             self.add_to_loss(strategy, term)
+            self._recorded = None

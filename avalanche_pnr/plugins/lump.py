@@ -7,6 +7,7 @@ from torch.distributions import Beta
 
 from avalanche_pnr.losses import mixup
 from avalanche_pnr.plugins.memory_plugin import MemoryPlugin
+from avalanche_pnr.plugins.protocols import Strategy
 
 
 class LUMPPlugin(MemoryPlugin):
@@ -37,7 +38,7 @@ class LUMPPlugin(MemoryPlugin):
             raise ValueError(f"alpha must be above 0 and finite, got {alpha}")
         self.alpha = alpha
 
-    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+    def before_training_iteration(self, strategy: Strategy, **kwargs: Any) -> None:
         """Mix the batch."""
         batch = self.draw(strategy)
         if batch is None:

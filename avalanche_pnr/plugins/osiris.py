@@ -1,16 +1,22 @@
 """Osiris: what is learnt now, what was, and what tells them apart."""
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from avalanche_pnr.losses import cross_task_loss, simclr_loss
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.methods.checks import check_weights
 from avalanche_pnr.plugins.memory_plugin import MemoryPlugin
-from avalanche_pnr.plugins.watched import WatchedBackbone
+from avalanche_pnr.plugins.protocols import Strategy
+from avalanche_pnr.plugins.recorded import RecordedFeatures
+
+HEAD = "memory_projector"
+"""Name of P among the heads of a method."""
 
 
 class OsirisPlugin(MemoryPlugin):
@@ -19,7 +25,7 @@ class OsirisPlugin(MemoryPlugin):
     L_cross contrasts current with remembered images, L_past is SimCLR's loss of
     remembered ones. Both are of embeddings e = P(h) of features h, so that they leave
     the projections z to L_SSL. P begins as a copy of the projector when the second
-    experience begins, becomes a part of ``strategy.model``, and carries over.
+    experience begins, becomes a head of ``strategy.model``, and carries over.
 
     Remembered images pass the backbone beside the current batch. In the authors' code
     they pass it together, with GroupNorm, which does not tell the difference, and
@@ -55,29 +61,35 @@ class OsirisPlugin(MemoryPlugin):
             )
         self.lambda_osiris = lambda_osiris
         self.temperature = temperature
-        self._backbone = WatchedBackbone()
+        self._recorded: RecordedFeatures | None = None
 
-    def after_train_dataset_adaptation(self, strategy: Any, **kwargs: Any) -> None:
+    def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
+        """The second projector P."""
+        return {HEAD: lambda: copy.deepcopy(method.projector)}
+
+    def after_train_dataset_adaptation(self, strategy: Strategy, **kwargs: Any) -> None:
         """Add P in time for the experience's optimizer."""
         if len(self.memory):
-            strategy.model.add_memory_projector()
+            self.add_heads(strategy.model)
 
-    def before_forward(self, strategy: Any, **kwargs: Any) -> None:
-        """Watch the backbone."""
+    def before_forward(self, strategy: Strategy, **kwargs: Any) -> None:
+        """Record the backbone's features."""
+        self.after_forward(strategy)  # where the last pass has failed
         if self._loader is not None:
-            self._backbone.watch(strategy.model.backbone)
+            self._recorded = RecordedFeatures(strategy.model.backbone)
 
-    def after_forward(self, strategy: Any, **kwargs: Any) -> None:
-        """Leave the backbone alone."""
-        self._backbone.leave()
+    def after_forward(self, strategy: Strategy, **kwargs: Any) -> None:
+        """Record no others."""
+        if self._recorded is not None:
+            self._recorded.stop()
 
-    def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+    def before_backward(self, strategy: Strategy, **kwargs: Any) -> None:
         """Add both terms."""
-        batch = self.draw(strategy)
-        if batch is None:
+        batch, recorded, self._recorded = self.draw(strategy), self._recorded, None
+        if batch is None or recorded is None:
             return
         method, views = strategy.model, batch[0]
-        current = _embed(method, self._backbone.take(len(strategy.mb_x)))
+        current = _embed(method, recorded.features(len(strategy.mb_x)))
         run, backbone = method.precision.run, method.backbone
         features = torch.stack([run(backbone, view) for view in views.unbind(1)], dim=1)
         remembered = _embed(method, features)
@@ -88,7 +100,6 @@ class OsirisPlugin(MemoryPlugin):
 
 def _embed(method: SelfSupervisedMethod, features: Tensor) -> Tensor:
     """Embeddings e, L2-normalised, (N, V, F) to (N, V, D)."""
-    projector = method.memory_projector
-    assert projector is not None
+    projector = method.heads[HEAD]
     embeddings = [projector(each) for each in features.unbind(1)]
     return normalize(torch.stack(embeddings, dim=1), dim=-1)

@@ -1,18 +1,24 @@
 """PFR: past features are to be predictable from present ones."""
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.methods.checks import check_weights
+from avalanche_pnr.plugins.distillation import two_layers
 from avalanche_pnr.plugins.features import PastFeaturesPlugin
+
+HEAD = "feature_predictor"
+"""Name of M among the heads of a method."""
 
 
 class PFRPlugin(PastFeaturesPlugin):
     """L_SSL - lambda_pfr * mean over images and views of cos(M(h), h_past).
 
-    M, the temporal projection, becomes a part of ``strategy.model`` when the second
+    M, the temporal projection, becomes a head of ``strategy.model`` when the second
     experience begins, and carries over to later ones.
 
     Args:
@@ -33,16 +39,25 @@ class PFRPlugin(PastFeaturesPlugin):
         self.lambda_pfr = lambda_pfr
         self.hidden_dim = hidden_dim
 
-    def add_predictor(self, method: SelfSupervisedMethod) -> None:
-        """Add M."""
-        method.add_temporal_projection(self.hidden_dim)
+    def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
+        """The temporal projection M.
+
+        Raises:
+            ValueError: If the projector, which tells the size, has no parameters.
+        """
+        first = next(method.projector.parameters(), None)
+        if first is None:
+            raise ValueError(
+                f"the projector of {type(method).__name__} has no parameters that tell "
+                "the size of its features: give it a linear layer"
+            )
+        return {HEAD: lambda: two_layers(first.shape[-1], self.hidden_dim)}
 
     def feature_regularizer(
         self, method: SelfSupervisedMethod, features: Tensor, past: Tensor
     ) -> Tensor:
         """-lambda_pfr * mean cos(M(h), h_past)."""
-        projection = method.temporal_projection
-        assert projection is not None
-        views = [projection(each) for each in features.unbind(1)]
+        predictor = method.heads[HEAD]
+        views = [predictor(each) for each in features.unbind(1)]
         predicted = torch.stack(views, dim=1)
         return -self.lambda_pfr * cosine_similarity(predicted, past, dim=-1).mean()

@@ -5,42 +5,46 @@ from typing import Any
 from torch import Tensor
 
 from avalanche_pnr.methods import SelfSupervisedMethod
-from avalanche_pnr.plugins.past import PastModelPlugin
+from avalanche_pnr.plugins.distillation import DistillationPlugin, predict_past
+from avalanche_pnr.plugins.protocols import LossContext
 
 
-class PNRPlugin(PastModelPlugin):
-    """L1 + L2: plasticity with, and stability through, pseudo-negatives.
+class PNRPlugin(DistillationPlugin):
+    """L = L1(z, f) + L2(z, p, f): learning and distillation with pseudo-negatives.
 
-    L1 is the method's :meth:`~avalanche_pnr.SelfSupervisedMethod.plasticity` and
-    takes the place of the SSL loss; L2 is its ``stability``. The loss that other
+    z is the model's output, f the past model's for the same views, and p = g(z). L1
+    is the method's :meth:`~avalanche_pnr.SelfSupervisedMethod.pnr_ssl_loss` and takes
+    the place of the SSL loss; L2 is its ``pnr_distill_loss``. The loss that other
     plugins compute on batches of their own stays the plain SSL loss.
 
     Source: Cha et al. 2024, arXiv 2306.05101, section 3.
     """
 
-    def verbs(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
-        """``agree`` and ``differ``, or a ``stability`` that is not made of them."""
-        return ("stability",) if method.defines("stability") else ("agree", "differ")
+    def objective(self, strategy: LossContext) -> dict[str, Tensor]:
+        """The two terms of the loss of a batch."""
+        method, z = strategy.model, strategy.mb_output
+        f = strategy.past_model(strategy.mb_x)
+        ssl_loss = method.pnr_ssl_loss(z, f)
+        p = predict_past(method, z)
+        distill_loss = method.pnr_distill_loss(z, p, f)
+        return {"loss": ssl_loss, type(self).__name__: distill_loss}
 
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Let the method prepare its memory of pseudo-negatives."""
-        if strategy.past_model.exists and strategy.part == 0:
+    def required_losses(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
+        """Both losses that L2 is made of, or a ``pnr_distill_loss`` without them."""
+        if method.defines("pnr_distill_loss"):
+            return ("pnr_distill_loss",)
+        return ("distill_loss", "pseudo_negative_loss")
+
+    def before_training_exp(self, strategy: LossContext, **kwargs: Any) -> None:
+        """Put the objective in place, once there is a past, and begin R (MoCo)."""
+        if not strategy.past_model.exists:
+            return
+        strategy.objective = self.objective
+        if strategy.sub_experience == 0:
             views = strategy.training_views(kwargs.get("num_workers", 0))
-            strategy.model.begin_past(map(strategy.past_model, views))
+            strategy.model.reset_past_queue(map(strategy.past_model, views))
 
-    def before_forward(self, strategy: Any, **kwargs: Any) -> None:
-        """Hand the past outputs of this batch to the strategy's criterion."""
+    def after_training_iteration(self, strategy: LossContext, **kwargs: Any) -> None:
+        """Let the method keep f as pseudo-negatives of later batches (MoCo)."""
         if strategy.past_model.exists:
-            strategy.pseudo_negatives = strategy.past_model(strategy.mb_x)
-
-    def regularizer(
-        self, method: SelfSupervisedMethod, output: Tensor, past: Tensor
-    ) -> Tensor:
-        """L2."""
-        return method.stability(output, method.predict_past(output), past)
-
-    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        """Take the past outputs back, for the method to store for later batches."""
-        strategy.pseudo_negatives = None
-        if strategy.past_model.exists:
-            strategy.model.remember(strategy.past_model(strategy.mb_x))
+            strategy.model.enqueue_past(strategy.past_model(strategy.mb_x))

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 from avalanche.core import SupervisedPlugin
+from avalanche.training.templates.base_sgd import BaseSGDTemplate
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
@@ -48,7 +49,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
                 f"and the learning rate {base_lr}: change warmup_start_lr or lr"
             )
 
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+    def before_training_exp(self, strategy: BaseSGDTemplate, **kwargs: Any) -> None:
         """Start the schedule from the optimizer's own learning rates."""
         groups = strategy.optimizer.param_groups
         if self._base_lrs is None:
@@ -59,7 +60,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
             group["lr"] = group["initial_lr"] = lr
         self._scheduler = self._make(strategy.optimizer, strategy.train_epochs)
 
-    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_epoch(self, strategy: BaseSGDTemplate, **kwargs: Any) -> None:
         """Advance by one epoch."""
         if self._scheduler is not None:
             with warnings.catch_warnings():
@@ -69,7 +70,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
                 warnings.filterwarnings("ignore", message="Detected call of")
                 self._scheduler.step()
 
-    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_exp(self, strategy: BaseSGDTemplate, **kwargs: Any) -> None:
         """The schedule ends with the experience."""
         self._scheduler = None
 

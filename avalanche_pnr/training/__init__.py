@@ -1,7 +1,10 @@
-"""The strategy and its optimizer."""
+"""The strategy: the training loop, what it holds, and its optimizer.
+
+Methods, plugins and losses do not belong here: they know nothing of the strategy.
+"""
 
 from avalanche_pnr.training.evaluator import default_evaluator
 from avalanche_pnr.training.lars import LARS
-from avalanche_pnr.training.self_supervised import SelfSupervised
+from avalanche_pnr.training.strategy import SelfSupervised
 
 __all__ = ["LARS", "SelfSupervised", "default_evaluator"]

@@ -8,6 +8,7 @@ from typing import Any
 from avalanche.training.plugins import AGEMPlugin, GDumbPlugin, MIRPlugin
 
 from avalanche_pnr.distributed import rank
+from avalanche_pnr.plugins.base import SelfSupervisedPlugin
 from avalanche_pnr.random_state import random_state, set_random_state
 from avalanche_pnr.training.plain import Plain, has_state
 from avalanche_pnr.training.stream_samples import StreamSamples
@@ -42,7 +43,7 @@ def strategy_state(strategy: Any, samples: StreamSamples | None) -> dict[str, An
             for each in strategy.plugins
         ],
         "parts": {name: part.state_dict() for name, part in _parts(strategy).items()},
-        "part": strategy.part,
+        "sub_experience": strategy.sub_experience,
         "stop": getattr(strategy, "_stop_training", False),
         "loss": strategy.loss.detach(),
         "random": random_state(),
@@ -71,6 +72,9 @@ def restore_strategy(
         )
     plain = _plain(strategy, samples)
     strategy.model.to(strategy.device)
+    for plugin in strategy.plugins:
+        if isinstance(plugin, SelfSupervisedPlugin):
+            plugin.add_heads(strategy.model, among=state["model"])
     strategy.model.load_state_dict(state["model"])
     strategy.past_model.load_state_dict(state["past_model"], strategy.model)
     _restore_optimizer(strategy, copy.deepcopy(state["optimizer"]))
@@ -80,14 +84,14 @@ def restore_strategy(
         _restore_plugin(strategy, plain, plugin, plugin_state)
     for name, part in _parts(strategy).items():
         part.load_state_dict(state["parts"][name])
-    strategy.part = state["part"]
+    strategy.sub_experience = state["sub_experience"]
     strategy._stop_training = state["stop"]
     strategy.loss = state["loss"].to(strategy.device)
     set_random_state(state["random"])
 
 
 def whole_stream(experience: Any) -> Iterable[Any]:
-    """The stream that an experience, or the part of one, belongs to."""
+    """The stream that an experience, or a sub-experience, belongs to."""
     whole = getattr(experience, "origin_experience", None) or experience
     stream: Iterable[Any] = whole.origin_stream
     return stream

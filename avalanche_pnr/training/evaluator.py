@@ -1,6 +1,6 @@
 """What a strategy prints unless it is told otherwise."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from avalanche.evaluation import GenericPluginMetric
 from avalanche.evaluation.metrics import Mean, loss_metrics
@@ -9,6 +9,7 @@ from avalanche.training.plugins import EvaluationPlugin
 
 from avalanche_pnr.distributed import rank
 from avalanche_pnr.evaluation.functional import accuracy
+from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 
 
 class LabelledAccuracy(GenericPluginMetric[float, Mean]):
@@ -22,7 +23,7 @@ class LabelledAccuracy(GenericPluginMetric[float, Mean]):
         super().__init__(Mean(), reset_at=over, emit_at=over, mode="eval")
         self._name = f"Top1_Acc_{'Exp' if over == 'experience' else 'Stream'}"
 
-    def update(self, strategy: Any) -> None:
+    def update(self, strategy: EvaluatedStrategy) -> None:
         """Take in a batch."""
         labels = strategy.mb_y
         known = (labels >= 0).all()

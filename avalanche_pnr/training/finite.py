@@ -1,12 +1,15 @@
 """Stopping before a loss that is not finite destroys the model."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+
+if TYPE_CHECKING:
+    from avalanche_pnr.training.strategy import SelfSupervised
 
 
 class RunningStatistics:
@@ -24,47 +27,68 @@ class RunningStatistics:
         buffers = [buffer for layer in layers for buffer in layer.buffers()]
         self._kept = [(buffer, buffer.clone()) for buffer in buffers]
 
-    @contextmanager
-    def restored_on_error(self) -> Iterator[None]:
-        """Put the copies back if the block raises a ``FloatingPointError``."""
-        try:
-            yield
-        except FloatingPointError:
-            for buffer, kept in self._kept:
-                buffer.copy_(kept)
-            raise
+    def restore(self) -> None:
+        """Put the copies back."""
+        for buffer, kept in self._kept:
+            buffer.copy_(kept)
 
 
-def check_finite(strategy: Any, parameters: Iterable[Tensor]) -> None:
+def check_finite(strategy: SelfSupervised) -> None:
     """Refuse to learn from a loss or gradients that are NaN or infinite.
 
-    One number is read back from the device.
+    One number is read back from the device. Gradients are looked at before a step,
+    unless they are scaled: the scaler does so then.
 
     Args:
-        strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy in training.
-        parameters: Whose gradients to look at.
+        strategy: In training, after the backward pass.
 
     Raises:
-        FloatingPointError: With experience, epoch, iteration and terms of the loss.
+        FloatingPointError: With experience, epoch, iteration and terms of the loss; the
+            model is as before the batch.
     """
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    steps = strategy.accumulation.completes_step and not strategy.scaler.is_enabled()
+    groups = strategy.optimizer.param_groups if steps else []
+    params = [param for group in groups for param in group["params"]]
+    gradients = [param.grad for param in params if param.grad is not None]
     norms = torch._foreach_norm(gradients) if gradients else ()
     if torch.stack([strategy.loss.detach().sum(), *norms]).isfinite().all():
         return
-    if not torch.isfinite(strategy.loss).all():
-        raise _stop(strategy, f"the loss is {strategy.loss.item():g}")
-    raise _stop(strategy, "the gradient is not finite")
+    if torch.isfinite(strategy.loss).all():
+        raise stop(strategy, f"the gradient is not finite {_where(strategy)}")
+    raise stop(strategy, f"the loss is {strategy.loss.item():g} {_where(strategy)}")
 
 
-def _stop(strategy: Any, what: str) -> FloatingPointError:
+def check_scale(strategy: SelfSupervised) -> None:
+    """Refuse to go on when no scale of the loss makes its gradients finite.
+
+    Raises:
+        FloatingPointError: The model is as before the batch.
+    """
+    if strategy.scaler.get_scale() < 1 / 256:
+        raise stop(
+            strategy,
+            "gradients are not finite however small the loss is scaled: use "
+            "precision bfloat16 or float32, lower the learning rate, or look for "
+            "damaged images",
+        )
+
+
+def stop(strategy: SelfSupervised, why: str) -> FloatingPointError:
+    """Undo what the batch has done to model and scaler, and return the error."""
+    strategy.running_statistics.restore()
+    strategy.scaler.update(strategy.scaler.get_scale())  # forget the gradients
+    return FloatingPointError(why)
+
+
+def _where(strategy: SelfSupervised) -> str:
     clock = strategy.clock
     terms = dict(strategy.loss_terms)
     total = torch.stack([term.sum() for term in terms.values()]).sum()
     if torch.isfinite(total) and not torch.isfinite(strategy.loss).all():
         terms["other plugins"] = strategy.loss.detach() - total
     listed = " + ".join(f"{name} {term.item():g}" for name, term in terms.items())
-    return FloatingPointError(
-        f"{what} ({listed}) in experience {strategy.experience.current_experience}, "
+    return (
+        f"({listed}) in experience {strategy.experience.current_experience}, "
         f"epoch {clock.train_exp_epochs}, iteration {clock.train_epoch_iterations} "
         "(from 0): lower the learning rate, or look for damaged images; the model is "
         "as it was before this batch"

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from avalanche.training.templates.strategy_mixin_protocol import SGDStrategyProtocol
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from avalanche_pnr.losses import Reduction
 from avalanche_pnr.methods import SelfSupervisedMethod
-from avalanche_pnr.training.data_parallel import Replica
+from avalanche_pnr.plugins.protocols import Objective
 
 
 class MethodLoss:
@@ -34,7 +35,7 @@ class MethodLoss:
         return loss
 
 
-class SelfSupervisedProblem:
+class SelfSupervisedProblem(SGDStrategyProtocol):
     """Avalanche mixin for batches of stacked views, labelled or not.
 
     In training a batch is ``[views (N, V, C, H, W), labels, ...]``, where labels may
@@ -42,19 +43,20 @@ class SelfSupervisedProblem:
     ...]``; the output is what the probe ``readout`` makes of the features.
     """
 
-    model: Any
-    mbatch: Any
-    mb_output: Tensor
-    mb_features: Tensor | None
-    device: torch.device
-    experience: Any
-    is_training: bool
-    readout: Callable[[Tensor], Tensor] | None
-    pseudo_negatives: Tensor | None
-    loss_terms: dict[str, Tensor]
-    dataloader: Any
-    replica: Replica
-    _method_loss: MethodLoss
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+        self.objective: Objective | None = None
+        """Computes the loss in training, by terms; ``None`` for the method's own."""
+
+        self.loss_terms: dict[str, Tensor] = {}
+        """Terms of the current loss by name: ``"loss"``, and that of each plugin."""
+
+        self.mb_features: Tensor | None = None
+        """Features (N, F) of the current batch in evaluation."""
+
+        self.readout: Callable[[Tensor], Tensor] | None = None
+        """Class scores (N, C) of features (N, F), set by probes."""
 
     @property
     def _criterion(self) -> MethodLoss:
@@ -67,11 +69,11 @@ class SelfSupervisedProblem:
         self._method_loss = criterion
 
     @property
-    def parts(self) -> int:
-        """Parts that the present experience comes in: 1, or more on online streams.
+    def sub_experiences(self) -> int:
+        """Of the present experience: 1, or more on online streams.
 
-        Avalanche's ``is_last_subexp`` stays False on online streams whose parts
-        divide the experience evenly, so the parts are counted.
+        Avalanche's ``is_last_subexp`` stays False on online streams whose
+        sub-experiences divide the experience evenly, so they are counted.
         """
         return getattr(self.experience, "sub_stream_length", None) or 1
 
@@ -111,8 +113,9 @@ class SelfSupervisedProblem:
             RuntimeError: If there are labels in evaluation and no probe.
         """
         if self.is_training:
-            return self.replica(self.model, self.mb_x)
-        output = self.replica.gather(self.model(self.mb_x))
+            output: Tensor = self.distributed(self.model, self.mb_x)
+            return output
+        output = self.distributed.gather(self.model(self.mb_x))
         if self.readout is None and (self.mb_y < 0).all():
             return output  # of use to plugins that judge without labels
         if self.readout is None:
@@ -124,26 +127,31 @@ class SelfSupervisedProblem:
         return self.readout(output)
 
     def criterion(self) -> Tensor:
-        """SSL loss of the batch, or PNR's L1; cross-entropy of the probe in eval."""
+        """Loss of the batch in training; cross-entropy of the probe in evaluation.
+
+        The loss is the sum of the objective's terms: PNR's, while it is at work, and
+        the method's SSL loss otherwise.
+        """
         if not self.is_training:
             return cross_entropy(self.mb_output, self.mb_y, ignore_index=-1)
-        if self.pseudo_negatives is None:
-            loss = self._criterion(self.mb_output, self.mb_y)
+        if self.objective is None:
+            terms = {"loss": self._criterion(self.mb_output, self.mb_y)}
         else:
-            loss = self.model.plasticity(self.mb_output, self.pseudo_negatives)
-        self.loss_terms = {"loss": loss.detach()}
-        return loss
+            terms = self.objective(self)
+        self.loss_terms = {name: term.detach() for name, term in terms.items()}
+        first, *others = terms.values()
+        return sum(others, start=first)
 
     def _unpack_minibatch(self) -> None:
-        parts = [self.mbatch] if isinstance(self.mbatch, Tensor) else self.mbatch
-        self.replica.take_batch(self.dataloader, len(parts[0]))
+        fields = [self.mbatch] if isinstance(self.mbatch, Tensor) else self.mbatch
         if self.is_training:
-            check_views(parts[0])
-            self.model.check_batch_size(self.replica.images)
-        batch = [part.to(self.device, non_blocking=True) for part in parts]
+            check_views(fields[0])
+        batch = [field.to(self.device, non_blocking=True) for field in fields]
         if len(batch) == 1:
             batch.append(torch.full((len(batch[0]),), -1, device=self.device))
-        self.mbatch = [batch[0], *map(self.replica.gather, batch[1:])]
+        self.mbatch: Any = self.distributed.begin_batch(self.dataloader, batch)
+        if self.is_training:
+            self.model.check_batch_size(self.distributed.images)
 
 
 def check_method(model: Any) -> None:
@@ -163,7 +171,7 @@ def check_views(x: Any) -> None:
     """Refuse a batch that is not made of stacked views.
 
     Args:
-        x: First part of a training batch.
+        x: First field of a training batch.
 
     Raises:
         ValueError: Unless it is a tensor (N, 2, C, H, W).

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from avalanche_pnr import resnet50
+from avalanche_pnr import PNRPlugin, resnet50
 from avalanche_pnr.methods import SelfSupervisedMethod
 from experiments.communication.operations import operations
 from experiments.communication.traffic import traffic
@@ -61,7 +61,7 @@ def estimate(clusters: Sequence[Cluster], epochs: int) -> Table:
 def _method(name: str) -> SelfSupervisedMethod:
     with torch.device("meta"):
         method = METHODS[name](resnet50(False), image_shape=SHAPE, **PUBLISHED[name])
-        method.add_distillation_predictor()
+        PNRPlugin().add_heads(method)
     return method
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.plugins import predict_past
 from experiments.communication.traffic import VIEWS, without_memory
 
 
@@ -50,9 +51,9 @@ def operations(
     past = torch.empty(batch, VIEWS, method.projection_dim, device="meta")
 
     def losses() -> None:
-        predicted = method.predict_past(output)
-        loss = method.plasticity(output, past)
-        loss = loss + method.stability(output, predicted, past)
+        predicted = predict_past(method, output)
+        loss = method.pnr_ssl_loss(output, past)
+        loss = loss + method.pnr_distill_loss(output, predicted, past)
         loss.backward()  # type: ignore[no-untyped-call]
 
     return Operations(_counted(networks), _counted(losses))

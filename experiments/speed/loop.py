@@ -39,7 +39,7 @@ def measure(setting: Setting) -> Table:
     torch.manual_seed(0)
     data = TensorDataset(torch.rand(images, 2, 3, 32, 32), torch.zeros(images))
     method = MoCoV2Plus(resnet_small(), hidden_dim=512, queue_length=1024)
-    method.add_distillation_predictor(512)
+    PNRPlugin(predictor_hidden_dim=512).add_heads(method)
     method.to(setting.device)
     past_model = PastModel()
     past_model.snapshot(method)

@@ -38,8 +38,8 @@ def package_loss(
     q: Tensor, p: Tensor, k: Tensor, f: Tensor, queue: Tensor, past_queue: Tensor
 ) -> Tensor:
     """L1 + L2 of MoCoV2+ as the package computes them."""
-    plasticity = moco_loss(q, k, [queue, past_queue], TEMPERATURE)
-    return plasticity + moco_distillation(p, f, [past_queue, queue], TEMPERATURE)
+    ssl_loss = moco_loss(q, k, [queue, past_queue], TEMPERATURE)
+    return ssl_loss + moco_distillation(p, f, [past_queue, queue], TEMPERATURE)
 
 
 def measure(setting: Setting) -> Table:

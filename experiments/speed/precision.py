@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from avalanche_pnr import MoCoV2Plus, Precision, resnet18, resnet_small
+from avalanche_pnr import MoCoV2Plus, PNRPlugin, Precision, resnet18, resnet_small
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from experiments.speed.measure import Setting, Work, peak_memory, ratio, seconds
 from experiments.speed.step import pnr_step
@@ -46,7 +46,7 @@ def measure(setting: Setting) -> Table:
     batch = 256 if setting.device.type == "cuda" else 16
     torch.manual_seed(0)
     method = MoCoV2Plus(backbone(), queue_length=4096)
-    method.add_distillation_predictor()
+    PNRPlugin().add_heads(method)
     views = torch.rand(batch, 2, 3, 32, 32).to(setting.device)
     outputs: dict[str, Tensor] = {}
     contestants: dict[str, Work] = {}

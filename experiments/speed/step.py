@@ -14,6 +14,7 @@ from avalanche_pnr import (
     LARS,
     BarlowTwins,
     MoCoV2Plus,
+    PNRPlugin,
     SimCLR,
     VICReg,
     resnet18,
@@ -21,6 +22,7 @@ from avalanche_pnr import (
 )
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from avalanche_pnr.methods.momentum import MomentumMethod
+from avalanche_pnr.plugins import predict_past
 from experiments.speed import straightforward
 from experiments.speed.measure import Setting, Work, peak_memory, ratio, seconds
 from experiments.speed.table import Cell, Table
@@ -46,11 +48,11 @@ def pnr_step(
     """One step of PNR, written out."""
     output, past = method(views), past_model(views)
     optimizer.zero_grad()
-    loss = method.plasticity(output, past)
-    loss = loss + method.stability(output, method.predict_past(output), past)
+    loss = method.pnr_ssl_loss(output, past)
+    loss = loss + method.pnr_distill_loss(output, predict_past(method, output), past)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
-    method.remember(past)
+    method.enqueue_past(past)
     method.after_step(output.detach(), step, steps)
 
 
@@ -68,7 +70,7 @@ def network_passes(
     ends = []
     for view in views.unbind(1):
         z = method.projector(method.backbone(view))
-        ends += [z, method.distillation_predictor(z)]  # type: ignore[misc]
+        ends += [z, method.heads["distillation_predictor"](z)]
         if isinstance(method, BYOL):
             ends.append(method.predictor(z))
         if isinstance(method, MomentumMethod):
@@ -87,7 +89,7 @@ def straightforward_step(
 ) -> None:
     """The step without this package's losses, optimizer and moving average."""
     output, past = method(views), past_model(views)
-    predicted = method.predict_past(output)
+    predicted = predict_past(method, output)
     optimizer.zero_grad()
     if isinstance(method, MoCoV2Plus):
         q, k = (normalize(each, dim=-1) for each in output.chunk(2, dim=-1))
@@ -97,8 +99,8 @@ def straightforward_step(
         method.queue.enqueue(k)
         method.past_queue.enqueue(f)
     else:
-        loss = method.plasticity(output, past)
-        loss = loss + method.stability(output, predicted, past)
+        loss = method.pnr_ssl_loss(output, past)
+        loss = loss + method.pnr_distill_loss(output, predicted, past)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     if isinstance(method, MomentumMethod):
@@ -129,7 +131,7 @@ def _compare(
     method: SelfSupervisedMethod, batch: int, setting: Setting
 ) -> dict[str, Cell]:
     views = torch.randn(batch, 2, 3, 32, 32).to(setting.device)
-    method.add_distillation_predictor()
+    PNRPlugin().add_heads(method)
     method.to(setting.device)
     past_model = PastModel()
     past_model.snapshot(method)

@@ -31,8 +31,8 @@ def pnr_loss(
     """
     negatives = torch.cat([queue.clone(), past_queue.clone()], dim=1)  # (2, 2 K, D)
     negatives = negatives[[1, 0]]
-    plasticity = _symmetric(q, k[:, [1, 0]], negatives, temperature)
-    return plasticity + _symmetric(p, f, negatives, temperature)
+    ssl_loss = _symmetric(q, k[:, [1, 0]], negatives, temperature)
+    return ssl_loss + _symmetric(p, f, negatives, temperature)
 
 
 def _symmetric(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from avalanche_pnr import LARS, MoCoV2Plus, Precision, resnet18
+from avalanche_pnr import LARS, MoCoV2Plus, PNRPlugin, Precision, resnet18
 from avalanche_pnr.methods import PastModel
 from experiments.speed.measure import Setting, seconds
 from experiments.speed.step import pnr_step
@@ -29,7 +29,7 @@ def measure(setting: Setting) -> Table:
     size = PRODUCT if on_gpu else PRODUCT // 8
     precision = Precision("float16" if on_gpu else "float32", channels_last=True)
     method = MoCoV2Plus(resnet18())
-    method.add_distillation_predictor()
+    PNRPlugin().add_heads(method)
     method.to(setting.device).compute_in(precision)
     past_model, optimizer = PastModel(), LARS(method.parameters(), lr=1e-3)
     past_model.snapshot(method)

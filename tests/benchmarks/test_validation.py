@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avalanche_pnr.benchmarks import ImageData, load_digits
-from avalanche_pnr.benchmarks.validation import hold_out_validation
+from avalanche_pnr.benchmarks.reading.validation import hold_out_validation
 
 
 def rows(images: object) -> set[bytes]:

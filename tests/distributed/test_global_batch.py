@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
 from avalanche_pnr.distributed import gather_rows, rank, world_size
-from avalanche_pnr.training.data_parallel import Replica, synchronise_batchnorm
+from avalanche_pnr.training.distributed import DistributedForward, synchronise_batchnorm
 from tests.conftest import METHODS, benchmark_of_views
 from tests.distributed.processes import together
 
@@ -112,7 +112,7 @@ def test_networks_and_queues_are_the_same_everywhere(several: list[Any]) -> None
 def train_without_gathering() -> list[Any]:
     """What becomes of each cell; an error where processes drift apart."""
     found: list[Any] = []
-    with patch.object(Replica, "gather", lambda self, rows: rows):
+    with patch.object(DistributedForward, "gather", lambda self, rows: rows):
         for cell in CELLS:
             try:
                 found.append(train(*cell))

@@ -212,7 +212,7 @@ def test_on_online_streams_rows_of_the_matrix_are_whole_experiences(
     last_rows = []
     for part in parts:
         strategy.train(part)
-        ended = strategy.part == 0
+        ended = strategy.sub_experience == 0
         strategy.eval(benchmark.test_stream)
         if ended:
             expected = standalone(strategy, benchmark, benchmark.test_stream)

@@ -48,17 +48,17 @@ class Recorder(SupervisedPlugin):
     def loss(self, views: Tensor) -> float:
         method, past = self.method, self.past
         assert past is not None
-        assert method.distillation_predictor is not None
+        assert "distillation_predictor" in method.heads
         z, h, p, f = [], [], [], []
         for images in views.unbind(1):
             z.append(method.projector(method.backbone(images)))
             h.append(method.predictor(z[-1]))
-            p.append(method.distillation_predictor(z[-1]))
+            p.append(method.heads["distillation_predictor"](z[-1]))
             f.append(past(images))
         each = -(cosine(h[0], z[1]) + cosine(h[1], z[0])) / 2
-        agree = -(cosine(p[0], f[0]) + cosine(p[1], f[1])) / 2
-        differ = -(cosine(p[0], f[1]) + cosine(p[1], f[0])) / 2
-        return (each + agree - self.lambda_pnr * differ).mean().item()
+        distilled = -(cosine(p[0], f[0]) + cosine(p[1], f[1])) / 2
+        pseudo_negative = -(cosine(p[0], f[1]) + cosine(p[1], f[0])) / 2
+        return (each + distilled - self.lambda_pnr * pseudo_negative).mean().item()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from avalanche_pnr import LARS, SimCLR
+from avalanche_pnr import LARS, PNRPlugin, SimCLR
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from experiments.communication import estimate as estimates
 from experiments.communication.__main__ import main
@@ -54,7 +54,7 @@ def test_real_steps_send_what_the_formula_says(processes: int) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_operations_are_those_of_a_step(name: str) -> None:
     method, past_model = METHODS[name](), PastModel()
-    method.add_distillation_predictor(16)
+    PNRPlugin(predictor_hidden_dim=16).add_heads(method)
     past_model.snapshot(method)
     views = torch.randn(8, 2, 3, 32, 32)
     optimizer = LARS(method.parameters(), lr=0.1)

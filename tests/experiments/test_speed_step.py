@@ -5,8 +5,9 @@ import copy
 import pytest
 import torch
 
-from avalanche_pnr import LARS
+from avalanche_pnr import LARS, PNRPlugin
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
+from avalanche_pnr.plugins import predict_past
 from experiments.speed import step, straightforward
 from experiments.speed.measure import Setting
 from tests.conftest import METHODS, VIEWS
@@ -15,7 +16,7 @@ from tests.conftest import METHODS, VIEWS
 def with_a_past(name: str) -> tuple[SelfSupervisedMethod, PastModel]:
     torch.manual_seed(0)
     method, past_model = METHODS[name]().double(), PastModel()
-    method.add_distillation_predictor(16)
+    PNRPlugin(predictor_hidden_dim=16).add_heads(method)
     past_model.snapshot(METHODS[name]().double())
     return method, past_model
 
@@ -43,7 +44,7 @@ def test_network_passes_are_those_of_a_step(name: str) -> None:
     step.network_passes(method, torch.nn.Identity(), VIEWS.double())
     counted = sorted(passes)
     passes.clear()
-    method.predict_past(method(VIEWS.double()))
+    predict_past(method, method(VIEWS.double()))
     assert counted == sorted(passes)
     assert all(param.grad is not None for param in method.parameters())
 

@@ -78,7 +78,7 @@ def test_simclr_denominators_hold_what_the_equations_say() -> None:
         [each[i, v] for v in range(2) for i in range(3)] for each in (z, p, f)
     )
     partner = [3, 4, 5, 0, 1, 2]
-    plasticity = by_hand(
+    ssl_loss = by_hand(
         torch.stack(rows),
         torch.stack([rows[j] for j in partner]),
         [
@@ -88,7 +88,7 @@ def test_simclr_denominators_hold_what_the_equations_say() -> None:
         ],
         0.2,
     )
-    stability = by_hand(
+    distill_loss = by_hand(
         torch.stack(predicted),
         torch.stack(past),
         [
@@ -97,8 +97,10 @@ def test_simclr_denominators_hold_what_the_equations_say() -> None:
         ],
         0.2,
     )
-    assert simclr_loss(z, 0.2, f).item() == pytest.approx(sum(plasticity) / 6)
-    assert simclr_distillation(p, f, 0.2, z).item() == pytest.approx(sum(stability) / 6)
+    assert simclr_loss(z, 0.2, f).item() == pytest.approx(sum(ssl_loss) / 6)
+    assert simclr_distillation(p, f, 0.2, z).item() == pytest.approx(
+        sum(distill_loss) / 6
+    )
 
 
 def test_pseudo_negatives_in_neither_is_not_cassle() -> None:

@@ -126,11 +126,11 @@ def test_mocos_losses_equal_one_cross_entropy_over_all_logits(reduction: str) ->
         each = torch.stack(losses).mean(dim=0)
         return each.mean() if reduction == "mean" else each
 
-    plasticity = moco_loss(q, k, queues, 0.2, reduction)
+    ssl_loss = moco_loss(q, k, queues, 0.2, reduction)
     expected = cross_entropy(q, k.flip(1), 0.2)
-    torch.testing.assert_close(plasticity, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(ssl_loss, expected, rtol=1e-12, atol=1e-12)
     if reduction == "mean":
-        found = plasticity + moco_distillation(p, f, queues, 0.3)
+        found = ssl_loss + moco_distillation(p, f, queues, 0.3)
         plain = expected + cross_entropy(p, f, 0.3)
         for each, other in zip(
             torch.autograd.grad(found, (q, p)),

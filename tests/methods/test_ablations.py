@@ -27,8 +27,8 @@ class Batch:
         """What the package makes of it."""
         parts = [self.z, self.k] if hasattr(method, "queue") else [self.z]
         output = torch.cat(parts, dim=-1)
-        stability: Tensor = method.stability(output, self.p, self.f)
-        return stability + method.plasticity(output, self.f)
+        distill_loss: Tensor = method.pnr_distill_loss(output, self.p, self.f)
+        return distill_loss + method.pnr_ssl_loss(output, self.f)
 
 
 @pytest.fixture
@@ -120,5 +120,5 @@ def test_the_choices_differ_and_both_is_the_default(name: str, batch: Batch) -> 
 def test_pseudo_negatives_in_neither_is_not_cassle(name: str, batch: Batch) -> None:
     method = make(name, "neither")
     parts = [batch.z, batch.k] if name == "moco" else [batch.z]
-    cassle = method.loss(torch.cat(parts, -1)) + method.agree(batch.p, batch.f)
+    cassle = method.loss(torch.cat(parts, -1)) + method.distill_loss(batch.p, batch.f)
     assert abs(batch.terms(method).item() - cassle.item()) > 0.01

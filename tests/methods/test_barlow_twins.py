@@ -44,7 +44,9 @@ def test_loss_and_agree_are_the_equation(scale: float, off_diagonal: float) -> N
     expected = redundancy(output[:, 0], output[:, 1], scale, off_diagonal)
     assert method.loss(output).item() == pytest.approx(expected, rel=1e-9)
     same_view = [redundancy(p[:, v], f[:, v], scale, off_diagonal) for v in range(2)]
-    assert method.agree(p, f).item() == pytest.approx(sum(same_view) / 2, rel=1e-9)
+    assert method.distill_loss(p, f).item() == pytest.approx(
+        sum(same_view) / 2, rel=1e-9
+    )
 
 
 def test_differ_is_minus_the_cosine_with_the_other_view() -> None:
@@ -52,11 +54,13 @@ def test_differ_is_minus_the_cosine_with_the_other_view() -> None:
     first = cosine_similarity(p[:, 0], f[:, 1]).mean()
     second = cosine_similarity(p[:, 1], f[:, 0]).mean()
     expected = -(first + second) / 2
-    assert torch.isclose(tiny_barlow_twins().differ(p, f), expected, rtol=1e-5)
+    assert torch.isclose(
+        tiny_barlow_twins().pseudo_negative_loss(p, f), expected, rtol=1e-5
+    )
 
 
-def test_stability_weighs_both_verbs() -> None:
+def test_pnr_distill_loss_weighs_both_losses() -> None:
     method = tiny_barlow_twins(lambda_distill=3.0, lambda_pnr=0.5)
     p, f = torch.randn(2, 6, 2, 8)
-    expected = 3.0 * method.agree(p, f) - 0.5 * method.differ(p, f)
-    assert torch.equal(method.stability(p, p, f), expected)
+    expected = 3.0 * method.distill_loss(p, f) - 0.5 * method.pseudo_negative_loss(p, f)
+    assert torch.equal(method.pnr_distill_loss(p, p, f), expected)

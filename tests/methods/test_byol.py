@@ -6,7 +6,8 @@ from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
-from avalanche_pnr import BYOL
+from avalanche_pnr import BYOL, PNRPlugin
+from avalanche_pnr.plugins import predict_past
 from tests.conftest import VIEWS, tiny_backbone, tiny_byol
 
 
@@ -68,32 +69,33 @@ def test_the_distillation_predictor_receives_the_projection() -> None:
             return 2 * x
 
     method = tiny_byol()
-    method.distillation_predictor = spy = Spy()
+    spy = Spy()
+    method.add_head("distillation_predictor", lambda: spy)
     output = method(VIEWS)
-    p = method.predict_past(output)
+    p = predict_past(method, output)
     assert torch.equal(torch.stack(spy.received, 1), output[..., :8])
     assert torch.equal(p, 2 * output[..., :8])
 
 
-@pytest.mark.parametrize("term", ["loss", "stability"])
+@pytest.mark.parametrize("term", ["loss", "distill_loss"])
 def test_which_networks_learn_from_which_term(term: str) -> None:
     method = tiny_byol()
-    method.add_distillation_predictor(16)
+    PNRPlugin(predictor_hidden_dim=16).add_heads(method)
     output = method(VIEWS)
     if term == "loss":
         method.loss(output).backward()
-        learn, rest = method.predictor, method.distillation_predictor
+        learn, rest = method.predictor, method.heads["distillation_predictor"]
     else:
-        p = method.predict_past(output)
-        method.stability(output, p, torch.randn(6, 2, 8)).backward()
-        learn, rest = method.distillation_predictor, method.predictor
+        p = predict_past(method, output)
+        method.pnr_distill_loss(output, p, torch.randn(6, 2, 8)).backward()
+        learn, rest = method.heads["distillation_predictor"], method.predictor
     for network in (method.backbone, method.projector, learn):
         assert all(p.grad is not None and p.grad.any() for p in network.parameters())
     for network in (method.momentum_backbone, method.momentum_projector, rest):
         assert all(p.grad is None or not p.grad.any() for p in network.parameters())
 
 
-def test_verbs_are_distances_to_the_same_and_the_other_view() -> None:
+def test_losses_about_the_past_are_distances_to_the_same_and_the_other_view() -> None:
     p, f = torch.randn(2, 6, 2, 8, dtype=torch.float64)
 
     def distance(other: int) -> torch.Tensor:
@@ -102,7 +104,11 @@ def test_verbs_are_distances_to_the_same_and_the_other_view() -> None:
         return sum(each) / 2
 
     method = tiny_byol(lambda_distill=3.0, lambda_pnr=0.5)
-    torch.testing.assert_close(method.agree(p, f), distance(0), rtol=1e-9, atol=0)
-    torch.testing.assert_close(method.differ(p, f), distance(1), rtol=1e-9, atol=0)
+    torch.testing.assert_close(
+        method.distill_loss(p, f), distance(0), rtol=1e-9, atol=0
+    )
+    torch.testing.assert_close(
+        method.pseudo_negative_loss(p, f), distance(1), rtol=1e-9, atol=0
+    )
     expected = 3.0 * distance(0) - 0.5 * distance(1)
-    torch.testing.assert_close(method.stability(p, p, f), expected)
+    torch.testing.assert_close(method.pnr_distill_loss(p, p, f), expected)

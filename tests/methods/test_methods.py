@@ -5,13 +5,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from avalanche_pnr import PNRPlugin
 from avalanche_pnr.losses import Reduction
 from avalanche_pnr.methods import SelfSupervisedMethod, infer_feature_dim
+from avalanche_pnr.plugins import predict_past
 from tests.conftest import METHODS, VIEWS, tiny_backbone, tiny_simclr
 
 
 class Bare(SelfSupervisedMethod):
-    """A method without verbs."""
+    """A method without losses about the past."""
 
     def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
         return output.square().mean()
@@ -37,50 +39,54 @@ def test_per_image_losses_average_to_the_loss(name: str) -> None:
     assert torch.isclose(each.mean(), method.loss(output), rtol=1e-5)
 
 
-def test_state_dict_brings_the_distillation_predictor() -> None:
+def test_a_plugin_adds_the_heads_that_a_state_has() -> None:
     method, other = tiny_simclr(), tiny_simclr()
-    method.add_distillation_predictor(24)
+    plugin = PNRPlugin(predictor_hidden_dim=24)
+    plugin.add_heads(other, among=method.state_dict())
+    assert not other.heads
+    plugin.add_heads(method)
+    plugin.add_heads(other, among=method.state_dict())
     other.load_state_dict(method.state_dict())
     output = method(VIEWS)
-    assert torch.equal(method.predict_past(output), other.predict_past(output))
+    assert torch.equal(predict_past(method, output), predict_past(other, output))
 
 
 def test_predictor_is_added_once_and_works_on_each_view() -> None:
     method = tiny_simclr()
     output = method(VIEWS)
     with pytest.raises(RuntimeError, match="SimCLR has no distillation predictor"):
-        method.predict_past(output)
-    method.add_distillation_predictor(16)
-    predictor = method.distillation_predictor
+        predict_past(method, output)
+    PNRPlugin(predictor_hidden_dim=16).add_heads(method)
+    predictor = method.heads["distillation_predictor"]
     assert predictor is not None
-    method.add_distillation_predictor(16)
-    assert method.distillation_predictor is predictor
+    PNRPlugin(predictor_hidden_dim=16).add_heads(method)
+    assert method.heads["distillation_predictor"] is predictor
     expected = copy.deepcopy(predictor)(output[:, 1])
-    assert torch.allclose(method.predict_past(output)[:, 1], expected, atol=1e-6)
+    assert torch.allclose(predict_past(method, output)[:, 1], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("verb", ["agree", "differ"])
-def test_a_missing_verb_is_named(verb: str) -> None:
+@pytest.mark.parametrize("loss", ["distill_loss", "pseudo_negative_loss"])
+def test_a_missing_loss_is_named(loss: str) -> None:
     method = Bare(nn.Flatten(), nn.Identity(), 4)
-    with pytest.raises(NotImplementedError, match=rf"define {verb} in Bare"):
-        getattr(method, verb)(torch.zeros(2, 2, 4), torch.zeros(2, 2, 4))
+    with pytest.raises(NotImplementedError, match=rf"define {loss} in Bare"):
+        getattr(method, loss)(torch.zeros(2, 2, 4), torch.zeros(2, 2, 4))
 
 
-def test_default_sums_are_loss_and_weighted_verbs() -> None:
+def test_pnr_losses_are_by_default_the_loss_and_the_weighted_two() -> None:
     class Toy(Bare):
         lambda_distill, lambda_pnr = 3.0, 0.5
 
-        def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+        def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
             return (predicted - past).square().mean()
 
-        def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+        def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
             return (predicted - past.flip(1)).square().mean()
 
     toy = Toy(nn.Flatten(), nn.Identity(), 4)
     output, p, f = (torch.randn(3, 2, 4) for _ in range(3))
-    assert torch.equal(toy.plasticity(output, f), toy.loss(output))
-    expected = 3.0 * toy.agree(p, f) - 0.5 * toy.differ(p, f)
-    assert torch.equal(toy.stability(output, p, f), expected)
+    assert torch.equal(toy.pnr_ssl_loss(output, f), toy.loss(output))
+    expected = 3.0 * toy.distill_loss(p, f) - 0.5 * toy.pseudo_negative_loss(p, f)
+    assert torch.equal(toy.pnr_distill_loss(output, p, f), expected)
 
 
 def test_dry_run_leaves_modes_and_statistics() -> None:
@@ -108,7 +114,7 @@ def test_without_a_predictor_predictions_are_projections() -> None:
     for make in METHODS.values():
         method = make()
         before = list(method.state_dict())
-        method.add_distillation_predictor(None)
+        PNRPlugin(predictor_hidden_dim=None).add_heads(method)
         output = method(VIEWS)
-        assert torch.equal(method.predict_past(output), method.projection(output))
+        assert torch.equal(predict_past(method, output), method.projection(output))
         assert list(method.state_dict()) == before

@@ -6,7 +6,9 @@ from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from avalanche_pnr import PNRPlugin
 from avalanche_pnr.methods import MomentumMethod
+from avalanche_pnr.plugins import predict_past
 from tests.conftest import VIEWS, tiny_byol, tiny_moco
 
 MOMENTUM_METHODS = pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_momentum_networks_are_state_but_no_parameters(make: Make) -> None:
 def test_state_dict_restores_queues_and_momentum_networks(make: Make) -> None:
     method, other = make(), make()
     method.after_step(method(VIEWS).detach(), 0, 5)
-    method.remember(torch.randn(6, 2, 8))
+    method.enqueue_past(torch.randn(6, 2, 8))
     other.load_state_dict(method.state_dict())
     for name, value in method.state_dict().items():
         assert torch.equal(value, other.state_dict()[name]), name
@@ -75,10 +77,10 @@ def test_state_dict_restores_queues_and_momentum_networks(make: Make) -> None:
 @MOMENTUM_METHODS
 def test_gradients_reach_every_online_parameter_and_no_other(make: Make) -> None:
     method = make()
-    method.add_distillation_predictor(16)
+    PNRPlugin(predictor_hidden_dim=16).add_heads(method)
     output, past = method(VIEWS), torch.randn(6, 2, 8)
-    loss = method.plasticity(output, past)
-    loss = loss + method.stability(output, method.predict_past(output), past)
+    loss = method.pnr_ssl_loss(output, past)
+    loss = loss + method.pnr_distill_loss(output, predict_past(method, output), past)
     loss.backward()
     assert all(p.grad is not None and p.grad.any() for p in method.parameters())
     for network in (method.momentum_backbone, method.momentum_projector):

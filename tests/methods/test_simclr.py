@@ -15,4 +15,4 @@ def test_simclr_released_form_is_an_option() -> None:
     ours, released = tiny_simclr(), tiny_simclr(positive_in_denominator=False)
     output, f = ours(VIEWS).detach(), torch.randn(6, 2, 8)
     p = torch.randn(6, 2, 8)
-    assert ours.stability(output, p, f) > released.stability(output, p, f)
+    assert ours.pnr_distill_loss(output, p, f) > released.pnr_distill_loss(output, p, f)

@@ -47,14 +47,16 @@ def test_the_loss_is_the_weighted_sum(options: dict[str, float]) -> None:
     assert actual == pytest.approx(expected, rel=1e-9)
 
 
-def test_verbs_are_squared_errors_of_the_same_and_the_other_view() -> None:
+def test_losses_about_the_past_are_squared_errors_of_the_same_and_the_other_view() -> (
+    None
+):
     p, f = 3 * torch.randn(2, 6, 2, 8, dtype=torch.float64)
     same = (p - f).square().mean()
     other = (p - f[:, [1, 0]]).square().mean()
     method = tiny_vicreg(lambda_distill=3.0, lambda_pnr=0.5)
-    torch.testing.assert_close(method.agree(p, f), same)
-    torch.testing.assert_close(method.differ(p, f), other)
-    torch.testing.assert_close(method.stability(p, p, f), 3 * same - 0.5 * other)
+    torch.testing.assert_close(method.distill_loss(p, f), same)
+    torch.testing.assert_close(method.pseudo_negative_loss(p, f), other)
+    torch.testing.assert_close(method.pnr_distill_loss(p, p, f), 3 * same - 0.5 * other)
 
 
 @pytest.mark.parametrize("lambda_pnr", [25.0, 26.0])

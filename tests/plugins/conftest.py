@@ -25,10 +25,10 @@ class Toy(SelfSupervisedMethod):
         each = (output[:, 0] - output[:, 1]).square().sum(dim=1)
         return each.mean() if reduction == "mean" else each
 
-    def agree(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         return (predicted - past).square().mean()
 
-    def differ(self, predicted: Tensor, past: Tensor) -> Tensor:
+    def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         return (predicted - past.flip(1)).square().mean()
 
 

@@ -35,7 +35,7 @@ def test_less_forget_is_half_the_mean_squared_distance() -> None:
 
 def test_pfr_is_the_mean_negative_cosine() -> None:
     method = tiny_simclr()
-    method.temporal_projection = nn.Identity()
+    method.heads["feature_predictor"] = nn.Identity()
     term = pfr().feature_regularizer(method, FEATURES, PAST)
     # -0.7 * (24 / 25 + 1 / sqrt(2)) / 2
     assert term.item() == pytest.approx(-0.5834873734152916, rel=1e-9)
@@ -56,7 +56,7 @@ class Terms(Recorder):
         terms = []
         for now, then in zip(h, h_past, strict=True):
             if isinstance(self.plugin, PFRPlugin):
-                p: Tensor = method.temporal_projection(now)
+                p: Tensor = method.heads["feature_predictor"](now)
                 cosine = (p * then).sum(1) / (p.norm(dim=1) * then.norm(dim=1))
                 terms.append(-0.7 * cosine.mean())
             else:
@@ -108,7 +108,8 @@ def test_a_state_of_a_later_experience_can_be_loaded(
     strategy = make_strategy(plugins=[make()])
     train(strategy, benchmark_of_digits, 3)
     state = strategy.model.state_dict()
-    other = make_strategy(plugins=[make()]).model
+    other = make_strategy(plugins=[]).model
+    make().add_heads(other, among=state)
     other.load_state_dict(state)
     assert other.state_dict().keys() == state.keys()
 
@@ -118,9 +119,9 @@ def test_the_temporal_projection_is_trained(
 ) -> None:
     strategy = make_strategy(plugins=[pfr()])
     train(strategy, benchmark_of_digits, 2)
-    before = copy.deepcopy(strategy.model.temporal_projection.state_dict())
+    before = copy.deepcopy(strategy.model.heads["feature_predictor"].state_dict())
     strategy.train(benchmark_of_digits.train_stream[2])
-    after = strategy.model.temporal_projection.state_dict()
+    after = strategy.model.heads["feature_predictor"].state_dict()
     assert not torch.equal(before["layers.0.weight"], after["layers.0.weight"])
 
 

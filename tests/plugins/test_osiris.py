@@ -44,7 +44,9 @@ class Terms(Recorder):
 
 
 def embeddings(method: Any, views: Tensor) -> Tensor:
-    each = [method.memory_projector(method.backbone(v)) for v in views.unbind(1)]
+    each = [
+        method.heads["memory_projector"](method.backbone(v)) for v in views.unbind(1)
+    ]
     return normalize(torch.stack(each, dim=1), dim=-1)
 
 
@@ -73,7 +75,8 @@ def test_its_projector_begins_as_a_copy_and_is_trained(
 ) -> None:
     class Second(Recorder):
         def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
-            projector = strategy.model.memory_projector
+            heads = strategy.model.heads
+            projector = heads["memory_projector"] if heads else None
             begun.append(None if projector is None else projector.state_dict())
             if len(begun) == 2:
                 own = strategy.model.projector.state_dict()
@@ -87,13 +90,15 @@ def test_its_projector_begins_as_a_copy_and_is_trained(
     train(strategy, benchmark_of_digits, 3)
     assert begun[0] is None
     model = strategy.model
-    assert model.memory_projector is not None
+    assert model.heads
     for own, other in zip(
-        model.projector.parameters(), model.memory_projector.parameters(), strict=True
+        model.projector.parameters(),
+        model.heads["memory_projector"].parameters(),
+        strict=True,
     ):
         assert not torch.equal(own, other)
     assert strategy.optimized_param_id is not None
-    assert "memory_projector.layers.0.weight" in strategy.optimized_param_id
+    assert "heads.memory_projector.layers.0.weight" in strategy.optimized_param_id
 
 
 def test_the_first_experience_is_plain_ssl(

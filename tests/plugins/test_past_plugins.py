@@ -28,7 +28,7 @@ def test_first_experience_is_plain_ssl_and_later_ones_are_not(
 
 
 @pytest.mark.parametrize("plugin", [CaSSLePlugin, PNRPlugin])
-def test_a_users_method_gains_both_plugins_by_its_verbs(
+def test_a_users_method_gains_both_plugins_by_its_losses(
     plugin: type[PastModelPlugin], benchmark_of_digits: CLScenario, make_strategy: Any
 ) -> None:
     class Check(SupervisedPlugin):
@@ -38,12 +38,12 @@ def test_a_users_method_gains_both_plugins_by_its_verbs(
             if not strategy.past_model.exists:
                 return
             toy, output = strategy.model, strategy.mb_output
-            predictor = copy.deepcopy(toy.distillation_predictor)
+            predictor = copy.deepcopy(toy.heads["distillation_predictor"])
             p = torch.stack([predictor(z) for z in output.unbind(1)], dim=1)
             f = strategy.past_model(strategy.mb_x)
-            expected = toy.loss(output) + 2.0 * toy.agree(p, f)
+            expected = toy.loss(output) + 2.0 * toy.distill_loss(p, f)
             if plugin is PNRPlugin:
-                expected = expected - 0.5 * toy.differ(p, f)
+                expected = expected - 0.5 * toy.pseudo_negative_loss(p, f)
             assert strategy.loss.item() == pytest.approx(expected.item(), rel=1e-5)
             Check.checked += 1
 

@@ -144,7 +144,7 @@ def test_the_pass_is_computed_only_as_far_as_it_is_asked_for(
     def first_only(outputs: Iterator[Tensor]) -> None:
         assert next(iter(outputs)).shape == (16, 2, 8)
 
-    model.begin_past = first_only
+    model.reset_past_queue = first_only
     strategy = make_strategy(model, plugins=[begin, PNRPlugin()])
     train(strategy, benchmark_of_views(*views(2)), 2)
     assert begin.calls == [0, 3]
@@ -159,7 +159,7 @@ def test_past_outputs_enter_mocos_past_queue_and_no_other_batch(
     assert torch.equal(strategy.model.past_queue.keys, start)
     train(strategy, benchmark_of_digits, 2)
     assert not torch.isclose(strategy.model.past_queue.keys, start).all(-1).any()
-    assert strategy.pseudo_negatives is None
+    assert strategy.objective is None
 
 
 def test_a_short_queue_is_filled_from_the_whole_experience(make_strategy: Any) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 from avalanche.benchmarks import CLScenario
+from avalanche.core import SupervisedPlugin
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin
-from avalanche_pnr.plugins import PastModelPlugin
+from avalanche_pnr.plugins import PastModelPlugin, predict_past
 from tests.conftest import METHODS, tiny_moco
 from tests.plugins.conftest import train
 
@@ -18,13 +19,13 @@ def test_predictor_is_trained_and_carries_over(
 ) -> None:
     strategy = make_strategy(plugins=[CaSSLePlugin(predictor_hidden_dim=24)])
     train(strategy, benchmark_of_digits, 1)
-    assert strategy.model.distillation_predictor is None
+    assert "distillation_predictor" not in strategy.model.heads
     strategy.train(benchmark_of_digits.train_stream[1])
-    predictor = strategy.model.distillation_predictor
+    predictor = strategy.model.heads["distillation_predictor"]
     assert predictor.layers[0].weight.shape == (24, 8)
     before = copy.deepcopy(predictor.state_dict())
     strategy.train(benchmark_of_digits.train_stream[2])
-    assert strategy.model.distillation_predictor is predictor
+    assert strategy.model.heads["distillation_predictor"] is predictor
     weight = predictor.layers[0].weight
     assert not torch.equal(weight, before["layers.0.weight"])
     held = {id(p) for group in strategy.optimizer.param_groups for p in group["params"]}
@@ -45,7 +46,7 @@ def test_predictor_joins_the_first_of_several_parameter_groups(
     train(strategy, benchmark_of_digits, 3)
     first, second = strategy.optimizer.param_groups
     held = {id(p) for p in first["params"]}
-    assert {id(p) for p in model.distillation_predictor.parameters()} < held
+    assert {id(p) for p in model.heads["distillation_predictor"].parameters()} < held
     assert {id(p) for p in second["params"]} == {
         id(p) for p in model.backbone.parameters()
     }
@@ -59,22 +60,24 @@ def test_without_a_predictor_the_regularizer_works_on_the_projection(
     benchmark_of_digits: CLScenario,
     make_strategy: Any,
 ) -> None:
-    class Check(plugin):
+    class Check(SupervisedPlugin):
         checked = 0
 
-        def regularizer(self, method: Any, output: Any, past: Any) -> Any:
-            z = method.projection(output)
-            assert torch.equal(method.predict_past(output), z)
-            term = super().regularizer(method, output, past)
+        def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+            if not strategy.past_model.exists:
+                return
+            method, output = strategy.model, strategy.mb_output
+            z, past = method.projection(output), strategy.past_model(strategy.mb_x)
+            assert torch.equal(predict_past(method, output), z)
             if plugin is CaSSLePlugin:
-                expected = method.lambda_distill * method.agree(z, past)
+                expected = method.lambda_distill * method.distill_loss(z, past)
             else:
-                expected = method.stability(output, z, past)
+                expected = method.pnr_distill_loss(output, z, past)
+            term = strategy.loss_terms[plugin.__name__]
             assert term.item() == pytest.approx(expected.item())
             Check.checked += 1
-            return term
 
-    plugins = [Check(predictor_hidden_dim=None)]
+    plugins = [plugin(predictor_hidden_dim=None), Check()]
     strategy = make_strategy(METHODS[name](), plugins=plugins, lr=0.002)
     names = [name for name, _ in strategy.model.named_parameters()]
     state = list(strategy.model.state_dict())
@@ -91,4 +94,4 @@ def test_a_state_without_a_predictor_loads(
     train(strategy, benchmark_of_digits, 2)
     other = tiny_moco()
     other.load_state_dict(strategy.model.state_dict())
-    assert other.distillation_predictor is None
+    assert "distillation_predictor" not in other.heads

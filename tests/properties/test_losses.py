@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from avalanche_pnr import PNRPlugin
+from avalanche_pnr.plugins import predict_past
 from tests.conftest import METHODS
 from tests.golden_cases import LOSSES, Inputs
 
@@ -94,17 +96,17 @@ def test_methods_learn_from_batches_of_any_size_and_precision(
 ) -> None:
     torch.manual_seed(seed)
     method = METHODS[name]().to(dtype)
-    method.add_distillation_predictor(4)
+    PNRPlugin(predictor_hidden_dim=4).add_heads(method)
     views = torch.rand(images, 2, 3, size, size, dtype=dtype)
     output, past = method(views), torch.randn(images, 2, method.projection_dim)
     past = past.to(dtype)
-    loss = method.plasticity(output, past)
-    loss = loss + method.stability(output, method.predict_past(output), past)
+    loss = method.pnr_ssl_loss(output, past)
+    loss = loss + method.pnr_distill_loss(output, predict_past(method, output), past)
     loss.backward()
     assert loss.dtype == dtype
     assert all(
         each.grad is None or each.grad.isfinite().all() for each in method.parameters()
     )
-    method.remember(past)
+    method.enqueue_past(past)
     method.after_step(output.detach(), step=0, total_steps=1)
     assert all(value.isfinite().all() for value in method.state_dict().values())

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
 from avalanche_pnr.plugins import PastModelPlugin
-from tests.conftest import METHODS, benchmark_of_views
+from tests.conftest import METHODS, benchmark_of_views, tiny_moco
 
 CASES = pytest.mark.parametrize(
     ("name", "plugin"),
@@ -82,24 +82,31 @@ def test_a_damaged_image_changes_nothing(
 def test_an_infinite_term_changes_nothing_and_is_named(
     name: str, plugin: type[PastModelPlugin], make_strategy: Any
 ) -> None:
-    class Explode(plugin):
-        plain = infinite = 0.0
+    names = ("loss", "distill_loss")
+    if plugin is PNRPlugin:
+        names = ("pnr_ssl_loss", "pnr_distill_loss")
+    model, plain = METHODS[name](), []
+    ssl_loss, past_loss = (getattr(model, each) for each in names)
 
-        def regularizer(self, *args: Any) -> Tensor:
-            term: Tensor = super().regularizer(*args)
-            clock = strategy.clock
-            if (clock.train_exp_epochs, clock.train_epoch_iterations) != (1, 2):
-                return term
-            self.plain = strategy.loss.item()
-            return term + torch.inf
+    def note(*args: Any) -> Tensor:
+        loss = ssl_loss(*args)
+        plain.append(loss.item())
+        return loss
 
-    before, explode = BeforeBatch(), Explode()
-    strategy = make_strategy(METHODS[name](), plugins=[explode, before], train_epochs=2)
+    def explode(*args: Any) -> Tensor:
+        clock, term = strategy.clock, past_loss(*args)
+        last = (clock.train_exp_epochs, clock.train_epoch_iterations) == (1, 2)
+        return term + torch.inf if last else term
+
+    for each, replaced in zip(names, (note, explode), strict=True):
+        setattr(model, each, replaced)
+    before = BeforeBatch()
+    strategy = make_strategy(model, plugins=[plugin(), before], train_epochs=2)
     experiences = stream().train_stream
     strategy.train(experiences[0])
     with pytest.raises(FloatingPointError) as error:
         strategy.train(experiences[1])
-    terms = f"the loss is inf (loss {explode.plain:g} + Explode inf)"
+    terms = f"the loss is inf (loss {plain[-1]:g} + {plugin.__name__} inf)"
     assert terms in str(error.value)
     assert "in experience 1, epoch 1, iteration 2 (from 0)" in str(error.value)
     before.assert_nothing_changed(strategy)
@@ -119,15 +126,13 @@ def test_the_first_experience_is_watched_too(name: str, make_strategy: Any) -> N
 
 
 def test_every_term_of_several_plugins_is_listed(make_strategy: Any) -> None:
-    class Infinite(PNRPlugin):
-        def regularizer(self, *args: Any) -> Tensor:
-            return super().regularizer(*args) + torch.inf
-
-    strategy = make_strategy(plugins=[Infinite(), CaSSLePlugin()])
+    model = tiny_moco()
+    model.pnr_distill_loss = lambda *_: torch.tensor(torch.inf)
+    strategy = make_strategy(model, plugins=[PNRPlugin(), CaSSLePlugin()])
     experiences = stream().train_stream
     strategy.train(experiences[0])
     number = r"\d+\.?\d*"
-    terms = rf"\(loss {number} \+ CaSSLePlugin {number} \+ Infinite inf\)"
+    terms = rf"\(loss {number} \+ PNRPlugin inf \+ CaSSLePlugin {number}\)"
     with pytest.raises(FloatingPointError, match=terms):
         strategy.train(experiences[1])
 

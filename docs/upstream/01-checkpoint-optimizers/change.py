@@ -5,6 +5,6 @@
 
 import torch.optim
 
-from avalanche_pnr.upstream import bind_submodules
+from avalanche_pnr.training.avalanche_workarounds import bind_submodules
 
 bind_submodules(torch.optim)

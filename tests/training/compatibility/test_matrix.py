@@ -8,9 +8,9 @@ import torch
 
 from avalanche_pnr import DERPlugin, LUMPPlugin
 from avalanche_pnr.methods import SelfSupervisedMethod
-from tests.composition.companions import COMPANIONS
-from tests.composition.conftest import Make, Run, cassle, pnr, run
 from tests.conftest import METHODS
+from tests.training.compatibility.companions import COMPANIONS
+from tests.training.compatibility.conftest import Make, Run, cassle, pnr, run
 
 TOGETHER = [
     ("replay", "ewc"),

@@ -1,6 +1,8 @@
-"""What plugins need of the stream, known before the first batch of an experience."""
+"""What plugins require of the stream, known before the first batch."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from avalanche.core import BasePlugin
 from avalanche.training.plugins import (
@@ -14,12 +16,15 @@ from avalanche.training.plugins import (
 from avalanche.training.storage_policy import ClassBalancedBuffer
 from torch import Tensor
 
-from avalanche_pnr.composition.needs import Need
 from avalanche_pnr.random_state import preserve_random_state
 from avalanche_pnr.training.checkpoint import whole_stream
+from avalanche_pnr.training.compatibility.requirements import Requirement
+
+if TYPE_CHECKING:
+    from avalanche_pnr.training.strategy import SelfSupervised
 
 
-def _labels(plugin: Any, strategy: Any) -> str | None:
+def _labels(plugin: Any, strategy: SelfSupervised) -> str | None:
     """For whatever sorts its memory by class."""
     memory = getattr(plugin, "storage_policy", None)
     by_class = isinstance(memory, ClassBalancedBuffer)
@@ -36,7 +41,7 @@ def _labels(plugin: Any, strategy: Any) -> str | None:
     return None
 
 
-def _samples_with_labels(_plugin: Any, strategy: Any) -> str | None:
+def _samples_with_labels(_plugin: Any, strategy: SelfSupervised) -> str | None:
     with preserve_random_state():
         sample = strategy.experience.dataset[0]
     if not isinstance(sample, Tensor) and len(sample) > 1:
@@ -47,9 +52,9 @@ def _samples_with_labels(_plugin: Any, strategy: Any) -> str | None:
     )
 
 
-def _share_of_the_sample(plugin: Any, strategy: Any) -> str | None:
+def _share_of_the_sample(plugin: Any, strategy: SelfSupervised) -> str | None:
     stream = list(whole_stream(strategy.experience))
-    experiences = max(len(plugin.buffers) + 1, len(stream) * strategy.parts)
+    experiences = max(len(plugin.buffers) + 1, len(stream) * strategy.sub_experiences)
     if plugin.sample_size >= experiences:
         return None
     return (
@@ -58,7 +63,7 @@ def _share_of_the_sample(plugin: Any, strategy: Any) -> str | None:
     )
 
 
-def _tasks(plugin: Any, strategy: Any) -> str | None:
+def _tasks(plugin: Any, strategy: SelfSupervised) -> str | None:
     by_task = getattr(plugin.storage_policy, "groupby", None) == "task"
     balanced = by_task or plugin.task_balanced_dataloader
     if not balanced or hasattr(strategy.experience.dataset, "task_set"):
@@ -70,7 +75,7 @@ def _tasks(plugin: Any, strategy: Any) -> str | None:
     )
 
 
-def _interval_of_scores(plugin: Any, strategy: Any) -> str | None:
+def _interval_of_scores(plugin: Any, strategy: SelfSupervised) -> str | None:
     images = len(strategy.experience.dataset)
     steps = max(images // strategy.train_mb_size, 1) * strategy.train_epochs
     if plugin.exp_scores is not None or steps >= plugin.delta_t:
@@ -82,7 +87,7 @@ def _interval_of_scores(plugin: Any, strategy: Any) -> str | None:
     )
 
 
-STREAM_NEEDS: dict[type, tuple[Need, ...]] = {
+STREAM_REQUIREMENTS: dict[type, tuple[Requirement, ...]] = {
     BasePlugin: (_labels,),
     AGEMPlugin: (_samples_with_labels, _share_of_the_sample),
     EWCPlugin: (_samples_with_labels,),
@@ -93,12 +98,11 @@ STREAM_NEEDS: dict[type, tuple[Need, ...]] = {
 }
 
 
-def check_memory_batches(strategy: Any) -> None:
+def check_memory_batches(strategy: SelfSupervised) -> None:
     """Refuse a replay memory below a batch, which dropping incomplete ones empties.
 
     Args:
-        strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy that drops
-            incomplete batches.
+        strategy: One that drops incomplete batches.
 
     Raises:
         ValueError: With the sizes and a remedy.

@@ -1,4 +1,4 @@
-"""Plugins that cannot work, alone or together, each with a sentence that says why."""
+"""Plugins that cannot work, alone or together, each with the reason."""
 
 from typing import Any
 
@@ -27,7 +27,6 @@ from avalanche.training.plugins import (
     TrainGeneratorAfterExpPlugin,
 )
 
-from avalanche_pnr.composition.needs import NEEDS, check_needs
 from avalanche_pnr.plugins import (
     CaSSLePlugin,
     DERPlugin,
@@ -49,7 +48,7 @@ _GENERATOR = (
 )
 _CLASS_SCORES = "is a loss of class scores: the loss is that of the strategy's model"
 
-REFUSED: dict[type, str] = {
+INCOMPATIBLE: dict[type, str] = {
     LwFPlugin: "distils class scores: distil embeddings with CaSSLePlugin",
     LFLPlugin: (
         "distils features through get_features() and freezes the last layer as a "
@@ -119,26 +118,25 @@ ONE_OF: dict[tuple[type, ...], str] = {
 """Plugins that do the same thing, each with why one is enough."""
 
 
-def check_plugins(strategy: Any) -> None:
+def check_compatible(plugins: list[Any]) -> None:
     """Refuse plugins that cannot work, alone or together.
 
     Args:
-        strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy.
+        plugins: Of a strategy.
 
     Raises:
         TypeError: If a plugin is a class, or made for classifiers.
-        ValueError: If two do the same thing, or one lacks what it needs.
+        ValueError: If two do the same thing.
     """
-    for plugin in strategy.plugins:
+    for plugin in plugins:
         if isinstance(plugin, type):
             name = plugin.__name__
             raise TypeError(f"{name} is a class: write {name}()")
         for kind in type(plugin).__mro__:
-            if kind in REFUSED:
-                raise TypeError(f"{type(plugin).__name__} {REFUSED[kind]}")
+            if kind in INCOMPATIBLE:
+                raise TypeError(f"{type(plugin).__name__} {INCOMPATIBLE[kind]}")
     for kinds, why in ONE_OF.items():
-        same = [each for each in strategy.plugins if isinstance(each, kinds)]
+        same = [each for each in plugins if isinstance(each, kinds)]
         names = [type(each).__name__ for each in same]
         if len(names) > 1:
             raise ValueError(f"{' and '.join(names)}: {why}")
-    check_needs(NEEDS, strategy)

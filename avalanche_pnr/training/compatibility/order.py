@@ -1,6 +1,8 @@
 """The order of plugins, which is not that in which they were given."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from avalanche.training.plugins import (
     AGEMPlugin,
@@ -16,6 +18,9 @@ from avalanche.training.plugins import (
 from avalanche.training.templates.base_sgd import PeriodicEval
 
 from avalanche_pnr.plugins import MemoryPlugin, PastModelPlugin
+
+if TYPE_CHECKING:
+    from avalanche_pnr.training.strategy import SelfSupervised
 
 ORDER: tuple[type, ...] = (
     PastModelPlugin,  # the past is taken before others pass over the experience again
@@ -33,7 +38,7 @@ ORDER: tuple[type, ...] = (
 """Terms of the loss, then what projects its gradient, then memories."""
 
 
-def put_in_order(strategy: Any) -> None:
+def put_in_order(strategy: SelfSupervised) -> None:
     """Sort plugins, so that results do not depend on the order they were given in.
 
     Those of ``ORDER`` share their places in that order; all others stay at theirs.
@@ -41,7 +46,7 @@ def put_in_order(strategy: Any) -> None:
     been appended to ``strategy.plugins``.
 
     Args:
-        strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy.
+        strategy: Whose plugins they are.
     """
     periodic = [each for each in strategy.plugins if isinstance(each, PeriodicEval)]
     last = [strategy.evaluator, *periodic, strategy.clock]

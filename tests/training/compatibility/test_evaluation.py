@@ -23,10 +23,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from avalanche_pnr import NearestMeanProbe, ProbePlugin, SelfSupervised, WandBLogger
 from avalanche_pnr.evaluation import JSONLinesLogger, read_records
-from tests.composition.companions import COMPANIONS
-from tests.composition.conftest import Make, cassle, pnr, run
 from tests.evaluation.test_wandb_logger import OFFLINE
 from tests.evaluation.wandb_file import read_history
+from tests.training.compatibility.companions import COMPANIONS
+from tests.training.compatibility.conftest import Make, cassle, pnr, run
 
 LOSS = "Loss_Epoch/train_phase/train_stream/Task000"
 

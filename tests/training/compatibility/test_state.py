@@ -7,9 +7,9 @@ import torch
 from avalanche.benchmarks import CLScenario
 
 from avalanche_pnr import SelfSupervised
-from tests.composition.companions import COMPANIONS
-from tests.composition.conftest import pnr, seed
 from tests.conftest import tiny_moco
+from tests.training.compatibility.companions import COMPANIONS
+from tests.training.compatibility.conftest import pnr, seed
 from tests.training.continued import continued, differences, whole
 
 UNSAVED = ("agem", "gdumb", "mir")

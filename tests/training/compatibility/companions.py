@@ -34,7 +34,7 @@ from avalanche_pnr import (
     SelfSupervised,
     WarmupCosinePlugin,
 )
-from tests.composition.conftest import Make, Run
+from tests.training.compatibility.conftest import Make, Run
 
 LARGEST_NORM = 0.1
 

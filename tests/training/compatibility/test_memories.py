@@ -12,9 +12,9 @@ from torch.nn.functional import normalize
 
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.training.problem import MethodLoss
-from tests.composition.companions import COMPANIONS
-from tests.composition.conftest import gradient, pnr, run
 from tests.conftest import tiny_moco
+from tests.training.compatibility.companions import COMPANIONS
+from tests.training.compatibility.conftest import gradient, pnr, run
 
 
 class Queues(SupervisedPlugin):
@@ -163,8 +163,8 @@ def test_mir_adds_the_plain_loss_of_the_most_interfered_images(
                 loss.item(), rel=1e-5
             )
             # With pseudo-negatives it would be another one.
-            past = strategy.pseudo_negatives
-            assert strategy.model.plasticity(output, past) > loss + 0.1
+            past = strategy.past_model(strategy.mb_x)
+            assert strategy.model.pnr_ssl_loss(output, past) > loss + 0.1
             Check.checked += 1
 
     monkeypatch.setattr(MethodLoss, "__call__", note)

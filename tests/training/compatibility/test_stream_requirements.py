@@ -38,8 +38,8 @@ from avalanche_pnr import (
     PNRPlugin,
     SelfSupervised,
 )
-from tests.composition.conftest import Make, Watch, cassle, pnr, run
 from tests.conftest import tiny_backbone
+from tests.training.compatibility.conftest import Make, Watch, cassle, pnr, run
 
 VIEWS = torch.rand(5, 32, 2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
 from avalanche_pnr.benchmarks import ImageData
+from avalanche_pnr.plugins import predict_past
 from tests.conftest import digits_of_each_class, tiny_moco
 
 Make = Callable[[Optimizer], Any]
@@ -108,14 +109,14 @@ def expected_terms(strategy: SelfSupervised) -> list[float]:
     if not strategy.past_model.exists:
         return [method.loss(output).item()]
     past = strategy.past_model(strategy.mb_x.clone())  # computed anew
-    predicted = method.predict_past(output)
+    predicted = predict_past(method, output)
     if any(isinstance(each, PNRPlugin) for each in strategy.plugins):
         terms = [
-            method.plasticity(output, past),
-            method.stability(output, predicted, past),
+            method.pnr_ssl_loss(output, past),
+            method.pnr_distill_loss(output, predicted, past),
         ]
     else:
-        distilled = method.agree(predicted, past)
+        distilled = method.distill_loss(predicted, past)
         terms = [method.loss(output), method.lambda_distill * distilled]
     return [term.item() for term in terms]
 

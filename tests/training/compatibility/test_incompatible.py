@@ -37,7 +37,7 @@ from avalanche_pnr import (
     PNRPlugin,
     WarmupCosinePlugin,
 )
-from avalanche_pnr.composition.refused import REFUSED
+from avalanche_pnr.training.compatibility.incompatible import INCOMPATIBLE
 from tests.conftest import METHODS, tiny_moco
 
 
@@ -46,12 +46,12 @@ def warm_up(optimizer: Optimizer) -> LRScheduler:
     return SequentialLR(optimizer, [LinearLR(optimizer), cosine], [2])
 
 
-@pytest.mark.parametrize("kind", REFUSED, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", INCOMPATIBLE, ids=lambda kind: kind.__name__)
 def test_plugins_of_classifiers(kind: type, make_strategy: Any) -> None:
     plugin = object.__new__(kind)
     with pytest.raises(TypeError, match=rf"^{kind.__name__} .*: ") as refused:
         make_strategy(plugins=[PNRPlugin(), plugin])
-    assert str(refused.value) == f"{kind.__name__} {REFUSED[kind]}"
+    assert str(refused.value) == f"{kind.__name__} {INCOMPATIBLE[kind]}"
 
 
 def test_their_subclasses_and_plugins_added_later(

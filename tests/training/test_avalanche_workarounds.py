@@ -13,10 +13,10 @@ from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.training.templates.base_sgd import BaseSGDTemplate
 from torch.utils.data import TensorDataset, default_collate
 
-from avalanche_pnr.upstream import bind_submodules
+from avalanche_pnr.training.avalanche_workarounds import bind_submodules
 from tests.conftest import VIEWS, Strategy
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONTRIBUTIONS = ROOT / "docs" / "upstream"
 
 

@@ -1,10 +1,13 @@
-"""What plugins need of the strategy, known when it is made.
+"""What plugins require of the strategy, known when it is made.
 
-A need is a function of a plugin and a strategy that says what is missing, or nothing.
+A requirement is a function of a plugin and a strategy that says what is missing, or
+nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avalanche.training.plugins import (
     AGEMPlugin,
@@ -16,13 +19,16 @@ from avalanche.training.plugins import (
 )
 from avalanche.training.templates.base_sgd import PeriodicEval
 
-from avalanche_pnr.composition.schedules import repeats
+from avalanche_pnr.training.compatibility.schedules import repeats
 
-Need = Callable[[Any, Any], str | None]
+if TYPE_CHECKING:
+    from avalanche_pnr.training.strategy import SelfSupervised
+
+Requirement = Callable[[Any, "SelfSupervised"], str | None]
 
 
-def _two_images(option: str) -> Need:
-    def need(plugin: Any, _strategy: Any) -> str | None:
+def _two_images(option: str) -> Requirement:
+    def require(plugin: Any, _strategy: SelfSupervised) -> str | None:
         if getattr(plugin, option) >= 2:
             return None
         return (
@@ -30,10 +36,10 @@ def _two_images(option: str) -> Need:
             "self-supervised losses compare images: raise it to 2 or more"
         )
 
-    return need
+    return require
 
 
-def _losses_of_images(_plugin: Any, strategy: Any) -> str | None:
+def _losses_of_images(_plugin: Any, strategy: SelfSupervised) -> str | None:
     if strategy.model.loss_is_mean_over_images:
         return None
     return (
@@ -43,7 +49,7 @@ def _losses_of_images(_plugin: Any, strategy: Any) -> str | None:
     )
 
 
-def _room_for_replay(plugin: Any, strategy: Any) -> str | None:
+def _room_for_replay(plugin: Any, strategy: SelfSupervised) -> str | None:
     new = plugin.batch_size or strategy.train_mb_size
     remembered = plugin.batch_size_mem or strategy.train_mb_size
     images = (new + remembered) * strategy.accumulation.batches
@@ -54,7 +60,7 @@ def _room_for_replay(plugin: Any, strategy: Any) -> str | None:
     return None
 
 
-def _evaluations(plugin: Any, strategy: Any) -> str | None:
+def _evaluations(plugin: Any, strategy: SelfSupervised) -> str | None:
     periodic = [each for each in strategy.plugins if isinstance(each, PeriodicEval)]
     modes = [each.peval_mode for each in periodic if each.eval_every > 0]
     if plugin.peval_mode in modes:
@@ -66,13 +72,13 @@ def _evaluations(plugin: Any, strategy: Any) -> str | None:
     )
 
 
-def _own_optimizer(plugin: Any, strategy: Any) -> str | None:
+def _own_optimizer(plugin: Any, strategy: SelfSupervised) -> str | None:
     if plugin.scheduler.optimizer is strategy.optimizer:
         return None
     return "schedules another optimizer than the strategy's: make it with that one"
 
 
-def _repeatable_schedule(plugin: Any, strategy: Any) -> str | None:
+def _repeatable_schedule(plugin: Any, strategy: SelfSupervised) -> str | None:
     begun = plugin.scheduler.last_epoch > 0
     rewinds = plugin.reset_scheduler and plugin.reset_lr and plugin.metric is None
     if begun or not rewinds or repeats(plugin, strategy.train_epochs):
@@ -84,7 +90,7 @@ def _repeatable_schedule(plugin: Any, strategy: Any) -> str | None:
     )
 
 
-NEEDS: dict[type, tuple[Need, ...]] = {
+REQUIREMENTS: dict[type, tuple[Requirement, ...]] = {
     AGEMPlugin: (_two_images("sample_size"), _two_images("patterns_per_experience")),
     EarlyStoppingPlugin: (_evaluations,),
     GEMPlugin: (_two_images("patterns_per_experience"),),
@@ -94,19 +100,21 @@ NEEDS: dict[type, tuple[Need, ...]] = {
 }
 
 
-def check_needs(needs: dict[type, tuple[Need, ...]], strategy: Any) -> None:
-    """Refuse plugins that lack what they need.
+def check_requirements(
+    requirements: dict[type, tuple[Requirement, ...]], strategy: SelfSupervised
+) -> None:
+    """Refuse plugins that lack what they require.
 
     Args:
-        needs: Those of each kind of plugin, and of its subclasses.
-        strategy: A :class:`~avalanche_pnr.SelfSupervised` strategy.
+        requirements: Those of each kind of plugin, and of its subclasses.
+        strategy: Whose plugins they are.
 
     Raises:
         ValueError: With the plugin, what it lacks and a remedy.
     """
     for plugin in strategy.plugins:
         for kind in type(plugin).__mro__:
-            for need in needs.get(kind, ()):
-                missing = need(plugin, strategy)
+            for require in requirements.get(kind, ()):
+                missing = require(plugin, strategy)
                 if missing is not None:
                     raise ValueError(f"{type(plugin).__name__} {missing}")

@@ -1,4 +1,4 @@
-"""``docs/composition.md`` is true: its example runs, and no plugin is forgotten."""
+"""``docs/compatibility.md`` is true: its example runs, and no plugin is forgotten."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,10 @@ import torch
 from avalanche.core import SupervisedPlugin
 from avalanche.training.plugins import LwFPlugin
 
-from avalanche_pnr.composition.refused import REFUSED
+from avalanche_pnr.training.compatibility.incompatible import INCOMPATIBLE
 from tests.conftest import tiny_moco
 
-PAGE = (Path(__file__).parents[2] / "docs" / "composition.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "compatibility.md").read_text()
 
 
 def test_the_example_runs(benchmark_of_digits: Any) -> None:
@@ -33,7 +33,7 @@ def test_every_plugin_is_named() -> None:
         for name, each in vars(avalanche.training.plugins).items()
         if isinstance(each, type) and issubclass(each, SupervisedPlugin)
     }
-    names = plugins | {kind.__name__ for kind in REFUSED}
+    names = plugins | {kind.__name__ for kind in INCOMPATIBLE}
     assert {name for name in names - own if f"`{name}`" not in PAGE} == set()
 
 

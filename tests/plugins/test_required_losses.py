@@ -1,4 +1,4 @@
-"""A method without the verbs of a plugin is refused before it is trained."""
+"""A method without the losses of a plugin is refused before it is trained."""
 
 import copy
 from typing import Any
@@ -14,46 +14,48 @@ from tests.conftest import METHODS
 from tests.plugins.conftest import Toy, train
 
 
-class WithoutAgree(Toy):
-    agree = Toy.__mro__[1].agree
+class WithoutDistillLoss(Toy):
+    distill_loss = Toy.__mro__[1].distill_loss
 
 
-class WithoutDiffer(Toy):
-    differ = Toy.__mro__[1].differ
+class WithoutPseudoNegativeLoss(Toy):
+    pseudo_negative_loss = Toy.__mro__[1].pseudo_negative_loss
 
 
-class WithoutBoth(WithoutAgree):
-    differ = Toy.__mro__[1].differ
+class WithoutBoth(WithoutDistillLoss):
+    pseudo_negative_loss = Toy.__mro__[1].pseudo_negative_loss
 
 
-class OwnStability(WithoutBoth):
-    """L2 is not made of the two verbs."""
+class OwnPNRDistillLoss(WithoutBoth):
+    """L2 is not made of the two losses."""
 
-    def stability(self, output: Tensor, predicted: Tensor, past: Tensor) -> Tensor:
+    def pnr_distill_loss(
+        self, output: Tensor, predicted: Tensor, past: Tensor
+    ) -> Tensor:
         return (predicted - past).square().mean()
 
 
 @pytest.mark.parametrize(
-    ("method", "plugin", "verb"),
+    ("method", "plugin", "loss"),
     [
-        (WithoutAgree, CaSSLePlugin, "agree"),
-        (WithoutBoth, CaSSLePlugin, "agree"),
-        (OwnStability, CaSSLePlugin, "agree"),
-        (WithoutAgree, PNRPlugin, "agree"),
-        (WithoutDiffer, PNRPlugin, "differ"),
-        (WithoutBoth, PNRPlugin, "agree"),
+        (WithoutDistillLoss, CaSSLePlugin, "distill_loss"),
+        (WithoutBoth, CaSSLePlugin, "distill_loss"),
+        (OwnPNRDistillLoss, CaSSLePlugin, "distill_loss"),
+        (WithoutDistillLoss, PNRPlugin, "distill_loss"),
+        (WithoutPseudoNegativeLoss, PNRPlugin, "pseudo_negative_loss"),
+        (WithoutBoth, PNRPlugin, "distill_loss"),
     ],
 )
-def test_a_missing_verb_is_refused_before_the_first_batch(
+def test_a_missing_loss_is_refused_before_the_first_batch(
     method: type[Toy],
     plugin: type[PastModelPlugin],
-    verb: str,
+    loss: str,
     benchmark_of_digits: CLScenario,
     make_strategy: Any,
 ) -> None:
     strategy = make_strategy(method(), plugins=[plugin()])
     before = copy.deepcopy(strategy.model.state_dict())
-    message = rf"{method.__name__} does not define {verb}\(.*{plugin.__name__} needs"
+    message = rf"{method.__name__} does not define {loss}\(.*{plugin.__name__} needs"
     with pytest.raises(TypeError, match=message):
         strategy.train(benchmark_of_digits.train_stream[0])
     assert strategy.clock.train_iterations == 0
@@ -64,9 +66,13 @@ def test_a_missing_verb_is_refused_before_the_first_batch(
 
 @pytest.mark.parametrize(
     ("method", "plugin"),
-    [(WithoutDiffer, CaSSLePlugin), (OwnStability, PNRPlugin), (Toy, PNRPlugin)],
+    [
+        (WithoutPseudoNegativeLoss, CaSSLePlugin),
+        (OwnPNRDistillLoss, PNRPlugin),
+        (Toy, PNRPlugin),
+    ],
 )
-def test_verbs_that_a_plugin_does_not_need_may_be_missing(
+def test_losses_that_a_plugin_does_not_need_may_be_missing(
     method: type[Toy],
     plugin: type[PastModelPlugin],
     benchmark_of_digits: CLScenario,
@@ -81,8 +87,8 @@ def test_verbs_that_a_plugin_does_not_need_may_be_missing(
 def test_every_method_of_the_package_has_what_both_plugins_need(name: str) -> None:
     method = METHODS[name]()
     contrastive = name in ("moco", "simclr")
-    assert method.defines("agree")
-    assert method.defines("differ") is not contrastive
-    assert method.defines("stability") is contrastive
+    assert method.defines("distill_loss")
+    assert method.defines("pseudo_negative_loss") is not contrastive
+    assert method.defines("pnr_distill_loss") is contrastive
     for plugin in (CaSSLePlugin(), PNRPlugin()):
-        assert all(map(method.defines, plugin.verbs(method)))
+        assert all(map(method.defines, plugin.required_losses(method)))

@@ -1,0 +1,72 @@
+"""What plugins may use of a strategy."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
+
+Objective = Callable[["LossContext"], dict[str, Tensor]]
+"""Computes the terms of a batch's loss, by name."""
+
+
+class LossContext(Protocol):
+    """A batch and its loss: ``SelfSupervised`` has it, and ``ContinualLoss``.
+
+    Attributes:
+        model: The method that is trained.
+        past_model: The network of the previous experience.
+        objective: What computes the loss; ``None`` for the method's SSL loss.
+        mb_output: The model's output for them, shape (N, V, E).
+        loss: Of the batch.
+        loss_terms: Its terms by name, without gradient.
+        experience: The present one.
+        sub_experience: Index of the present sub-experience on online streams, or 0.
+    """
+
+    model: SelfSupervisedMethod
+    past_model: PastModel
+    objective: Objective | None
+    mb_output: Tensor
+    loss: Tensor
+    loss_terms: dict[str, Tensor]
+    experience: Any
+    sub_experience: int
+
+    @property
+    def mb_x(self) -> Tensor:
+        """Views of the batch, shape (N, V, C, H, W)."""
+        ...
+
+    @property
+    def sub_experiences(self) -> int:
+        """How many the present experience has, or 1."""
+        ...
+
+    def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
+        """One pass over the views of the experience."""
+        ...
+
+
+class Strategy(LossContext, Protocol):
+    """``SelfSupervised``, as far as plugins that replay know it.
+
+    Attributes:
+        clock: Counters of experiences, epochs and iterations.
+        dataloader: Of the training.
+        device: Of the model.
+        mbatch: The batch, ``[views, labels, ...]``.
+        plugins: All plugins.
+        seed: Of the batches of the present experience.
+        train_mb_size: Images in a batch.
+    """
+
+    clock: Any
+    dataloader: Any
+    device: torch.device
+    mbatch: Any
+    plugins: list[Any]
+    seed: int
+    train_mb_size: int

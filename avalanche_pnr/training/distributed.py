@@ -1,0 +1,209 @@
+"""Training on several processes, each on its part of every batch."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.parallel import DistributedDataParallel
+
+from avalanche_pnr.distributed import (
+    check_alike,
+    from_all,
+    from_first,
+    gather_rows,
+    world_size,
+)
+from avalanche_pnr.evaluation.state import checksum
+from avalanche_pnr.random_state import host_states, set_host_states
+from avalanche_pnr.sharding import plain_loader
+
+if TYPE_CHECKING:
+    from avalanche_pnr.training.strategy import SelfSupervised
+
+REPLICATED = ("EWCPlugin", "LRSchedulerPlugin")
+"""Plugins of Avalanche that do the same in every process, though they do not say so."""
+
+
+SYNC_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")  # the latter is the older
+    if name in signature(DistributedDataParallel).parameters
+)
+"""Whether buffers of the first process are sent before each step."""
+
+
+class DistributedForward:
+    """Several processes train as one would on their batches together.
+
+    All processes run the same program. Each passes its part of a batch through the
+    network, then outputs and labels are gathered: so ``mb_x`` are the process's own
+    views, and ``mb_output``, ``mb_y``, losses, regularizers and queues are those of
+    the whole batch, everywhere the same. On one process nothing is done.
+
+    Attributes:
+        images: Images of the whole batch.
+    """
+
+    def __init__(self) -> None:
+        self.images = 0
+        self._network: DistributedDataParallel | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"images": self.images, "_network": None}
+
+    def renew(self) -> None:
+        """Wrap the network anew when it is next used: its parameters may be others."""
+        self._network = None
+
+    def begin_batch(self, loader: Any, fields: list[Tensor]) -> list[Tensor]:
+        """Note how large the whole batch is, and gather its labels.
+
+        Args:
+            loader: That the batch comes from.
+            fields: Views, labels and more of this process's part.
+
+        Returns:
+            This process's views, and labels and more of the whole batch.
+        """
+        if world_size() == 1:
+            self.images = len(fields[0])
+            return fields
+        self.images = loader.images
+        return [fields[0], *map(self.gather, fields[1:])]
+
+    def __call__(self, model: nn.Module, views: Tensor) -> Tensor:
+        """Outputs of the whole batch, of this process's part of its views."""
+        if world_size() == 1:
+            output: Tensor = model(views)
+            return output
+        if self._network is None or self._network.module is not model:
+            # They are the same already (queues), or averaged where they are needed.
+            without_buffers: dict[str, Any] = {SYNC_BUFFERS: False}
+            self._network = DistributedDataParallel(model, **without_buffers)
+        return self.gather(self._network(views))
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """Rows of the whole batch, of those of this process's part."""
+        return rows if world_size() == 1 else gather_rows(rows)[: self.images]
+
+
+def share_weights(model: nn.Module) -> None:
+    """Give all processes the weights of the first; called by all."""
+    if world_size() > 1:
+        for tensor in model.state_dict().values():
+            dist.broadcast(tensor, 0)
+
+
+def share_random_state() -> None:
+    """Give all processes the random numbers of the first; called by all."""
+    set_host_states(from_first(host_states))
+
+
+@torch.no_grad()
+def average_statistics(model: nn.Module) -> None:
+    """Average the running statistics of BatchNorm over the processes; called by all.
+
+    They are moving averages of batch statistics, and the average of the processes' is
+    that of averaged batch statistics, whenever it is taken: it is needed only where
+    statistics are read, not at each step.
+    """
+    if world_size() == 1:
+        return
+    for layer in model.modules():
+        if isinstance(layer, _NormBase) and layer.running_mean is not None:
+            for statistic in (layer.running_mean, layer.running_var):
+                assert statistic is not None
+                dist.all_reduce(statistic.div_(world_size()))
+
+
+def check_same_experience(strategy: SelfSupervised) -> None:
+    """Refuse to train an experience together with processes that train another.
+
+    Raises:
+        ValueError: With what differs; called by all.
+    """
+    if world_size() > 1:
+        check_alike(
+            {
+                "model": type(strategy.model).__name__,
+                "train_mb_size": strategy.train_mb_size,
+                "eval_mb_size": strategy.eval_mb_size,
+                "train_epochs": strategy.train_epochs,
+                "plugins": [type(each).__name__ for each in strategy.plugins],
+                "experience": strategy.experience.current_experience,
+                "number of images": len(strategy.adapted_dataset),
+                "number of batches": len(plain_loader(strategy.dataloader)),
+            }
+        )
+
+
+def check_same_weights(model: nn.Module) -> None:
+    """Refuse to go on with networks that have drifted apart; called by all.
+
+    Raises:
+        RuntimeError: If they are no longer the same.
+    """
+    if world_size() > 1 and len(set(from_all(checksum(model)))) > 1:
+        raise RuntimeError(
+            "the networks of the processes are no longer the same: a plugin "
+            "computes something on its own process's part of a batch, or draws "
+            "random numbers in some of the processes only; train on one process, "
+            "or without that plugin"
+        )
+
+
+def check_plugins(plugins: list[Any]) -> None:
+    """Refuse plugins that several processes would compute something else with.
+
+    Raises:
+        ValueError: With their names.
+    """
+    if world_size() == 1:
+        return
+    names = [
+        type(each).__name__
+        for each in plugins
+        if not getattr(each, "supports_distributed", False)
+        and type(each).__name__ not in REPLICATED
+    ]
+    if names:
+        raise ValueError(
+            f"{', '.join(names)} cannot be trained with on {world_size()} processes: "
+            "each would compute it of its own part of a batch. Train on one process, "
+            "or, if all processes do the same in it, set supports_distributed=True on "
+            "the plugin"
+        )
+
+
+def check_world(train_mb_size: int, eval_mb_size: int | None) -> None:
+    """Refuse batches of less images than there are processes.
+
+    Raises:
+        ValueError: With both numbers.
+    """
+    size = min(train_mb_size, eval_mb_size or train_mb_size)
+    if size < world_size():
+        raise ValueError(
+            f"{world_size()} processes cannot share a batch of {size} images: raise "
+            "the batch size or start fewer processes"
+        )
+
+
+def synchronise_batchnorm(model: nn.Module, device: torch.device) -> None:
+    """Let BatchNorm layers use the statistics of the whole batch.
+
+    Raises:
+        ValueError: On the CPU, where PyTorch has no such layer.
+    """
+    if device.type == "cpu":
+        raise ValueError(
+            "sync_batchnorm needs GPUs: PyTorch has no synchronised BatchNorm on the "
+            "CPU"
+        )
+    if world_size() > 1:
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]

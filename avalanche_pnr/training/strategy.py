@@ -1,0 +1,559 @@
+"""The strategy: Avalanche's training loop for self-supervised methods."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from avalanche.core import BasePlugin, SupervisedPlugin
+from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.templates.base_sgd import BaseSGDTemplate
+from avalanche.training.templates.observation_type import BatchObservation
+from avalanche.training.templates.update_type import SGDUpdate
+from torch import Tensor
+from torch.optim import Optimizer
+
+from avalanche_pnr.distributed import naming_lost_processes, world_size
+from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
+from avalanche_pnr.precision import Precision
+from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.sampling import SeededLoader
+from avalanche_pnr.sharding import plain_loader, sharded
+from avalanche_pnr.training.accumulation import Accumulation
+from avalanche_pnr.training.avalanche_workarounds import (
+    bind_submodules,
+    use_collate_fn,
+    with_common_fields,
+    workarounds,
+)
+from avalanche_pnr.training.checkpoint import (
+    restore_strategy,
+    strategy_state,
+    whole_stream,
+)
+from avalanche_pnr.training.compatibility import PluginCompatibility
+from avalanche_pnr.training.distributed import (
+    DistributedForward,
+    average_statistics,
+    check_plugins,
+    check_same_experience,
+    check_same_weights,
+    check_world,
+    share_random_state,
+    share_weights,
+    synchronise_batchnorm,
+)
+from avalanche_pnr.training.evaluator import default_evaluator
+from avalanche_pnr.training.finite import RunningStatistics, check_finite, check_scale
+from avalanche_pnr.training.loading import (
+    check_batches,
+    check_images,
+    views_of_experience,
+)
+from avalanche_pnr.training.problem import (
+    MethodLoss,
+    SelfSupervisedProblem,
+    check_method,
+)
+from avalanche_pnr.training.stream_samples import StreamSamples
+
+_UNSAVED: dict[str, Any] = {"_samples": None, "pause": None, "workarounds": []}
+"""Attributes that copies and Avalanche's checkpoints do without."""
+
+
+class SelfSupervised(
+    BatchObservation, SelfSupervisedProblem, SGDUpdate, BaseSGDTemplate
+):
+    """Train a self-supervised method on a stream of experiences.
+
+    Without plugins this is finetuning. :class:`~avalanche_pnr.PNRPlugin` or
+    :class:`~avalanche_pnr.CaSSLePlugin` make it a continual method;
+    :class:`~avalanche_pnr.ProbePlugin` judges it. Avalanche's own plugins compose;
+    those that cannot work are refused, see ``docs/compatibility.md``. One training step
+    is :meth:`training_epoch`, and ``docs/architecture.md`` walks through it.
+
+    The optimizer's state restarts in each experience and incomplete batches are
+    dropped, as published: ``train(experience, reset_optimizer_state=False,
+    drop_last=False)`` changes that. Parameters that plugins add to the model join
+    the optimizer's first group. Evaluation leaves the random number generators
+    untouched. Batches are functions of a seed, which is drawn when an experience
+    begins, of epoch and index: the same whatever the number of workers that load them.
+    :meth:`state_dict` is all that training needs to be continued to the last bit.
+
+    Args:
+        model: The method, for example :class:`~avalanche_pnr.MoCoV2Plus`.
+        optimizer: Optimizer of ``model.parameters()``.
+        train_mb_size: Images in a training batch, 2 or more, of all processes together.
+        train_epochs: Passes over each experience, 1 or more.
+        eval_mb_size: Images in an evaluation batch; ``None`` for ``train_mb_size``.
+        device: Where the model is trained.
+        precision: Number formats, memory layout and compilation of the networks;
+            ``None`` for the model's own, float32 unless it was told otherwise.
+        accumulate: Batches of an optimizer step. Compared with one batch as large,
+            images are contrasted and normalised within their own batch alone.
+        sync_batchnorm: Whether BatchNorm normalises over the whole batch, and not over
+            each process's part of it; on GPUs.
+        plugins: Any of Avalanche's or this package's plugins, in any order.
+        evaluator: Metrics and loggers, or what makes them; ``None`` for none.
+        eval_every: Evaluate every so many epochs (or iterations) of training; 0 at
+            the end of each experience only; -1 never.
+        peval_mode: ``"epoch"`` or ``"iteration"``, the unit of ``eval_every``.
+
+    Raises:
+        TypeError: If the model is not a ``SelfSupervisedMethod``, or a plugin is a
+            class or made for classifiers.
+        ValueError: If the method cannot learn from batches of this size, nothing would
+            be trained, or a plugin cannot work with the others or the method.
+    """
+
+    PLUGIN_CLASS = SupervisedPlugin
+
+    def __init__(
+        self,
+        *,
+        model: SelfSupervisedMethod,
+        optimizer: Optimizer,
+        train_mb_size: int = 256,
+        train_epochs: int = 1,
+        eval_mb_size: int | None = None,
+        device: str | torch.device = "cpu",
+        precision: Precision | None = None,
+        accumulate: int = 1,
+        sync_batchnorm: bool = False,
+        plugins: Sequence[BasePlugin] | None = None,
+        evaluator: (
+            EvaluationPlugin | Callable[[], EvaluationPlugin] | None
+        ) = default_evaluator,
+        eval_every: int = -1,
+        peval_mode: str = "epoch",
+    ) -> None:
+        check_method(model)
+        if train_epochs < 1:
+            raise ValueError(f"train_epochs must be 1 or more, got {train_epochs}")
+        self.accumulation = Accumulation(accumulate)
+        """Gradients and outputs of the batches of a step."""
+
+        model.check_batch_size(train_mb_size * accumulate)
+        check_world(train_mb_size, eval_mb_size)
+        if sync_batchnorm:
+            synchronise_batchnorm(model, torch.device(device))
+        if precision is not None:
+            model.compute_in(precision)
+        super().__init__(
+            model=model,
+            optimizer=optimizer,
+            criterion=MethodLoss(),
+            train_mb_size=train_mb_size,
+            train_epochs=train_epochs,
+            eval_mb_size=eval_mb_size,
+            device=device,
+            plugins=plugins,
+            evaluator=evaluator,
+            eval_every=eval_every,
+            peval_mode=peval_mode,
+        )
+        check_plugins(self.plugins)
+
+        self.distributed = DistributedForward()
+        """The network of this process, and the rows of the others."""
+
+        self.past_model = PastModel(self.distributed.gather)
+        """The network of the previous experience, shared by plugins."""
+
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=model.precision.scales_losses
+        )
+        """Scales losses in float16, and does nothing otherwise."""
+
+        self.running_statistics = RunningStatistics()
+        """Of BatchNorm as they were before the batch."""
+
+        self.sub_experience = 0
+        """Index of the present one, on online streams that cut an experience up."""
+
+        self.seed = 0
+        """Of the batches of the present experience."""
+
+        self.within_epoch = False
+        """Whether the present epoch has batches to come."""
+
+        self.pause: Callable[[SelfSupervised], None] | None = None
+        """Called after each iteration and each epoch, where the state is whole: to
+        save it, or to stop by raising an error."""
+
+        self._unfinished: dict[str, Any] | None = None
+        """A state saved in the midst of an experience, until it is gone on with."""
+
+        self._samples: StreamSamples | None = None
+        """The images of the stream, which replay buffers refer to."""
+
+        self.workarounds: list[Callable[[], object]] = []
+        """Called in each iteration, for faults of plugins that are here."""
+
+        self.compatibility = PluginCompatibility()
+        """Checks and orders the plugins."""
+
+        self.compatibility.check_plugins(self)
+
+    # Training, from the outside in: experiences, epochs, batches.
+
+    def train(
+        self,
+        experiences: Any,
+        eval_streams: Any = None,
+        *,
+        drop_last: bool = True,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Train on an experience, or on several in turn.
+
+        Args:
+            experiences: An experience or several.
+            eval_streams: Streams of periodic evaluation; by default ``experiences``.
+            drop_last: Whether loaders, those of replay plugins included, drop
+                incomplete batches.
+            **kwargs: Arguments of the data loader and of the hooks. The processes of
+                ``num_workers`` stay over all epochs of an experience, unless
+                ``persistent_workers=False``.
+
+        Returns:
+            The last value of every metric.
+        """
+        if kwargs.get("num_workers", 0) > 0:
+            kwargs.setdefault("persistent_workers", True)
+        with naming_lost_processes():
+            metrics: dict[str, Any] = super().train(
+                experiences, eval_streams, drop_last=drop_last, **kwargs
+            )
+        return metrics
+
+    def _before_training(self, **kwargs: Any) -> None:
+        self.compatibility.check_plugins(self)
+        # What an unfinished experience began with has been logged already.
+        self.evaluator.active = self._unfinished is None
+        share_weights(self.model)
+        super()._before_training(**kwargs)
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        self.compatibility.check_stream(self)
+        self._check_unfinished()
+        if self._samples is None:
+            self._samples = StreamSamples(whole_stream(self.experience))
+        # Stopped in an experience's last epoch, Avalanche would skip the next one.
+        self._stop_training = False
+        share_random_state()
+        self.distributed.renew()
+        self.objective = None
+        super()._before_training_exp(**kwargs)  # loader, optimizer, then the plugins
+        check_same_experience(self)
+        self.workarounds = workarounds(self)
+
+    def _after_train_dataset_adaptation(self, **kwargs: Any) -> None:
+        super()._after_train_dataset_adaptation(**kwargs)
+        self.adapted_dataset: Any = with_common_fields(self.adapted_dataset)
+
+    def make_train_dataloader(self, *, drop_last: bool, **kwargs: Any) -> None:
+        """Make the loader of stacked views.
+
+        Memory is pinned where processes load for a GPU: without processes there is
+        nobody to do it meanwhile, and views may be on the GPU already.
+
+        Args:
+            drop_last: Whether to drop an incomplete last batch.
+            **kwargs: Arguments of Avalanche's ``make_train_dataloader``.
+
+        Raises:
+            ValueError: If the experience or a memory has fewer images than a batch, or
+                there are fewer batches than in a step.
+        """
+        if drop_last:
+            self.compatibility.check_memories(self)
+            check_images(self)
+        self.model.check_experience(len(self.adapted_dataset))
+        pin_memory = self.device.type == "cuda" and kwargs.get("num_workers", 0) > 0
+        super().make_train_dataloader(
+            **{"pin_memory": pin_memory, **kwargs, "drop_last": drop_last}
+        )
+        check_batches(self)
+        use_collate_fn(self.dataloader, self.adapted_dataset)
+
+    def check_model_and_optimizer(
+        self, reset_optimizer_state: bool = True, **kwargs: Any
+    ) -> None:
+        """Adapt model and optimizer to the experience.
+
+        Args:
+            reset_optimizer_state: Whether momenta restart.
+            **kwargs: Arguments of ``train``.
+        """
+        super().check_model_and_optimizer(
+            reset_optimizer_state=reset_optimizer_state, **kwargs
+        )
+
+    def make_optimizer(self, **kwargs: Any) -> None:
+        """Let the optimizer hold exactly the model's trainable parameters.
+
+        Args:
+            **kwargs: Arguments of Avalanche's ``make_optimizer``.
+        """
+        groups = self.optimizer.param_groups
+        known = {id(param) for group in groups for param in group["params"]}
+        old = self.optimized_param_id or {}
+        groups[0]["params"] += [
+            param
+            for name, param in self.model.named_parameters()
+            if id(param) not in known and name not in old
+        ]
+        super().make_optimizer(**{**kwargs, "remove_params": True})
+
+    def _train_exp(
+        self, experience: Any, eval_streams: Any = None, **kwargs: Any
+    ) -> None:
+        """Avalanche's loop over epochs, from where an interrupted one stood.
+
+        All hooks that begin an experience have run; what they did to the state is
+        replaced by the state that was saved.
+        """
+        self.seed = int(torch.randint(2**62, ()))
+        state, self._unfinished = self._unfinished, None
+        if state is not None:
+            self._restore(state)
+            self.evaluator.active = True
+        for epoch in range(self.clock.train_exp_epochs, self.train_epochs):
+            self._before_training_epoch(**kwargs)
+            if not isinstance(self.dataloader, SeededLoader):
+                self.dataloader: Any = SeededLoader(self.dataloader, self.seed)
+            self.dataloader.epoch = epoch
+            if self._stop_training:  # early
+                self._stop_training = False
+                break
+            if state is not None and state["batches"]:
+                self._restore(state)
+                self.dataloader.skip = state["batches"]
+            state = None
+            self.within_epoch = True
+            self.training_epoch(**kwargs)
+            self.within_epoch = False
+            self._after_training_epoch(**kwargs)
+            if self.pause is not None:
+                self.pause(self)
+
+    def training_epoch(self, **kwargs: Any) -> None:
+        """Train on the batches of an epoch: Avalanche's loop, and what follows a step.
+
+        With ``accumulate``, hooks of a batch are called for each batch, and those about
+        gradients and step (``after_backward``, ``before_update``, ``after_update``)
+        once a step, when the gradient is whole and unscaled.
+
+        Args:
+            **kwargs: Arguments of the hooks.
+        """
+        accumulation = self.accumulation
+        steps = len(self.dataloader) * self.train_epochs // accumulation.batches
+        first = self.sub_experience * steps
+        total = self.sub_experiences * steps
+
+        for batch in self.dataloader:
+            if self._stop_training:
+                break
+
+            self.mbatch = batch
+            self._unpack_minibatch()
+            self.running_statistics.keep(self.model)
+            self._before_training_iteration(**kwargs)
+            for work_around in self.workarounds:
+                work_around()
+            if not self.model.training:  # RWalk and EWC leave it in eval mode
+                self.model.train()
+
+            iteration = self.clock.train_exp_iterations
+            self.optimizer.zero_grad()
+            accumulation.begin_batch(self.model, iteration)
+            self.loss = self._make_empty_loss()
+
+            # Forward
+            self._before_forward(**kwargs)
+            self.mb_output = self.forward()
+            self._after_forward(**kwargs)
+
+            # Loss and backward
+            self.loss += self.criterion()
+
+            self._before_backward(**kwargs)
+            self.backward()
+
+            # Step; momentum networks and queues
+            if accumulation.completes_step:
+                self._after_backward(**kwargs)
+                self._before_update(**kwargs)
+                self.optimizer_step()
+                output = accumulation.outputs(self.mb_output.detach())
+                self._after_update(**kwargs)
+                step = first + iteration // accumulation.batches
+                self.model.after_step(output, step, total)
+            else:
+                check_finite(self)
+                accumulation.keep_batch(self.model, self.mb_output.detach())
+
+            self._after_training_iteration(**kwargs)
+            if self.pause is not None:
+                self.pause(self)
+
+    def backward(self) -> None:
+        """Add the batch's part to the gradient of the step."""
+        loss = self.scaler.scale(self.loss / self.accumulation.batches)
+        loss.backward(retain_graph=self.retain_graph)
+        if self.accumulation.completes_step:
+            self.scaler.unscale_(self.optimizer)
+
+    def optimizer_step(self) -> None:
+        """Step, unless the loss or a gradient is NaN or infinite.
+
+        Raises:
+            FloatingPointError: If one is, a gradient in float16 at whatever scale; the
+                model stays as before the batch.
+        """
+        check_finite(self)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.scaler.is_enabled():
+            check_scale(self)
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        share_random_state()
+        average_statistics(self.model)
+        super()._after_training_exp(**kwargs)
+        check_same_weights(self.model)
+        self.objective = None
+        self.past_model.forget_batch()
+        self.sub_experience = (self.sub_experience + 1) % self.sub_experiences
+
+    def _train_cleanup(self) -> None:
+        super()._train_cleanup()
+        self.loss_terms = {}
+
+    def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
+        """One pass over the experience's own views in random order.
+
+        Samples that replay plugins add to the training loader are not among them.
+        The random number generators are then as they were.
+
+        Args:
+            num_workers: Of the data loader.
+
+        Returns:
+            Views of batches, shape (N, V, C, H, W), on the strategy's device; on
+            several processes this one's part.
+        """
+        return views_of_experience(self, num_workers)
+
+    # Evaluation.
+
+    def eval(self, exp_list: Any, **kwargs: Any) -> dict[str, Any]:
+        """Judge the features on a stream or an experience.
+
+        Args:
+            exp_list: An experience or several.
+            **kwargs: Arguments of the data loader.
+
+        Returns:
+            The last value of every metric.
+        """
+        self.model.to(self.device)
+        average_statistics(self.model)
+        with preserve_random_state(), naming_lost_processes():
+            metrics: dict[str, Any] = super().eval(exp_list, **kwargs)
+        return metrics
+
+    def make_eval_dataloader(self, **kwargs: Any) -> None:
+        """Make the loader of this process's part of the images.
+
+        Args:
+            **kwargs: Arguments of Avalanche's ``make_eval_dataloader``.
+        """
+        super().make_eval_dataloader(**kwargs)
+        if world_size() > 1:
+            self.dataloader = sharded(plain_loader(self.dataloader))
+
+    def _save_train_state(self) -> dict[str, Any]:
+        # Avalanche forgets the batch, which MIR asks for when the experience ends.
+        batch = {name: getattr(self, name) for name in ("mbatch", "mb_output", "loss")}
+        return {**super()._save_train_state(), "batch": batch}
+
+    def _load_train_state(self, prev_state: dict[str, Any]) -> None:
+        super()._load_train_state(prev_state)
+        self.__dict__.update(prev_state["batch"])
+
+    def _eval_cleanup(self) -> None:
+        super()._eval_cleanup()
+        self.mb_features = None
+
+    # States.
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that training depends on, as tensors and plain data.
+
+        Model, past model, optimizer, plugins, metrics, counters and random number
+        generators; replay buffers as indices into the stream. Like a module's, the
+        tensors are no copies. It may be taken between experiences and in ``pause``,
+        on several processes by all of them: it is the same in each.
+
+        Raises:
+            TypeError: If a plugin holds what cannot be saved; the message names it.
+        """
+        average_statistics(self.model)
+        state = strategy_state(self, self._samples)
+        within = self.experience is not None
+        batches = self.clock.train_epoch_iterations if self.within_epoch else 0
+        return {
+            **state,
+            "experience": self.experience.current_experience if within else None,
+            "batches": batches,
+            "seed": self.seed,
+        }
+
+    def load_state_dict(
+        self, state: dict[str, Any], stream: Iterable[Any] = ()
+    ) -> None:
+        """Go on where another strategy, made with the same arguments, stood.
+
+        If that was in the midst of an experience, :meth:`train` continues it when it
+        is next called, with that experience::
+
+            strategy.load_state_dict(load_state(path), benchmark.train_stream)
+            for experience in benchmark.train_stream[strategy.clock.train_exp_counter:]:
+                strategy.train(experience)
+
+        Args:
+            state: What :meth:`state_dict` returned.
+            stream: The train stream; replay buffers are filled from it.
+
+        Raises:
+            ValueError: If plugins or parameters are others than those of the state.
+        """
+        experiences = list(stream)
+        self._samples = StreamSamples(experiences) if experiences else None
+        self._restore(state)
+        self._unfinished = None if state["experience"] is None else state
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        restore_strategy(self, state, self._samples)
+        self.seed = state["seed"]
+
+    def _check_unfinished(self) -> None:
+        state, present = self._unfinished, self.experience.current_experience
+        if state is not None and state["experience"] != present:
+            raise ValueError(
+                f"the state was saved in the midst of experience {state['experience']}:"
+                f" train on that one before experience {present}"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        bind_submodules(torch.optim)  # for Avalanche's save_checkpoint
+        return {k: v for k, v in vars(self).items() if k not in _UNSAVED}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**_UNSAVED, **state})
+
+    def _check_distributed_training_compatibility(self) -> bool:
+        check_plugins(self.plugins)
+        return True

@@ -1,0 +1,1 @@
+"""Measurements that prove what the documentation claims; no part of a comparison."""
