@@ -209,7 +209,9 @@ def _plain(path: Path, data: memoryview, remedy: str = "") -> Any:
     except Exception as error:  # damaged ones raise whatever their bytes lead to
         refused = re.search(r"GLOBAL (\S+)", str(error))
         if refused is None:
-            raise ValueError(f"{path} is damaged, or no file of torch.save") from error
+            raise ValueError(
+                f"{path} is damaged, or not a file of torch.save"
+            ) from error
         raise ValueError(
             f"{path} holds something else than tensors and plain data "
             f"({refused[1]}), and is not opened{remedy}"

@@ -43,7 +43,14 @@ def check_config(config: DictConfig) -> None:
     if not isinstance(minutes, int | float) or minutes < 0:
         raise ValueError(f"save_every_minutes must be a number from 0, not {minutes}")
     if config.init is not None and not Path(str(config.init)).is_file():
-        raise ValueError(f"init={config.init} is no file: write that of some weights")
+        raise ValueError(
+            f"init={config.init} is not a file: name one with weights, a run's "
+            "backbone_NAME.safetensors for example"
+        )
+    if config.init is None and config.init_key is not None:
+        raise ValueError(
+            f"init_key={config.init_key} names a network of a file: write init=FILE too"
+        )
     check_device(config.device)
     check_views(config)
     check_regularizers(config)

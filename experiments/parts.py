@@ -7,12 +7,13 @@ from avalanche.benchmarks import CLScenario
 from avalanche.training.determinism.rng_manager import RNGManager
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from avalanche_pnr import DownstreamPlugin, RepresentationPlugin, SemiSupervisedProbe
 from avalanche_pnr.benchmarks import ImageData, data_incremental
 from avalanche_pnr.evaluation import Probe
-from avalanche_pnr.export import load_backbone
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.weights import LoadedWeights, load_backbone
 from experiments.names import BATCHED, REFERENCES
 from experiments.overrides import check_choice
 
@@ -33,6 +34,18 @@ def make_benchmark(config: DictConfig, data: ImageData) -> CLScenario:
     return instantiate(config.stream, _partial_=True)(data, **_transforms(config))
 
 
+def make_backbone(config: DictConfig) -> tuple[nn.Module, LoadedWeights | None]:
+    """The backbone, and what it took from the file of ``init`` if that is given.
+
+    Raises:
+        ValueError: If that file is damaged, or of another backbone.
+    """
+    backbone: nn.Module = instantiate(config.backbone)
+    if config.init is None:
+        return backbone, None
+    return backbone, load_backbone(backbone, config.init, config.init_key)
+
+
 def make_method(config: DictConfig) -> SelfSupervisedMethod:
     """The method, initialised by the seed, its backbone by ``init`` if that is given.
 
@@ -41,9 +54,7 @@ def make_method(config: DictConfig) -> SelfSupervisedMethod:
     """
     RNGManager.set_random_seeds(config.seed)
     size = config.data.image_size
-    backbone = instantiate(config.backbone)
-    if config.init is not None:
-        load_backbone(backbone, config.init)
+    backbone, _ = make_backbone(config)
     method: SelfSupervisedMethod = instantiate(
         config.method, backbone, image_shape=(3, size, size)
     )

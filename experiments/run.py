@@ -39,6 +39,7 @@ from experiments.parts import (
     check_probes,
     check_references,
     check_sizes,
+    make_backbone,
     make_benchmark,
     make_data,
     make_method,
@@ -253,6 +254,8 @@ class Comparison:
     def _describe(self, facts: dict[str, dict[str, str]]) -> None:
         """Write what the numbers depend on."""
         write, benchmark = self.trainer.write, self.benchmark
+        if (weights := make_backbone(self.config)[1]) is not None:
+            self.trainer.bar.write(f"init: {weights}")
         write(run="environment", **facts["environment"], **facts["data"])
         write(run="command", overrides=self.command)
         write(
