@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
 from math import prod
@@ -13,9 +14,10 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from avalanche_pnr import __version__
 from avalanche_pnr.benchmarks.file_images import UnreadableImageError
 from avalanche_pnr.distributed import from_first, leave, rank
-from experiments.checks import check_config
+from experiments.checks import available_device, check_config
 from experiments.interruption import InterruptedRunError, Interruption
 from experiments.jobs import (
     COMMAND,
@@ -26,7 +28,7 @@ from experiments.jobs import (
     own_command,
     telling_failed_jobs,
 )
-from experiments.overrides import CONF, check_overrides
+from experiments.overrides import CONF, check_overrides, with_own_arguments
 from experiments.processes import agree_on, join_processes, launcher, speaker
 
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
@@ -48,6 +50,9 @@ def create(out: Path) -> None:
     except OSError as error:
         raise OSError(f"out={out} cannot be written ({error})") from error
 
+
+AUTO = "auto"
+"""The device that stands for the fastest one available."""
 
 EXPECTED = (InstantiationException, ValueError, OSError, FloatingPointError)
 """Errors that tell what is wrong with the data or the settings."""
@@ -97,10 +102,10 @@ def run(config: DictConfig) -> str | None:
     try:
         with Interruption():
             return carry_out(config)
-    except InterruptedRunError as signal:
-        stop = f"{speaker()}stopped by {signal}; {how_to_continue(config)}"
-        print(stop, file=sys.stderr)
-        sys.exit(128 + signal.number)
+    except InterruptedRunError as stop:
+        told = f"{speaker()}stopped by {stop}; {how_to_continue(config)}"
+        print(told, file=sys.stderr)
+        sys.exit(128 + stop.number)
 
 
 def carry_out(config: DictConfig) -> str | None:
@@ -109,11 +114,13 @@ def carry_out(config: DictConfig) -> str | None:
     Returns:
         As :func:`run`.
     """
-    from experiments.continuing import is_finished
+    from experiments.continuing import changed_data, is_finished
     from experiments.report import write_report
     from experiments.run import Comparison
 
     try:
+        if config.device == AUTO:
+            config.device = available_device()
         join_processes(config)
         check_config(config)
         agree_on(config)
@@ -130,6 +137,8 @@ def carry_out(config: DictConfig) -> str | None:
             comparison.run()
         if rank() == 0:
             print(write_report([out], out))
+            if finished and (note := changed_data(out, config)):
+                print(note)
     except EXPECTED as error:
         stop = f"{speaker()}error: {sentence(error)}{way_on(error, config)}"
         if not in_sweep():
@@ -141,16 +150,22 @@ def carry_out(config: DictConfig) -> str | None:
 
 def main() -> None:
     """Check the names on the command line, then let Hydra compose and run."""
+    if "--version" in sys.argv[1:]:
+        print(f"avalanche_pnr {__version__}")
+        return
+    os.environ[COMMAND] = json.dumps(sys.argv[1:])
+    sys.argv[1:] = with_own_arguments(sys.argv[1:])
     arguments, _ = get_args_parser().parse_known_args()
     try:
         check_overrides(arguments.overrides)
     except ValueError as error:
         sys.exit(f"{speaker()}error: {error}")
-    os.environ[COMMAND] = json.dumps(sys.argv[1:])
     with telling_failed_jobs():
         run()
     leave()
 
 
+if __name__ == "__mp_main__":  # of a process that loads images, where they are spawned
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 if __name__ == "__main__":
     main()

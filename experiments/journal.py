@@ -126,6 +126,7 @@ class Journal:
             return
         try:
             self._save(strategy)
+            self.interruption.saved = True
         except TypeError as error:
             self.bar.write(f"note: {self._training} can only begin anew ({error})")
 
@@ -178,6 +179,6 @@ def _synced_size(path: Path) -> int:
     """Bytes of a file that are on the disk."""
     if not path.exists():
         return 0
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows syncs what can be written to alone
         os.fsync(file.fileno())
         return os.fstat(file.fileno()).st_size

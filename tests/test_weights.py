@@ -295,6 +295,18 @@ def test_classes_among_hyperparameters_are_named_with_the_remedy(
     assert_holds(backbone, resnet)
 
 
+def test_a_whole_network_is_named_with_the_remedy(tmp_path: Path) -> None:
+    path, network = tmp_path / "model.pth", tiny_backbone()
+    torch.save(network, path)
+    with pytest.raises(ValueError, match=r"model\.pth .*Sequential") as refusal:
+        load_backbone(tiny_backbone(), path)
+    assert "torch.load(PATH, weights_only=False).state_dict()" in str(refusal.value)
+    torch.save(torch.load(path, weights_only=False).state_dict(), path)
+    backbone = tiny_backbone()
+    load_backbone(backbone, path)
+    assert_holds(backbone, weights_of(network))
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.99])
 @pytest.mark.parametrize("form", ["safetensors", "zip", "legacy", "state"])
 def test_a_truncated_file_is_named(form: str, kept: float, tmp_path: Path) -> None:

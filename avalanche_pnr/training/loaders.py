@@ -36,15 +36,21 @@ class TrainingLoaders:
             **kwargs: Arguments of Avalanche's ``make_train_dataloader``.
 
         Raises:
-            ValueError: If the experience has less images than a batch, or less batches
-                than a step.
+            ValueError: If the experience has fewer images than a batch, fewer batches
+                than a step, or a single image in its last batch.
         """
         images = len(self.adapted_dataset)
         if drop_last and images < self.train_mb_size:
             raise ValueError(
                 f"experience {self.experience.current_experience} has {images} "
-                f"images, less than one batch of {self.train_mb_size}: lower "
+                f"images, fewer than one batch of {self.train_mb_size}: lower "
                 "train_mb_size, or train(..., drop_last=False)"
+            )
+        if not drop_last and images % self.train_mb_size == 1:
+            raise ValueError(
+                f"experience {self.experience.current_experience} has {images} "
+                f"images, and its last batch of {self.train_mb_size} would have a "
+                "single one: change train_mb_size, or leave drop_last=False out"
             )
         pin_memory = self.device.type == "cuda" and kwargs.get("num_workers", 0) > 0
         super().make_train_dataloader(  # type: ignore[misc]
@@ -54,7 +60,7 @@ class TrainingLoaders:
         if 0 < batches < self.accumulation.batches:
             raise ValueError(
                 f"experience {self.experience.current_experience} has {batches} "
-                f"batches in {self.train_epochs} epochs, less than a step of "
+                f"batches in {self.train_epochs} epochs, fewer than a step of "
                 f"accumulate={self.accumulation.batches}: lower accumulate"
             )
 

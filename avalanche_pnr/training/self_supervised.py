@@ -117,7 +117,8 @@ class SelfSupervised(
         if train_epochs < 1:
             raise ValueError(f"train_epochs must be 1 or more, got {train_epochs}")
         self.accumulation = Accumulation(accumulate)
-        model.check_batch_size(train_mb_size * accumulate)
+        for images in (train_mb_size, train_mb_size * accumulate):
+            model.check_batch_size(images)
         check_world(train_mb_size, eval_mb_size)
         if sync_batchnorm:
             synchronise_batchnorm(model, torch.device(device))

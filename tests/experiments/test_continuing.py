@@ -346,7 +346,7 @@ def test_other_data_is_refused(data: list[str], tmp_path: Path) -> None:
     with np.load(images) as arrays:
         changed = {**arrays, "x": 255 - arrays["x"]}
     np.savez(images, **changed)
-    with pytest.raises(ValueError, match=r"the data is not what .* was begun with"):
+    with pytest.raises(ValueError, match=r"the data are not what .* was begun with"):
         prepared(out, *choices).run()
 
 

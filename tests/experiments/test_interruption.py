@@ -7,10 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
-from experiments.interruption import SIGNALS, InterruptedRunError, Interruption
+from experiments.interruption import InterruptedRunError, Interruption
+
+if sys.platform == "win32":
+    pytest.skip("signals of POSIX systems", allow_module_level=True)
 
 
 def send(*numbers: int) -> None:
@@ -33,7 +37,20 @@ def test_a_signal_in_training_is_noted_until_it_can_stop() -> None:
         interruption.stop_if_requested()
         send(signal.SIGINT)
         assert interruption.requested == signal.SIGINT
-        with pytest.raises(InterruptedRunError, match="SIGINT"):
+        with pytest.raises(InterruptedRunError, match="SIGINT; what was not saved"):
+            training.close()
+
+
+def test_it_says_saved_only_of_what_was_saved_after_the_signal() -> None:
+    with Interruption() as interruption:
+        interruption.saved = True
+        with pytest.raises(InterruptedRunError, match="SIGINT; "), interruption.noted():
+            send(signal.SIGINT)
+    with Interruption() as interruption, ExitStack() as training:
+        training.enter_context(interruption.noted())
+        send(signal.SIGINT)
+        interruption.saved = True
+        with pytest.raises(InterruptedRunError, match="SIGINT, and saved"):
             training.close()
 
 
@@ -59,12 +76,15 @@ def test_no_library_keeps_it_from_stopping() -> None:
         callback()
 
 
-def while_a_process_is_forked() -> None:
-    """A signal that comes before the fork waits for its end."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    send(signal.SIGTERM)
-    fork = multiprocessing.get_context("fork")
-    fork.Process(target=time.sleep, args=(60,), daemon=True).start()
+class SignalledAtStart(multiprocessing.get_context("fork").Process):  # type: ignore
+    @staticmethod
+    def _Popen(process: Any) -> Any:  # noqa: N802
+        send(signal.SIGTERM)
+        return multiprocessing.get_context("fork").Process._Popen(process)
+
+
+def while_a_process_is_started() -> None:
+    SignalledAtStart(target=time.sleep, args=(60,), daemon=True).start()
 
 
 class Finalized:
@@ -82,7 +102,7 @@ class Faulty:
         raise ValueError
 
 
-@pytest.mark.parametrize("moment", [while_a_process_is_forked, Finalized])
+@pytest.mark.parametrize("moment", [while_a_process_is_started, Finalized])
 def test_none_is_lost_where_python_drops_errors(
     moment: Callable[[], object], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,10 +123,13 @@ def test_other_errors_that_python_drops_are_reported_as_before(
     assert sys.unraisablehook is hook
 
 
-def test_processes_that_load_images_outlive_signals_and_end_with_the_run() -> None:
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_that_load_images_outlive_signals_and_end_with_the_run(
+    method: str,
+) -> None:
     with Interruption():
-        fork = multiprocessing.get_context("fork")
-        process = fork.Process(target=time.sleep, args=(60,), daemon=True)
+        context: Any = multiprocessing.get_context(method)
+        process = context.Process(target=time.sleep, args=(60,), daemon=True)
         process.start()
         assert process.pid is not None
         for number in (signal.SIGTERM, signal.SIGINT):
