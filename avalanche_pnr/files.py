@@ -61,7 +61,7 @@ def append(path: Path, text: str) -> None:
     Raises:
         OSError: If that is not possible, with the file's name.
     """
-    with _naming(path), path.open("a") as file:
+    with _naming(path), path.open("a", encoding="utf-8", newline="\n") as file:
         file.write(text)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import avalanche_pnr
+from avalanche_pnr import load_backbone
 from experiments import checks
 from experiments.__main__ import main
 from experiments.checks import NUMBERS
@@ -90,13 +91,14 @@ def test_images_in_memory_get_the_size_that_is_asked_for(
 
 
 def test_any_backbone_takes_arguments_of_its_own(run: Command) -> None:
+    target = "torchvision.models.mobilenet_v3_small"
     other = [
-        "backbone._target_=torchvision.models.mobilenet_v3_small",
+        f"backbone._target_={target}",
         "backbone.dropout=0",
     ]
     done = run(*PNR, *other, "backbone.num_classes=12", tiny=without("backbone"))
     assert done.config["backbone"] == {
-        "_target_": "torchvision.models.mobilenet_v3_small",
+        "_target_": target,
         "dropout": 0,
         "num_classes": 12,
     }
@@ -164,3 +166,14 @@ def test_auto_is_the_fastest_device_available(
 def test_a_run_on_whatever_is_available_records_what_that_was(run: Command) -> None:
     done = run(*PNR, "regularizers=[finetune]", "device=auto")
     assert done.config["device"] == checks.available_device()
+
+
+def test_networks_of_timm_train(run: Command) -> None:
+    timm = pytest.importorskip("timm", reason="timm is not installed")
+    sizes = {"num_classes": 0, "img_size": 6, "patch_size": 3, "depth": 2}
+    own = [f"backbone.{name}={value}" for name, value in sizes.items()]
+    name = "vit_tiny_patch16_224"
+    target = ["backbone._target_=timm.create_model", f"backbone.model_name={name}"]
+    run(*PNR, *target, *own, tiny=without("backbone"))
+    network = timm.create_model(name, **sizes)
+    load_backbone(network, run.out / "backbone_pnr.safetensors")
