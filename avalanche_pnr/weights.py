@@ -175,8 +175,9 @@ def _tensors(path: Path) -> Weights:
     )
     if isinstance(content, dict) and content.keys() == {"version", "state"}:
         state = read_state(path)  # checks its digest
-        of_strategy = state.get("strategy", state)
-        content = of_strategy["model"] if of_strategy else None
+        content = state.get("strategy", state)  # of a run, or of a strategy
+        if isinstance(content, dict):
+            content = content.get("model", content)
     tensors = {_without_wrappers(name): each for name, each in _flat(content)}
     if not tensors:
         raise ValueError(

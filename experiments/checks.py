@@ -111,7 +111,7 @@ def check_backbone(target: str) -> None:
         raise ValueError(
             f"backbone._target_={target} cannot be imported ({error.__cause__ or error}"
             "): write the dotted name of a function or class that can, "
-            "torchvision.models.resnet18 say"
+            "for example torchvision.models.resnet18"
         ) from error
 
 
@@ -161,7 +161,8 @@ def check_regularizers(config: DictConfig) -> None:
     names, mode = config.regularizers, HydraConfig.get().runtime.choices["mode"]
     if not OmegaConf.is_list(names) or not names or len(set(names)) < len(names):
         raise ValueError(
-            f"regularizers={names}: write a list of different names, [finetune,pnr] say"
+            f"regularizers={names}: write a list of different names, for example "
+            "[finetune,pnr]"
         )
     for name in names:
         check_choice("regularizer", name, map(str, config.plugins))
@@ -198,21 +199,23 @@ def check_evaluation(config: DictConfig) -> None:
     if not OmegaConf.is_list(parts) or not all(map(is_fraction, parts)):
         raise ValueError(
             f"semi_supervised={parts}: write a list of fractions above 0 and at most "
-            "1, [0.01,0.1] say"
+            "1, for example [0.01,0.1]"
         )
     if not OmegaConf.is_list(config.loggers):
-        raise ValueError(f"loggers={config.loggers}: write a list, [tensorboard] say")
+        raise ValueError(
+            f"loggers={config.loggers}: write a list, for example [tensorboard]"
+        )
     if not OmegaConf.is_list(config.references):
         raise ValueError(
-            f"references={config.references}: write a list, ['random backbone'] say, "
-            "or [] for none"
+            f"references={config.references}: write a list, for example "
+            "['random backbone'], or [] for none"
         )
     for name in config.loggers:
         check_choice("logger", name, map(str, config.logger))
     if not (config.downstream is None or OmegaConf.is_dict(config.downstream)):
         raise ValueError(
             f"downstream={config.downstream}: write names and what loads them, "
-            "'downstream={digits: {_target_: avalanche_pnr.load_digits}}' say"
+            "for example 'downstream={digits: {_target_: avalanche_pnr.load_digits}}'"
         )
 
 

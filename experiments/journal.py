@@ -160,9 +160,9 @@ class Journal:
         written = _synced_size(self.results)
         if written < size:
             raise ValueError(
-                f"{self.results} holds {written} bytes, {size - written} less than when"
-                f" {self.path} was saved: it has been changed; begin anew with another "
-                "out="
+                f"{self.results} holds {written} bytes, {size - written} fewer than "
+                f"when {self.path} was saved: it has been changed; begin anew with "
+                "another out="
             )
         if written:
             os.truncate(self.results, size)

@@ -3,14 +3,18 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from avalanche_pnr.files import load_state
 from experiments.interruption import InterruptedRunError, Interruption
 
 if sys.platform == "win32":
@@ -137,3 +141,40 @@ def test_processes_that_load_images_outlive_signals_and_end_with_the_run(
         process.join(0.2)
         assert process.is_alive()
     assert not process.is_alive()
+
+
+SPAWNED = """
+import multiprocessing, runpy, sys
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    runpy.run_module("experiments", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_where_processes_are_spawned(tmp_path: Path) -> None:
+    """As macOS starts them; a terminal sends Ctrl-C to all processes of a run."""
+    out, root = tmp_path / "run", Path(__file__).parents[2]
+    arguments = ["workers=1", "epochs=1000", "save_every_minutes=60", f"out={out}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", SPAWNED, *arguments],
+        cwd=root,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        first_state = out / "state.pt.previous"  # the next one is that of training
+        while not (first_state.exists() and loaders_of(process.pid)):
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 128 + signal.SIGINT
+    assert "stopped by SIGINT, and saved; continue with: " in errors
+    assert load_state(out / "state.pt")["strategy"] is not None
+
+
+def loaders_of(process: int) -> list[psutil.Process]:
+    """Processes that a run has started to load its images."""
+    children = psutil.Process(process).children()
+    return [each for each in children if "spawn_main" in " ".join(each.cmdline())]
