@@ -40,7 +40,6 @@ from avalanche_pnr.evaluation import (
     WandBLogger,
     ssl_metrics,
 )
-from avalanche_pnr.export import export_backbone, load_backbone
 from avalanche_pnr.learner import Learner
 from avalanche_pnr.methods import (
     BYOL,
@@ -72,6 +71,7 @@ from avalanche_pnr.transforms import (
     photograph_views,
     plain_view,
 )
+from avalanche_pnr.weights import export_backbone, load_backbone
 
 __version__ = "0.1.0"
 

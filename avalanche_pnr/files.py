@@ -3,8 +3,10 @@
 import hashlib
 import io
 import os
+import pickletools
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +59,7 @@ def append(path: Path, text: str) -> None:
     Raises:
         OSError: If that is not possible, with the file's name.
     """
-    with _naming(path), path.open("a") as file:
+    with _naming(path), path.open("a", encoding="utf-8", newline="\n") as file:
         file.write(text)
 
 
@@ -172,11 +174,25 @@ def load_plain(path: str | Path) -> Any:
             data, with the remedy.
     """
     path = Path(path)
+    data = memoryview(path.read_bytes())
+    weights = ".state_dict()" if _is_object(data) else "['state_dict']"
     remedy = (
         "; if you trust it, keep its weights alone, torch.save(torch.load(PATH, "
-        "weights_only=False)['state_dict'], ...), where it was made"
+        f"weights_only=False){weights}, ...), where it was made"
     )
-    return _plain(path, memoryview(path.read_bytes()), remedy)
+    return _plain(path, data, remedy)
+
+
+def _is_object(data: memoryview) -> bool:
+    """Whether a file of ``torch.save`` holds a whole network, not a dictionary."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
+            steps = pickletools.genops(archive.read(name))
+    except (zipfile.BadZipFile, StopIteration):
+        return False  # damaged, or as torch.save wrote long ago
+    first, argument = next((op, arg) for op, arg, _ in steps if op.name != "PROTO")
+    return first.name == "GLOBAL" and argument != "collections OrderedDict"
 
 
 class _DamagedError(ValueError):
@@ -211,7 +227,9 @@ def _plain(path: Path, data: memoryview, remedy: str = "") -> Any:
     except Exception as error:  # damaged ones raise whatever their bytes lead to
         refused = re.search(r"GLOBAL (\S+)", str(error))
         if refused is None:
-            raise ValueError(f"{path} is damaged, or no file of torch.save") from error
+            raise ValueError(
+                f"{path} is damaged, or not a file of torch.save"
+            ) from error
         raise ValueError(
             f"{path} holds something else than tensors and plain data "
             f"({refused[1]}), and is not opened{remedy}"

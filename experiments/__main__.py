@@ -11,8 +11,9 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
+from avalanche_pnr import __version__
 from avalanche_pnr.distributed import leave
-from experiments.checks import check_config
+from experiments.checks import available_device, check_config
 from experiments.failures import EXPECTED, sentence, way_on
 from experiments.interruption import InterruptedRunError, Interruption
 from experiments.jobs import (
@@ -23,7 +24,7 @@ from experiments.jobs import (
     output_folder,
     telling_failed_jobs,
 )
-from experiments.overrides import CONF, check_overrides
+from experiments.overrides import CONF, check_overrides, with_own_arguments
 from experiments.paths import quoted_paths
 from experiments.processes import agree_on, join_processes, speaker
 from experiments.seed_list import check_typed_seeds, choose_seeds
@@ -36,6 +37,10 @@ OmegaConf.register_new_resolver(
 )
 
 
+AUTO = "auto"
+"""The device that stands for the fastest one available."""
+
+
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run(config: DictConfig) -> str | None:
     """Check, train, report; whoever stops that is told how to go on.
@@ -46,11 +51,11 @@ def run(config: DictConfig) -> str | None:
     try:
         with Interruption() as interruption:
             return carry_out(config, interruption)
-    except InterruptedRunError as signal:
-        stop = f"{speaker()}stopped by {signal}; {how_to_continue(config)}"
+    except InterruptedRunError as stop:
+        told = f"{speaker()}stopped by {stop}; {how_to_continue(config)}"
         with suppress(OSError):  # its terminal may have been closed
-            print(stop, file=sys.stderr)
-        sys.exit(128 + signal.number)
+            print(told, file=sys.stderr)
+        sys.exit(128 + stop.number)
 
 
 def carry_out(config: DictConfig, interruption: Interruption) -> str | None:
@@ -66,6 +71,8 @@ def carry_out(config: DictConfig, interruption: Interruption) -> str | None:
     from experiments.prepare import prepared
 
     try:
+        if config.device == AUTO:
+            config.device = available_device()
         join_processes(config)
         check_config(config)
         agree_on(config)
@@ -87,18 +94,23 @@ def carry_out(config: DictConfig, interruption: Interruption) -> str | None:
 
 def main() -> None:
     """Check the names on the command line, then let Hydra compose and run."""
-    sys.argv[1:] = quoted_paths(sys.argv[1:])
+    if "--version" in sys.argv[1:]:
+        print(f"avalanche_pnr {__version__}")
+        return
+    os.environ[COMMAND] = json.dumps(sys.argv[1:])
+    sys.argv[1:] = with_own_arguments(quoted_paths(sys.argv[1:]))
     arguments, _ = get_args_parser().parse_known_args()
     try:
         check_overrides(arguments.overrides)
         check_typed_seeds(arguments.overrides)
     except ValueError as error:
         sys.exit(f"{speaker()}error: {error}")
-    os.environ[COMMAND] = json.dumps(sys.argv[1:])
     with telling_failed_jobs():
         run()
     leave()
 
 
+if __name__ == "__mp_main__":  # of a process that loads images, where they are spawned
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 if __name__ == "__main__":
     main()

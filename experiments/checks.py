@@ -21,8 +21,15 @@ NUMBERS = {
     "accumulate": 1,
     "stream.experiences": 1,
     "representation_images": 2,
+    "mem_size": 1,
+    "data.image_size": 1,
+    "method.hidden_dim": 1,
+    "method.projection_dim": 1,
+    "schedule.warmup_epochs": 0,
 }
 """Settings that are whole numbers, and the least each may be."""
+OPTIONAL = {"init", "init_key", "predictor_hidden_dim", "downstream"}
+"""Settings that may be null."""
 
 
 def check_config(config: DictConfig) -> None:
@@ -32,19 +39,23 @@ def check_config(config: DictConfig) -> None:
         ValueError: If a value is missing or out of range.
     """
     for key in config.data:
-        if OmegaConf.is_missing(config.data, key):
+        if OmegaConf.is_missing(config.data, key) or (
+            key == "path" and config.data.path is None
+        ):
             raise ValueError(f"data={config.data.name} needs data.{key}=...")
-    for name, least in NUMBERS.items():
-        value = OmegaConf.select(config, name, default=least)
-        if not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be a whole number from {least}, not {value}")
+    check_given(config)
+    check_numbers(config)
     if not isinstance(config.stack_views, bool):
         raise ValueError(f"stack_views must be true or false, not {config.stack_views}")
-    minutes = config.save_every_minutes
-    if not isinstance(minutes, int | float) or minutes < 0:
-        raise ValueError(f"save_every_minutes must be a number from 0, not {minutes}")
     if config.init is not None and not Path(str(config.init)).is_file():
-        raise ValueError(f"init={config.init} is no file: write that of some weights")
+        raise ValueError(
+            f"init={config.init} is not a file: name one with weights, a run's "
+            "backbone_NAME.safetensors for example"
+        )
+    if config.init is None and config.init_key is not None:
+        raise ValueError(
+            f"init_key={config.init_key} names a network of a file: write init=FILE too"
+        )
     if config.validation is not None and not is_part(config.validation):
         raise ValueError(
             f"validation={config.validation}: write the part of each class's training "
@@ -52,13 +63,81 @@ def check_config(config: DictConfig) -> None:
         )
     check_seeds(config)
     check_device(config.device)
+    check_backbone(config.backbone._target_)
+    check_optimizer(config)
     check_views(config)
     check_regularizers(config)
+    check_replay(config)
     check_evaluation(config)
 
 
+def check_given(config: DictConfig) -> None:
+    """Refuse settings that are null and are not ones to do without.
+
+    Raises:
+        ValueError: With the way to their default.
+    """
+    required = [str(key) for key in config if key not in OPTIONAL]
+    for name in [*required, "probes.main", "backbone._target_"]:
+        if OmegaConf.is_missing(config, name) or OmegaConf.select(config, name) is None:
+            raise ValueError(
+                f"{name} has no value: leave {name}=null out for the default, or write "
+                f"{name}=..."
+            )
+
+
+def check_numbers(config: DictConfig) -> None:
+    """Refuse numbers that are out of range, and what is not a number.
+
+    Raises:
+        ValueError: With the range.
+    """
+    for name, least in NUMBERS.items():
+        value = OmegaConf.select(config, name, default=least)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} must be a whole number from {least}, not {value}")
+    minutes = config.save_every_minutes
+    if not isinstance(minutes, int | float) or minutes < 0:
+        raise ValueError(f"save_every_minutes must be a number from 0, not {minutes}")
+    timeout = config.distributed.timeout_minutes
+    if not isinstance(timeout, int | float) or timeout <= 0:
+        raise ValueError(
+            f"distributed.timeout_minutes must be a number above 0, not {timeout}"
+        )
+
+
+def check_backbone(target: str) -> None:
+    """Refuse the name of a backbone that cannot be imported.
+
+    Raises:
+        ValueError: With Python's reason.
+    """
+    try:
+        get_object(target)
+    except Exception as error:  # whatever the import of a user's module raises
+        raise ValueError(
+            f"backbone._target_={target} cannot be imported ({error.__cause__ or error}"
+            "): write the dotted name of a function or class that can, "
+            "for example torchvision.models.resnet18"
+        ) from error
+
+
+def check_optimizer(config: DictConfig) -> None:
+    """Refuse a learning rate that the optimizer does not take.
+
+    Raises:
+        ValueError: With the setting that it takes.
+    """
+    given = [each.split("=")[0] for each in HydraConfig.get().overrides.task]
+    if "base_lr" in given and "adamw_lr" in config:
+        raise ValueError(
+            "base_lr is the learning rate of sgd and lars: with optimizer=adamw write "
+            "adamw_lr=..."
+        )
+
+
 def check_views(config: DictConfig) -> None:
-    """Refuse what is no way to make views, or not of these, or not in processes.
+    """Refuse what is not a way to make views, or not of these, or not in processes.
 
     Raises:
         ValueError: With what to write instead.
@@ -81,7 +160,7 @@ def check_views(config: DictConfig) -> None:
 
 
 def check_regularizers(config: DictConfig) -> None:
-    """Refuse what is no list of regularizers, or not that of the mode.
+    """Refuse what is not a list of regularizers, or not that of the mode.
 
     Raises:
         ValueError: With what to write instead.
@@ -89,19 +168,36 @@ def check_regularizers(config: DictConfig) -> None:
     names, mode = config.regularizers, HydraConfig.get().runtime.choices["mode"]
     if not OmegaConf.is_list(names) or not names or len(set(names)) < len(names):
         raise ValueError(
-            f"regularizers={names}: write a list of different names, [finetune,pnr] say"
+            f"regularizers={names}: write a list of different names, for example "
+            "[finetune,pnr]"
         )
     for name in names:
         check_choice("regularizer", name, map(str, config.plugins))
     if mode in (JOINT, SINGLE) and list(names) != [mode]:
         raise ValueError(
-            f"mode={mode} is without regularizers: leave one of the two out, or write "
+            f"mode={mode} takes no regularizers: leave one of the two out, or write "
             f"regularizers=[{','.join(dict.fromkeys([*names, mode]))}] without mode="
         )
 
 
+def check_replay(config: DictConfig) -> None:
+    """Refuse memories of replay that are smaller than the batches drawn from them.
+
+    Raises:
+        ValueError: With the size that is needed.
+    """
+    for name in config.regularizers:
+        for plugin in config.plugins[name]:
+            batch = plugin.get("batch_size_mem") or config.batch_size
+            if plugin._target_.endswith("ReplayPlugin") and plugin.mem_size < batch:
+                raise ValueError(
+                    f"{name} adds {batch} images of its memory to each batch and may "
+                    f"keep {plugin.mem_size}: write mem_size={batch} or more"
+                )
+
+
 def check_evaluation(config: DictConfig) -> None:
-    """Refuse settings of the evaluation that are no lists of valid values.
+    """Refuse settings of the evaluation that are not lists of valid values.
 
     Raises:
         ValueError: With what to write instead.
@@ -110,16 +206,23 @@ def check_evaluation(config: DictConfig) -> None:
     if not OmegaConf.is_list(parts) or not all(map(is_fraction, parts)):
         raise ValueError(
             f"semi_supervised={parts}: write a list of fractions above 0 and at most "
-            "1, [0.01,0.1] say"
+            "1, for example [0.01,0.1]"
         )
     if not OmegaConf.is_list(config.loggers):
-        raise ValueError(f"loggers={config.loggers}: write a list, [tensorboard] say")
+        raise ValueError(
+            f"loggers={config.loggers}: write a list, for example [tensorboard]"
+        )
+    if not OmegaConf.is_list(config.references):
+        raise ValueError(
+            f"references={config.references}: write a list, for example "
+            "['random backbone'], or [] for none"
+        )
     for name in config.loggers:
         check_choice("logger", name, map(str, config.logger))
     if not (config.downstream is None or OmegaConf.is_dict(config.downstream)):
         raise ValueError(
             f"downstream={config.downstream}: write names and what loads them, "
-            "'downstream={digits: {_target_: avalanche_pnr.load_digits}}' say"
+            "for example 'downstream={digits: {_target_: avalanche_pnr.load_digits}}'"
         )
 
 
@@ -134,15 +237,28 @@ def is_part(value: Any) -> bool:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is not there.
+    """Refuse a device that is not available.
 
     Raises:
         ValueError: With torch's reason.
     """
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(
+            "device=mps cannot be used: PyTorch finds no Apple GPU here (device=cpu "
+            "always can, device=auto takes what is available)"
+        )
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"device={device} cannot be used: {reason} (device=cpu always can)"
+            f"device={device} cannot be used: {reason} (device=cpu always can, "
+            "device=auto takes what is available)"
         ) from error
+
+
+def available_device() -> str:
+    """The fastest kind of device here: what ``device=auto`` stands for."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

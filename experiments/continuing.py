@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.journal import saved_state
 from experiments.lock import check_free
 from experiments.names import CONFIG, LOCK, RESULTS, STATE
+from experiments.parts import data_facts, make_data
 from experiments.results import Run, read_run
 from experiments.run_files import read_config
 
@@ -71,6 +73,37 @@ def create(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"out={out} cannot be written ({error})") from error
+
+
+def changed_data(out: Path, config: DictConfig) -> str | None:
+    """A sentence where the data are no longer those of a finished run.
+
+    Args:
+        out: Folder of the run.
+        config: Its configuration.
+    """
+    state = saved_state(out / STATE)
+    if state is None:
+        return None
+    there = state["facts"]["data"]
+    try:
+        here = data_facts(config, make_data(config))
+    except (ValueError, OSError, InstantiationException) as error:
+        return f"note: the data of this finished run can no longer be read ({error})"
+    changed = differing(there, here)
+    if not changed:
+        return None
+    return (
+        f"note: the data have changed since this run was finished (differing: "
+        f"{changed}), and the report is of what they were: to train on what they are, "
+        "choose another out="
+    )
+
+
+def differing(there: dict[str, str], here: dict[str, str]) -> str:
+    """Names of the facts that differ, as a list; empty if none does."""
+    names = sorted(there.keys() | here.keys())
+    return ", ".join(each for each in names if there.get(each) != here.get(each))
 
 
 def check_same(out: Path, config: DictConfig, command: Sequence[str] = ()) -> None:

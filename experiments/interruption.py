@@ -1,12 +1,14 @@
 """SIGTERM, SIGHUP and Ctrl-C: stop where the state is whole."""
 
+import _thread
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from threading import Timer
 from types import FrameType
 from typing import Any
@@ -23,10 +25,12 @@ class InterruptedRunError(BaseException):
 
     Args:
         number: The signal.
+        saved: Whether all that has been trained was saved after it came.
     """
 
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+    def __init__(self, number: int, saved: bool) -> None:
+        kept = ", and saved" if saved else "; what was not saved yet is done again"
+        super().__init__(f"{signal.Signals(number).name}{kept}")
         self.number = number
 
 
@@ -45,17 +49,21 @@ class Interruption:
 
     Attributes:
         requested: The signal that was noted, or ``None``.
+        saved: Whether all that was trained has been saved since it came; to be set by
+            whoever does.
     """
 
     def __init__(self, patient: bool = False) -> None:
         self.requested: int | None = None
         self.patient = patient
+        self.saved = False
         self._training = False
         self._before: dict[int, Any] = {}
         self._report = sys.unraisablehook
+        self._entered = ExitStack()
 
     def __enter__(self) -> "Interruption":
-        _keep_from_workers()
+        self._entered.enter_context(_starting_deaf())
         self._report, sys.unraisablehook = sys.unraisablehook, self._dropped
         heard = [each for each in SIGNALS if not _is_switched_off(each)]
         self._before = {each: signal.signal(each, self._note) for each in heard}
@@ -65,6 +73,7 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         sys.unraisablehook = self._report
+        self._entered.close()
         _end_workers()
         if isinstance(error, Exception):  # a library may have made it of ours
             self.stop_if_requested()
@@ -86,24 +95,24 @@ class Interruption:
             InterruptedRunError: If so.
         """
         if self.requested is not None:
-            raise InterruptedRunError(self.requested)
+            raise InterruptedRunError(self.requested, self.saved)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         # A terminal that is closed tells its programs, and so does the shell in it.
         again = self.requested is not None and number != HANGUP
-        self.requested = number
+        self.requested, self.saved = number, False
         waits = self.patient if again else self._training
         if not waits:
-            raise InterruptedRunError(number)
+            raise InterruptedRunError(number, saved=False)
 
     def _dropped(self, error: "sys.UnraisableHookArgs") -> None:
         """Python drops what is raised where it has no caller.
 
-        That is in hooks of a fork, where signals wait for its end, and in finalizers.
+        That is in finalizers.
         """
         if isinstance(error.exc_value, InterruptedRunError):
             self.requested = None  # so that it is not taken for a second one
-            Timer(0.01, os.kill, [os.getpid(), error.exc_value.number]).start()
+            Timer(0.01, _send, [error.exc_value.number]).start()
         else:
             self._report(error)
 
@@ -113,15 +122,34 @@ def _is_switched_off(number: int) -> bool:
     return number == HANGUP and signal.getsignal(number) == signal.SIG_IGN
 
 
-@cache
-def _keep_from_workers() -> None:
+@contextmanager
+def _starting_deaf() -> Iterator[None]:
     """Let processes that load images outlive the signals, which may reach them, too.
 
     A scheduler, or Ctrl-C, tells all processes of a run to end; without its loaders,
-    training could not get to the end of a batch.
+    training could not get to the end of a batch. Processes inherit which signals wait,
+    forked and spawned ones alike; what comes meanwhile is handled after the start.
     """
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_block, after_in_parent=unblock)
+    if not hasattr(signal, "pthread_sigmask"):
+        yield  # on Windows they ignore Ctrl-C themselves
+        return
+    start = BaseProcess.start
+
+    def deaf(self: BaseProcess) -> None:
+        method = getattr(self, "_start_method", None)
+        if (method or multiprocessing.get_start_method()) != "fork":
+            resource_tracker.ensure_running()  # which would let signals through again
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            start(self)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    BaseProcess.start = deaf  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        BaseProcess.start = start  # type: ignore[method-assign]
 
 
 def _end_workers() -> None:
@@ -129,19 +157,25 @@ def _end_workers() -> None:
 
     They do not listen to the signal by which Python ends them, and waits for that.
     """
-    if hasattr(signal, "SIGCHLD"):
+    has_children = hasattr(signal, "SIGCHLD")
+    if has_children:
         handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's raises
-        for each in multiprocessing.active_children():
-            each.kill()
-            each.join()
+    for each in multiprocessing.active_children():
+        each.kill()
+        each.join()
+    if has_children:
         signal.signal(signal.SIGCHLD, handler)
-
-
-def _block() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def unblock() -> None:
     """Listen to signals again in a forked process that is no loader."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _send(number: int) -> None:
+    """Send a signal to this process; on Windows ``os.kill`` would end it."""
+    if os.name == "nt":
+        _thread.interrupt_main(number)
+    else:
+        os.kill(os.getpid(), number)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -67,7 +68,8 @@ def output_folder(config: DictConfig) -> Path:
         return out
     if (out / "config.yaml").exists():
         raise FileExistsError(f"{out} holds a run: choose another out=")
-    return out / job_name().replace("/", "_")
+    # Characters that names of files cannot have everywhere.
+    return out / re.sub(r'[<>:"/\\|?*]', "_", job_name())
 
 
 def own_command(out: Path, seed: int | None = None) -> list[str]:

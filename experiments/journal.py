@@ -125,6 +125,7 @@ class Journal:
             return
         try:
             self._save(strategy)
+            self.interruption.saved = True
         except TypeError as error:
             self.bar.write(f"note: {self._training} can only begin anew ({error})")
 
@@ -158,9 +159,9 @@ class Journal:
         written = _synced_size(self.results)
         if written < size:
             raise ValueError(
-                f"{self.results} holds {written} bytes, {size - written} less than when"
-                f" {self.path} was saved: it has been changed; begin anew with another "
-                "out="
+                f"{self.results} holds {written} bytes, {size - written} fewer than "
+                f"when {self.path} was saved: it has been changed; begin anew with "
+                "another out="
             )
         if written:
             os.truncate(self.results, size)
@@ -177,6 +178,6 @@ def _synced_size(path: Path) -> int:
     """Bytes of a file that are on the disk."""
     if not path.exists():
         return 0
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows syncs what can be written to alone
         os.fsync(file.fileno())
         return os.fstat(file.fileno()).st_size

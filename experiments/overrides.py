@@ -1,6 +1,7 @@
 """Names on the command line: an unknown one gets the nearest valid name."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
@@ -14,6 +15,25 @@ from omegaconf import DictConfig
 CONF = Path(__file__).parent / "conf"
 RECIPE, PARTS = "recipe", "published"
 FIXED_BY_RECIPE = ("method", "optimizer", "stream")
+ANY_BACKBONE = "any"
+"""The option of ``backbone`` that has no arguments but those that are written."""
+
+
+def with_own_arguments(arguments: list[str]) -> list[str]:
+    """Let ``backbone._target_=...`` take arguments of its own, and no others'.
+
+    Args:
+        arguments: Of the command line.
+
+    Returns:
+        The same where no target is named, or a backbone that it belongs to.
+    """
+    option = next((a for a in arguments if a.startswith("backbone=")), None)
+    named = any(each.startswith("backbone._target_=") for each in arguments)
+    if not named or option not in (None, f"backbone={ANY_BACKBONE}"):
+        return arguments
+    own = [re.sub(r"^\+*(backbone\.(?!_target_=))", r"++\1", a) for a in arguments]
+    return own if option else [*own, f"backbone={ANY_BACKBONE}"]
 
 
 def check_overrides(overrides: list[str]) -> None:
@@ -48,6 +68,8 @@ def check_overrides(overrides: list[str]) -> None:
         key = override.key_or_group
         if key in names or key in groups or key.startswith("hydra"):
             continue
+        if chosen.get("backbone") == [ANY_BACKBONE] and key.startswith("backbone."):
+            continue  # an argument of its own
         for group in filter(key.startswith, groups):
             if options := [
                 option
@@ -138,9 +160,10 @@ def _choices(override: Override) -> list[str]:
         return list(override.sweep_string_iterator())
     value = override.value()
     if not isinstance(value, str):
+        group = override.key_or_group
         raise ValueError(
-            f"{override.input_line}: {override.key_or_group} takes one name; to try "
-            "several, --multirun name=first,second"
+            f"{override.input_line}: {group} takes one name; to try several, "
+            f"--multirun {group}=first,second"
         )
     return [value]
 

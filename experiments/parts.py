@@ -1,19 +1,24 @@
 """What a configuration describes, made and checked."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from avalanche.benchmarks import CLScenario
 from avalanche.training.determinism.rng_manager import RNGManager
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from avalanche_pnr import DownstreamPlugin, RepresentationPlugin, SemiSupervisedProbe
 from avalanche_pnr.benchmarks import ImageData, data_incremental
+from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
+from avalanche_pnr.benchmarks.reading.checksums import data_checksums
 from avalanche_pnr.benchmarks.reading.validation import hold_out_validation
 from avalanche_pnr.evaluation import Probe
-from avalanche_pnr.export import load_backbone
+from avalanche_pnr.files import file_checksum
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.weights import LoadedWeights, load_backbone
 from experiments.names import BATCHED, REFERENCES
 from experiments.overrides import check_choice
 
@@ -33,9 +38,35 @@ def make_data(config: DictConfig) -> ImageData:
     return data
 
 
+def data_facts(config: DictConfig, data: ImageData) -> dict[str, str]:
+    """Checksums of all that a run reads: each split, and the file of ``init``."""
+    facts = {f"{k} data": each for k, each in data_checksums(data).items()}
+    if config.init is not None:
+        facts["init"] = file_checksum(Path(config.init))
+    return facts
+
+
 def make_benchmark(config: DictConfig, data: ImageData) -> CLScenario:
     """The stream of experiences."""
     return instantiate(config.stream, _partial_=True)(data, **_transforms(config))
+
+
+def make_backbone(config: DictConfig) -> tuple[nn.Module, LoadedWeights | None]:
+    """The backbone, and what it took from the file of ``init`` if that is given.
+
+    Raises:
+        ValueError: If that file is damaged, or of another backbone, or it is not a
+            network.
+    """
+    backbone = instantiate(config.backbone)
+    if not isinstance(backbone, nn.Module):
+        raise ValueError(
+            f"backbone._target_={config.backbone._target_} gives "
+            f"{type(backbone).__name__}, which is not a torch.nn.Module"
+        )
+    if config.init is None:
+        return backbone, None
+    return backbone, load_backbone(backbone, config.init, config.init_key)
 
 
 def make_method(config: DictConfig) -> SelfSupervisedMethod:
@@ -46,9 +77,7 @@ def make_method(config: DictConfig) -> SelfSupervisedMethod:
     """
     RNGManager.set_random_seeds(config.seed)
     size = config.data.image_size
-    backbone = instantiate(config.backbone)
-    if config.init is not None:
-        load_backbone(backbone, config.init)
+    backbone, _ = make_backbone(config)
     method: SelfSupervisedMethod = instantiate(
         config.method, backbone, image_shape=(3, size, size)
     )
@@ -57,8 +86,9 @@ def make_method(config: DictConfig) -> SelfSupervisedMethod:
 
 
 def make_probes(config: DictConfig) -> list[Probe]:
-    """The probes, the main one first."""
-    probes = list(instantiate(config.probes).values())
+    """The probes, the main one first; ``probes.NAME=null`` leaves one out."""
+    named = instantiate(config.probes).values()
+    probes = [probe for probe in named if probe is not None]
     return probes + [
         SemiSupervisedProbe(part, seed=config.seed) for part in config.semi_supervised
     ]
@@ -97,7 +127,7 @@ def make_watchers(
 
 
 def check_probes(probes: Sequence[Probe], data: ImageData) -> None:
-    """Refuse probes that the data is too small for.
+    """Refuse probes that the data are too small for.
 
     Raises:
         ValueError: With the number of images.
@@ -123,25 +153,47 @@ def check_references(names: Sequence[str], probes: Sequence[Probe]) -> None:
             )
 
 
-def check_sizes(experiences: Sequence[Any], batch_size: int) -> None:
-    """Refuse experiences that are smaller than a batch.
+def check_sizes(config: DictConfig, experiences: Sequence[Any]) -> None:
+    """Refuse experiences that are smaller than a batch, or give less than a step.
 
     Raises:
         ValueError: With the size of the smallest.
     """
     smallest = min(len(each.dataset) for each in experiences)
-    if smallest < batch_size:
+    if smallest < config.batch_size:
         raise ValueError(
-            f"the smallest experience has {smallest} images, less than one batch of "
-            f"{batch_size}: lower batch_size, or make fewer experiences"
+            f"the smallest experience has {smallest} images, fewer than one batch of "
+            f"batch_size={config.batch_size}: lower batch_size, or make fewer "
+            "experiences"
         )
+    batches = smallest // config.batch_size * config.epochs
+    if batches < config.accumulate:
+        raise ValueError(
+            f"the smallest experience has {batches} batches in epochs={config.epochs}, "
+            f"fewer than a step of accumulate={config.accumulate}: lower accumulate or "
+            "batch_size, or raise epochs"
+        )
+
+
+def resized(config: DictConfig, data: ImageData) -> str | None:
+    """A sentence where images in memory get another size than they have."""
+    images, size = data.train, config.data.image_size
+    if not isinstance(images, ArrayImages) or "resize" not in config.data.plain_view:
+        return None
+    height, width = images.x.shape[1:3]
+    if height == width == size:
+        return None
+    return (
+        f"note: images of {height}x{width} px are resized to data.image_size={size}: "
+        f"write data.image_size={min(height, width)} to keep theirs"
+    )
 
 
 def _data_set(name: str, source: Any) -> ImageData:
     data = instantiate(source) if OmegaConf.is_dict(source) else source
     if not isinstance(data, ImageData):
         raise ValueError(
-            f"downstream: {name} is {source}, which is no data set: write "
+            f"downstream: {name} is {source}, which is not a data set: write "
             f"'downstream={{{name}: {{_target_: avalanche_pnr.load_digits}}}}', with "
             "any loader of avalanche_pnr and its arguments"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from avalanche_pnr.distributed import from_first, rank
-from experiments.continuing import create, is_finished
+from experiments.continuing import changed_data, create, is_finished
 from experiments.interruption import Interruption
 from experiments.jobs import how_to_continue, own_command
 from experiments.names import CONFIG
@@ -48,7 +48,8 @@ def prepared(
 
 def _one_run(config: DictConfig, out: Path) -> Callable[[], None]:
     command, comparison = own_command(out), None
-    if not from_first(lambda: is_finished(out, config, command)):
+    finished = from_first(lambda: is_finished(out, config, command))
+    if not finished:
         comparison = Comparison(config, command, out)
         from_first(lambda: create(out))
 
@@ -57,6 +58,8 @@ def _one_run(config: DictConfig, out: Path) -> Callable[[], None]:
             comparison.run()
         if rank() == 0:
             print(write_report([out], out))
+            if finished and (note := changed_data(out, config)):
+                print(note)
 
     return train
 

@@ -14,7 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.benchmarks.reading.checksums import data_checksums
 from avalanche_pnr.distributed import (
     check_alike,
     from_first,
@@ -23,14 +22,13 @@ from avalanche_pnr.distributed import (
 )
 from avalanche_pnr.evaluation import Probe
 from avalanche_pnr.files import (
-    file_checksum,
     load_state,
     previous,
     save_state,
     write_whole,
 )
 from avalanche_pnr.methods import SelfSupervisedMethod
-from experiments.continuing import check_same
+from experiments.continuing import check_same, differing
 from experiments.environment import environment
 from experiments.interruption import Interruption
 from experiments.journal import Journal
@@ -40,10 +38,13 @@ from experiments.parts import (
     check_probes,
     check_references,
     check_sizes,
+    data_facts,
+    make_backbone,
     make_benchmark,
     make_data,
     make_method,
     make_probes,
+    resized,
 )
 from experiments.progress import Progress, progress_bar
 from experiments.trainer import Trainer, naming_dead_workers
@@ -89,7 +90,7 @@ class Comparison:
         self.data = make_data(config)
         check_probes(self.probes, self.data)
         self.benchmark = make_benchmark(config, self.data)
-        check_sizes(self.benchmark.train_stream, config.batch_size)
+        check_sizes(config, self.benchmark.train_stream)
         for name in config.regularizers:
             instantiate(config.plugins[name])
         self.interruption = Interruption(patient)
@@ -140,7 +141,8 @@ class Comparison:
         """Go through the experiences one after the other."""
         make = self._fresh if self.journal.holds_strategy() else self._continued
         strategy = make(name, plugins=instantiate(self.config.plugins[name]))
-        self._learn(name, strategy, self.benchmark.train_stream[1:])
+        if rest := self.benchmark.train_stream[1:]:
+            self._learn(name, strategy, rest)
         self.trainer.keep(name, strategy)
 
     def _joint(self, name: str) -> None:
@@ -233,9 +235,7 @@ class Comparison:
         if self.journal.saved is None:
             config = OmegaConf.to_yaml(self.config, resolve=True)
             from_first(lambda: write_whole(self.out / CONFIG, config.encode()))
-        data = {f"{k} data": each for k, each in data_checksums(self.data).items()}
-        if self.config.init is not None:
-            data["init"] = file_checksum(Path(self.config.init))
+        data = data_facts(self.config, self.data)
         check_alike(data)
         facts = {"environment": from_first(environment), "data": data}
         before = self.journal.begin(facts)
@@ -251,13 +251,10 @@ class Comparison:
     def _compare(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
         """Say what differs from when the run was begun; other data is refused."""
         bar = self.bar
-        there, here = before["data"], facts["data"]
-        names = sorted(there.keys() | here.keys())
-        if changed := [each for each in names if there.get(each) != here.get(each)]:
+        if changed := differing(before["data"], facts["data"]):
             raise ValueError(
-                f"the data is not what {self.out} was begun with (differing: "
-                f"{', '.join(changed)}): bring that back, or begin anew with another "
-                "out="
+                f"the data are not what {self.out} was begun with (differing: "
+                f"{changed}): bring them back, or begin anew with another out="
             )
         bar.write(f"continuing {self.out}: {bar.n} of {bar.total} epochs are done")
         if before["environment"] != facts["environment"]:
@@ -270,6 +267,15 @@ class Comparison:
     def _describe(self, facts: dict[str, dict[str, str]]) -> None:
         """Write what the numbers depend on."""
         write, benchmark = self.trainer.write, self.benchmark
+        if (weights := make_backbone(self.config)[1]) is not None:
+            self.trainer.bar.write(f"init: {weights}")
+        if (note := resized(self.config, self.data)) is not None:
+            self.trainer.bar.write(note)
+        if len(benchmark.train_stream) == 1:
+            self.trainer.bar.write(
+                "note: the stream has a single experience, and regularizers differ "
+                "from the second on: all of them end alike"
+            )
         write(run="environment", **facts["environment"], **facts["data"])
         write(run="command", overrides=self.command)
         write(

@@ -22,9 +22,9 @@ from omegaconf import DictConfig, OmegaConf
 from avalanche_pnr import ProbePlugin, SelfSupervised, ssl_metrics
 from avalanche_pnr.distributed import from_first, rank
 from avalanche_pnr.evaluation import JSONLinesLogger, Probe
-from avalanche_pnr.export import export_backbone
 from avalanche_pnr.files import append, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.weights import export_backbone
 from experiments.journal import Journal
 from experiments.names import BACKBONE, FEATURES, RESULTS
 from experiments.parts import make_downstream, make_probes, make_watchers

@@ -54,7 +54,7 @@ def test_plugins_that_need_more_are_refused(plugin: Any) -> None:
 
 def test_networks_without_a_loss_are_refused() -> None:
     agent = SimpleNamespace(model=nn.Linear(2, 2))
-    with pytest.raises(TypeError, match="Linear is no self-supervised method"):
+    with pytest.raises(TypeError, match="Linear is not a self-supervised method"):
         ContinualLoss(PNRPlugin()).pre_adapt(agent)
 
 

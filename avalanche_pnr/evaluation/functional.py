@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from avalanche_pnr.evaluation.features import extract_stream
 from avalanche_pnr.evaluation.probes import Probe, ProbeData
 from avalanche_pnr.evaluation.probes.base import check_names
+from avalanche_pnr.precision import in_float64
 
 
 def probe_accuracy(
@@ -73,7 +74,7 @@ def accuracy(
         competing = torch.tensor(sorted(classes), device=scores.device)
         ahead &= torch.isin(numbers, competing)
     hits = (ahead.sum(dim=1) < k) & (own[:, 0] > float("-inf"))
-    return hits.double().mean().item()
+    return in_float64(hits).mean().item()
 
 
 def check_known(labels: Tensor, classes: int) -> None:

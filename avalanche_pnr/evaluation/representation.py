@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from avalanche_pnr.precision import in_float64
+
 
 def linear_cka(x: Tensor, y: Tensor) -> float:
     r"""Centred kernel alignment of two representations of the same images.
@@ -134,13 +136,14 @@ def _centred(x: Tensor) -> Tensor:
 
     A ratio would make that rounding as large as any signal.
     """
-    centred = x.double() - x.double().mean(dim=0)
-    rounding = 8 * torch.finfo(x.dtype).eps * x.abs().max()
+    wide = in_float64(x)
+    centred = wide - wide.mean(dim=0)
+    rounding = 8 * torch.finfo(x.dtype).eps * wide.abs().max()
     return centred if centred.abs().max() > rounding else torch.zeros_like(centred)
 
 
 def _on_sphere(x: Tensor) -> Tensor:
-    return normalize(x.double(), dim=1)
+    return normalize(in_float64(x), dim=1)
 
 
 def _check(x: Tensor) -> None:

@@ -1,5 +1,6 @@
 """The base class of self-supervised methods."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
@@ -229,16 +230,14 @@ def infer_feature_dim(backbone: nn.Module, image_shape: tuple[int, int, int]) ->
         backbone: Maps images to feature vectors.
         image_shape: Channels, height and width of an image.
 
+    Warns:
+        UserWarning: If the backbone ends in a classifier.
+
     Raises:
-        ValueError: If the backbone returns something else than (N, F).
+        ValueError: If the backbone cannot take such images, or returns something else
+            than (N, F).
     """
-    was_training = {module: module.training for module in backbone.modules()}
-    backbone.eval()
-    like = next(backbone.parameters(), torch.empty(0))
-    with torch.no_grad():
-        features = backbone(torch.zeros(2, *image_shape).to(like))
-    for module, mode in was_training.items():
-        module.training = mode
+    features = _dry_run(backbone, image_shape)
     if not isinstance(features, Tensor) or features.dim() != 2:
         shape = tuple(getattr(features, "shape", ()))
         raise ValueError(
@@ -246,4 +245,43 @@ def infer_feature_dim(backbone: nn.Module, image_shape: tuple[int, int, int]) ->
             f"{shape} for 2 images {image_shape}, not one vector an image: end it "
             "with nn.AdaptiveAvgPool2d(1) and nn.Flatten()"
         )
+    _warn_of_classifier(backbone, features.shape[1])
     return features.shape[1]
+
+
+def _dry_run(backbone: nn.Module, image_shape: tuple[int, int, int]) -> Any:
+    """What a backbone returns for two images; its modes stay as they are."""
+    was_training = {module: module.training for module in backbone.modules()}
+    like = next(backbone.parameters(), torch.empty(0))
+    try:
+        with torch.no_grad():
+            return backbone.eval()(torch.zeros(2, *image_shape).to(like))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(
+            f"{type(backbone).__name__} cannot take images of "
+            f"image_shape={tuple(image_shape)} ({reason}): give the method the "
+            "image_shape=(channels, height, width) of your images (on the command line "
+            "data.image_size), and the backbone their size if it has one: image_size, "
+            "or timm's img_size or dynamic_img_size=True"
+        ) from error
+    finally:
+        for module, mode in was_training.items():
+            module.training = mode
+
+
+CLASSIFIERS = ("fc", "classifier", "head", "heads")
+"""What torchvision and timm call the layers after the features."""
+
+
+def _warn_of_classifier(backbone: nn.Module, features: int) -> None:
+    layers = {n: m for n, m in backbone.named_modules() if isinstance(m, nn.Linear)}
+    name = next(reversed(layers), "")
+    top = name.partition(".")[0]
+    if top in CLASSIFIERS and layers[name].out_features == features:
+        warnings.warn(
+            f"{type(backbone).__name__} ends in a classifier, {name}, whose "
+            f"{features} class scores are taken for features: write "
+            f"backbone.{top} = nn.Identity(), with timm num_classes=0",
+            stacklevel=4,
+        )

@@ -90,7 +90,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
         return warmup if warmup > 1 else 0
 
     def _warn_if_shortened(self, epochs: int) -> None:
-        if self.warmup_epochs > max(epochs - 1, 1):
+        if epochs and self.warmup_epochs > max(epochs - 1, 1):
             warmup = self._fitting_warmup(epochs)
             warnings.warn(
                 f"warm-up shortened from {self.warmup_epochs} epochs to {warmup}: the "

@@ -15,21 +15,27 @@ if TYPE_CHECKING:
     from avalanche_pnr.training.strategy import SelfSupervised
 
 
-def check_images(strategy: SelfSupervised) -> None:
-    """Refuse experiences that are smaller than a batch.
+def check_images(strategy: SelfSupervised, drop_last: bool) -> None:
+    """Refuse experiences without a whole batch, or whose last one has one image.
 
     Args:
-        strategy: One that drops incomplete batches.
+        strategy: The strategy.
+        drop_last: Whether it drops an incomplete last batch.
 
     Raises:
         ValueError: With both numbers.
     """
-    images = len(strategy.adapted_dataset)
-    if images < strategy.train_mb_size:
+    images, batch = len(strategy.adapted_dataset), strategy.train_mb_size
+    name = f"experience {strategy.experience.current_experience}"
+    if drop_last and images < batch:
         raise ValueError(
-            f"experience {strategy.experience.current_experience} has {images} "
-            f"images, less than one batch of {strategy.train_mb_size}: lower "
+            f"{name} has {images} images, fewer than one batch of {batch}: lower "
             "train_mb_size, or train(..., drop_last=False)"
+        )
+    if not drop_last and images % batch == 1:
+        raise ValueError(
+            f"{name} has {images} images, and its last batch of {batch} would have a "
+            "single one: change train_mb_size, or leave drop_last=False out"
         )
 
 
@@ -43,7 +49,7 @@ def check_batches(strategy: SelfSupervised) -> None:
     if 0 < batches < strategy.accumulation.batches:
         raise ValueError(
             f"experience {strategy.experience.current_experience} has {batches} "
-            f"batches in {strategy.train_epochs} epochs, less than a step of "
+            f"batches in {strategy.train_epochs} epochs, fewer than a step of "
             f"accumulate={strategy.accumulation.batches}: lower accumulate"
         )
 

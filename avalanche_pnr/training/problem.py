@@ -160,11 +160,14 @@ def check_method(model: Any) -> None:
     Raises:
         TypeError: Unless it is a ``SelfSupervisedMethod``.
     """
-    if not isinstance(model, SelfSupervisedMethod):
-        raise TypeError(
-            f"{type(model).__name__} is no self-supervised method: wrap it as the "
-            "backbone of one, for example MoCoV2Plus(backbone)"
-        )
+    if isinstance(model, SelfSupervisedMethod):
+        return
+    advice = "wrap it as the backbone of one, for example MoCoV2Plus(backbone)"
+    if isinstance(getattr(model, "_orig_mod", None), SelfSupervisedMethod):
+        advice = "give the method itself and precision=Precision(compile=True)"
+    if isinstance(getattr(model, "module", None), SelfSupervisedMethod):
+        advice = "give the method itself, and start the script with torchrun"
+    raise TypeError(f"{type(model).__name__} is not a self-supervised method: {advice}")
 
 
 def check_views(x: Any) -> None:

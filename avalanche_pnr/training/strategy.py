@@ -132,7 +132,8 @@ class SelfSupervised(
         self.accumulation = Accumulation(accumulate)
         """Gradients and outputs of the batches of a step."""
 
-        model.check_batch_size(train_mb_size * accumulate)
+        for images in (train_mb_size, train_mb_size * accumulate):
+            model.check_batch_size(images)
         check_world(train_mb_size, eval_mb_size)
         if sync_batchnorm:
             synchronise_batchnorm(model, torch.device(device))
@@ -267,7 +268,7 @@ class SelfSupervised(
         """
         if drop_last:
             self.compatibility.check_memories(self)
-            check_images(self)
+        check_images(self, drop_last)
         self.model.check_experience(len(self.adapted_dataset))
         pin_memory = self.device.type == "cuda" and kwargs.get("num_workers", 0) > 0
         super().make_train_dataloader(

@@ -58,6 +58,21 @@ def test_valid_names_pass() -> None:
         (["accumulate=0"], "accumulate must be a whole number from 1"),
         (["stack_views=both"], "stack_views must be true or false, not both"),
         (["precision.dtype=fp8"], "no precision 'fp8': choose one of float32, bfl"),
+        (["accumulate=1000"], "fewer than a step of accumulate=1000: lower accumulate"),
+        (["mem_size=0"], "mem_size must be a whole number from 1, not 0"),
+        (["mem_size=32", "regularizers=[er]"], "write mem_size=64 or more"),
+        (["mem_size=x"], "mem_size must be a whole number from 1, not x"),
+        (["method.hidden_dim=0"], "method.hidden_dim must be a whole number from 1"),
+        (["data.image_size=0"], "data.image_size must be a whole number from 1"),
+        (["schedule.warmup_epochs=-1"], "must be a whole number from 0, not -1"),
+        (["distributed.timeout_minutes=0"], "timeout_minutes must be a number above 0"),
+        (["batch_size=1", "accumulate=2", "base_lr=1"], "batches of 2 images or more"),
+        (["references=null"], "references has no value: leave references=null out"),
+        (["probes.main=null"], "probes.main has no value: leave probes.main=null out"),
+        (["views=null"], "views has no value: leave views=null out"),
+        (["data=npz", "data.path=null"], "data=npz needs data.path="),
+        (["device=mps"], "device=mps cannot be used: PyTorch finds no Apple GPU"),
+        (["optimizer=adamw", "base_lr=1"], "with optimizer=adamw write adamw_lr="),
         (["views=batch"], "no views=batch; did you mean batched"),
         (["regularizers=[pmr]"], "no regularizer=pmr; did you mean pnr"),
         (["regularizers=[]"], "write a list of different names"),
@@ -67,12 +82,12 @@ def test_valid_names_pass() -> None:
         (["epochs=two"], "epochs must be a whole number from 1, not two"),
         (["seed=-1"], "seed must be a whole number from 0"),
         (["workers=-1"], "workers must be a whole number from 0"),
-        (["device=gpu"], "device=gpu cannot be used"),
+        (["device=gpu"], "device=auto takes what is available"),
         (["optimizer.lr=0.001"], "the warm-up starts at 0.003"),
         (["stream.experiences=11"], "11 experiences cannot be made of 10 classes"),
         (["data.image_size=32"], "set data.image_size=8"),
         (["out=/proc/nothing"], "out=/proc/nothing cannot be written"),
-        (["batch_size=4000"], "less than one batch"),
+        (["batch_size=4000"], "fewer than one batch"),
         (["batch_size=1", "base_lr=1"], "batches of 2 images or more"),
         (
             ["method=mocov2plus", "method.queue_length=8"],
@@ -109,6 +124,34 @@ def test_bad_configurations_end_with_one_sentence_and_write_nothing(
     assert str(exit_.value).startswith("error: ")
     assert answer in str(exit_.value)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "answer"),
+    [
+        (
+            ["nothing.there"],
+            "cannot be imported (No module named 'nothing'): write the",
+        ),
+        (["torchvision.models.resnet19"], "cannot be imported ("),
+        (["torch.Size"], "gives Size, which is not a torch.nn.Module"),
+        (["torchvision.models.resnet18", "backbone.classes=3"], "argument 'classes'"),
+    ],
+)
+def test_a_backbone_that_cannot_be_made_is_named(
+    overrides: list[str],
+    answer: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target, *others = overrides
+    arguments = [f"backbone._target_={target}", *others, f"out={tmp_path / 'out'}"]
+    monkeypatch.setattr(sys, "argv", ["experiments", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert str(exit_.value).startswith("error: ")
+    assert answer in str(exit_.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_without_runs_is_named(tmp_path: Path) -> None:

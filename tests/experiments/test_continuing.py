@@ -1,8 +1,10 @@
 """A run that was stopped and started again ends as if it had not been stopped."""
 
+import errno
 import os
 import re
 import signal
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -343,7 +345,7 @@ def test_results_that_were_shortened_are_refused(
     out = tmp_path / "run"
     assert stopped(out, 2 * EPOCH + 7, *data, *ONE)
     (out / "results.jsonl").write_text("")
-    with pytest.raises(ValueError, match=r"holds 0 bytes, \d+ less than when"):
+    with pytest.raises(ValueError, match=r"holds 0 bytes, \d+ fewer than when"):
         prepared(out, *data, *ONE).run()
 
 
@@ -354,7 +356,7 @@ def test_other_data_is_refused(data: list[str], tmp_path: Path) -> None:
     with np.load(images) as arrays:
         changed = {**arrays, "x": 255 - arrays["x"]}
     np.savez(images, **changed)
-    with pytest.raises(ValueError, match=r"the data is not what .* was begun with"):
+    with pytest.raises(ValueError, match=r"the data are not what .* was begun with"):
         prepared(out, *choices).run()
 
 
@@ -389,3 +391,21 @@ def test_the_commit_is_that_of_a_repository_only(tmp_path: Path) -> None:
     assert git_state(tmp_path) == ""
     if (environment.ROOT / ".git").exists():
         assert git_state(environment.ROOT)[:12].isalnum()
+
+
+def test_results_are_synced_where_files_must_be_open_for_writing(
+    data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    sync, access = os.fsync, os.O_WRONLY | os.O_RDWR
+
+    def strict(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        writable = fcntl.fcntl(descriptor, fcntl.F_GETFL) & access
+        if not (writable or is_folder):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        sync(descriptor)
+
+    fcntl = pytest.importorskip("fcntl", reason="asks which way a file is open")
+    monkeypatch.setattr(os, "fsync", strict)
+    finished(tmp_path / "run", *data, "regularizers=[finetune]", "epochs=1")

@@ -209,8 +209,8 @@ def test_several_processes_begin_with_the_same_weights(
 @pytest.mark.parametrize(
     ("file", "answer"),
     [
-        ("nothing.pth", r"init=.*nothing\.pth is no file"),
-        ("text.pth", r"text\.pth is damaged, or no file of torch\.save"),
+        ("nothing.pth", r"init=.*nothing\.pth is not a file"),
+        ("text.pth", r"text\.pth is damaged, or not a file of torch\.save"),
         ("other.pth", r"other\.pth does not fit Sequential \(missing: 0\.weight, "),
     ],
 )
@@ -229,3 +229,31 @@ def test_a_wrong_file_ends_a_run_with_one_sentence_and_nothing_is_written(
     with pytest.raises(SystemExit, match=rf"^error: .*{answer}"):
         main()
     assert not out.exists()
+
+
+def test_one_of_several_networks_is_named_by_its_key(
+    data: list[str],
+    init: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    teacher = load_file(init)
+    student = {name: tensor + 1 for name, tensor in teacher.items()}
+    path, out = tmp_path / "dino.pth", tmp_path / "run"
+    torch.save({"student": student, "teacher": teacher}, path)
+    arguments = [*TINY, *data, "regularizers=[finetune]", f"init={path}", f"out={out}"]
+    monkeypatch.setattr(sys, "argv", ["experiments", *arguments])
+    with pytest.raises(SystemExit, match=r"\('student', 'teacher'\): .*init_key=NAME"):
+        main()
+    monkeypatch.setattr(sys, "argv", ["experiments", "init_key=teacher"])
+    with pytest.raises(
+        SystemExit, match=r"init_key=teacher names a network .*init=FILE"
+    ):
+        main()
+    done = watched(out, *data, f"init={path}", "init_key=teacher", "regularizers=[pnr]")
+    assert same(done.begun[0].backbone, teacher)
+    told = (
+        f"init: {path}: {len(teacher)} tensors under 'teacher' are used, {len(student)}"
+    )
+    assert told in capsys.readouterr().out

@@ -4,17 +4,23 @@ import multiprocessing
 import os
 import pty
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from avalanche_pnr.files import load_state
 from experiments.interruption import SIGNALS, InterruptedRunError, Interruption
 from tests.experiments.small_runs import TINY, save_images
+
+if sys.platform == "win32":
+    pytest.skip("signals of POSIX systems", allow_module_level=True)
 
 
 def send(*numbers: int) -> None:
@@ -37,7 +43,20 @@ def test_a_signal_in_training_is_noted_until_it_can_stop() -> None:
         interruption.stop_if_requested()
         send(signal.SIGINT)
         assert interruption.requested == signal.SIGINT
-        with pytest.raises(InterruptedRunError, match="SIGINT"):
+        with pytest.raises(InterruptedRunError, match="SIGINT; what was not saved"):
+            training.close()
+
+
+def test_it_says_saved_only_of_what_was_saved_after_the_signal() -> None:
+    with Interruption() as interruption:
+        interruption.saved = True
+        with pytest.raises(InterruptedRunError, match="SIGINT; "), interruption.noted():
+            send(signal.SIGINT)
+    with Interruption() as interruption, ExitStack() as training:
+        training.enter_context(interruption.noted())
+        send(signal.SIGINT)
+        interruption.saved = True
+        with pytest.raises(InterruptedRunError, match="SIGINT, and saved"):
             training.close()
 
 
@@ -101,12 +120,15 @@ def test_no_library_keeps_it_from_stopping() -> None:
         callback()
 
 
-def while_a_process_is_forked() -> None:
-    """A signal that comes before the fork waits for its end."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    send(signal.SIGTERM)
-    fork = multiprocessing.get_context("fork")
-    fork.Process(target=time.sleep, args=(60,), daemon=True).start()
+class SignalledAtStart(multiprocessing.get_context("fork").Process):  # type: ignore
+    @staticmethod
+    def _Popen(process: Any) -> Any:  # noqa: N802
+        send(signal.SIGTERM)
+        return multiprocessing.get_context("fork").Process._Popen(process)
+
+
+def while_a_process_is_started() -> None:
+    SignalledAtStart(target=time.sleep, args=(60,), daemon=True).start()
 
 
 class Finalized:
@@ -124,7 +146,7 @@ class Faulty:
         raise ValueError
 
 
-@pytest.mark.parametrize("moment", [while_a_process_is_forked, Finalized])
+@pytest.mark.parametrize("moment", [while_a_process_is_started, Finalized])
 def test_none_is_lost_where_python_drops_errors(
     moment: Callable[[], object], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,10 +167,13 @@ def test_other_errors_that_python_drops_are_reported_as_before(
     assert sys.unraisablehook is hook
 
 
-def test_processes_that_load_images_outlive_signals_and_end_with_the_run() -> None:
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_that_load_images_outlive_signals_and_end_with_the_run(
+    method: str,
+) -> None:
     with Interruption():
-        fork = multiprocessing.get_context("fork")
-        process = fork.Process(target=time.sleep, args=(60,), daemon=True)
+        context: Any = multiprocessing.get_context(method)
+        process = context.Process(target=time.sleep, args=(60,), daemon=True)
         process.start()
         assert process.pid is not None
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -184,3 +209,40 @@ def test_one_that_is_told_twice_loses_no_signal_that_python_drops(
 ) -> None:
     with pytest.raises(InterruptedRunError), Interruption(patient=True):
         wait_after(moment)
+
+
+SPAWNED = """
+import multiprocessing, runpy, sys
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    runpy.run_module("experiments", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_where_processes_are_spawned(tmp_path: Path) -> None:
+    """As macOS starts them; a terminal sends Ctrl-C to all processes of a run."""
+    out, root = tmp_path / "run", Path(__file__).parents[2]
+    arguments = ["workers=1", "epochs=1000", "save_every_minutes=60", f"out={out}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", SPAWNED, *arguments],
+        cwd=root,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        first_state = out / "state.pt.previous"  # the next one is that of training
+        while not (first_state.exists() and loaders_of(process.pid)):
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 128 + signal.SIGINT
+    assert "stopped by SIGINT, and saved; continue with: " in errors
+    assert load_state(out / "state.pt")["strategy"] is not None
+
+
+def loaders_of(process: int) -> list[psutil.Process]:
+    """Processes that a run has started to load its images."""
+    children = psutil.Process(process).children()
+    return [each for each in children if "spawn_main" in " ".join(each.cmdline())]

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from experiments import jobs
 from experiments.__main__ import main
 from experiments.results import read_run
 from tests.experiments.small_runs import TINY, save_images
@@ -50,3 +52,12 @@ def test_the_command_that_is_reported_of_a_job_runs_it_alone(
     assert f"report: {folder / 'report.html'}" in capsys.readouterr().out
     assert (folder / "results.jsonl").read_bytes() == results
     assert len(list(out.iterdir())) == 2
+
+
+def test_names_of_folders_are_ones_that_files_can_have_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "in_sweep", lambda: True)
+    monkeypatch.setattr(jobs, "job_name", lambda: r'a=[{b: "c"}],d=e/f\g,h=<*?|>')
+    folder = jobs.output_folder(OmegaConf.create({"out": "sweep"}))
+    assert folder == Path("sweep") / "a=[{b_ _c_}],d=e_f_g,h=_____"

@@ -173,7 +173,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, out: Path, *choices: str) -> str:
         ),
         (["loggers=[nothing]"], "no logger=nothing; there are tensorboard, wandb"),
         (["loggers=[tensorbord]"], "no logger=tensorbord; did you mean tensorboard"),
-        (["loggers=wandb"], "loggers=wandb: write a list, [tensorboard] say"),
+        (["loggers=wandb"], "loggers=wandb: write a list, for example [tensorboard]"),
         (["loggers=[tensorboard]", "batch_size=1", "base_lr=1"], "batches of 2 images"),
         (["representation_images=0"], "must be a whole number from 2, not 0"),
         (["representation_images=few"], "must be a whole number from 2, not few"),

@@ -24,8 +24,34 @@ def test_incomplete_batches_are_dropped_unless_wanted(
 def test_a_network_that_is_no_method_is_refused() -> None:
     network = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    with pytest.raises(TypeError, match="Linear is no self-supervised method"):
+    with pytest.raises(TypeError, match="Linear is not a self-supervised method"):
         SelfSupervised(model=network, optimizer=optimizer)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrap", "advice"),
+    [
+        (torch.compile, r"the method itself and precision=Precision\(compile=True\)"),
+        (nn.DataParallel, "the method itself, and start the script with torchrun"),
+    ],
+)
+def test_a_wrapped_method_is_refused_with_what_does_the_same(
+    wrap: Any, advice: str
+) -> None:
+    method = tiny_simclr()
+    optimizer = torch.optim.SGD(method.parameters(), lr=0.1)
+    with pytest.raises(TypeError, match=advice):
+        SelfSupervised(model=wrap(method), optimizer=optimizer)
+
+
+def test_a_last_batch_of_one_is_refused_before_training(
+    benchmark_of_digits: CLScenario, make_strategy: Any
+) -> None:
+    strategy = make_strategy(train_mb_size=47)
+    with pytest.raises(ValueError, match="its last batch of 47 would have a single"):
+        strategy.train(benchmark_of_digits.train_stream[0], drop_last=False)
+    assert strategy.clock.train_iterations == 0
+    strategy.train(benchmark_of_digits.train_stream[0])
 
 
 def test_workers_load_the_same_stream(
@@ -41,7 +67,7 @@ def test_an_experience_below_one_batch_is_refused(
     benchmark_of_digits: CLScenario, make_strategy: Any
 ) -> None:
     strategy = make_strategy(tiny_simclr(), train_mb_size=64)
-    with pytest.raises(ValueError, match="experience 0 has 48 images, less than one"):
+    with pytest.raises(ValueError, match="experience 0 has 48 images, fewer than"):
         strategy.train(benchmark_of_digits.train_stream[0])
 
 
@@ -50,7 +76,7 @@ def test_batches_of_one_are_refused_at_construction(
     size: int, make_strategy: Any
 ) -> None:
     with pytest.raises(ValueError, match="batches of 2 images or more"):
-        make_strategy(train_mb_size=size)
+        make_strategy(train_mb_size=size, accumulate=4)
 
 
 @pytest.mark.parametrize("epochs", [0, -1])

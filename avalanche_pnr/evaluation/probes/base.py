@@ -101,8 +101,10 @@ class LinearReadout:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Logits (N, C) of features (N, F)."""
-        x = (features.to(self.mean.dtype) - self.mean) * self.scale
-        return linear(x, self.weight, self.bias).to(features.dtype)
+        # One after the other: the device of the features may lack the type of the mean.
+        x = features.to(self.mean.device).to(self.mean.dtype)
+        scores = linear((x - self.mean) * self.scale, self.weight, self.bias)
+        return scores.to(features.dtype).to(features.device)
 
 
 def standardisation(features: Tensor) -> tuple[Tensor, Tensor]:

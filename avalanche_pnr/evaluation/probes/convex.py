@@ -12,6 +12,7 @@ from avalanche_pnr.evaluation.probes.base import (
     standardisation,
     zero_head,
 )
+from avalanche_pnr.precision import in_float64
 
 TOLERANCE = 1e-6
 """Largest gradient norm at the end, relative to that at W = 0."""
@@ -64,7 +65,9 @@ class ConvexProbe(FeatureProbe):
         Warns:
             RuntimeWarning: If the optimum is not reached within ``max_iterations``.
         """
-        mean, scale = standardisation(features.double())
+        features = in_float64(features)
+        labels = labels.to(features.device)
+        mean, scale = standardisation(features)
         x = (features - mean) * scale
         weight, bias = zero_head(x, int(labels.max()) + 1)
         optimizer = torch.optim.LBFGS(

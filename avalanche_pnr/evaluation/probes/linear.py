@@ -18,6 +18,7 @@ from avalanche_pnr.evaluation.probes.base import (
     standardisation,
     zero_head,
 )
+from avalanche_pnr.precision import in_float64
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
@@ -105,8 +106,8 @@ class LinearProbe(FeatureProbe):
         if not finite.any():
             check_converged(self, weight, bias)
         scores = torch.einsum("nf,lcf->lnc", x[held_out], weight) + bias[:, None]
-        hits = (scores.argmax(dim=2) == labels[held_out]).double().mean(dim=1)
-        accuracies = torch.where(finite, hits, -torch.ones_like(hits))
+        hits = in_float64(scores.argmax(dim=2) == labels[held_out]).mean(dim=1)
+        accuracies = torch.where(finite.to(hits.device), hits, -1)
         best = int(accuracies.argmax())
         return {"Lr": self.lrs[best], "HeldOutAcc": float(accuracies[best])}
 

@@ -295,6 +295,18 @@ def test_classes_among_hyperparameters_are_named_with_the_remedy(
     assert_holds(backbone, resnet)
 
 
+def test_a_whole_network_is_named_with_the_remedy(tmp_path: Path) -> None:
+    path, network = tmp_path / "model.pth", tiny_backbone()
+    torch.save(network, path)
+    with pytest.raises(ValueError, match=r"model\.pth .*Sequential") as refusal:
+        load_backbone(tiny_backbone(), path)
+    assert "torch.load(PATH, weights_only=False).state_dict()" in str(refusal.value)
+    torch.save(torch.load(path, weights_only=False).state_dict(), path)
+    backbone = tiny_backbone()
+    load_backbone(backbone, path)
+    assert_holds(backbone, weights_of(network))
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.99])
 @pytest.mark.parametrize("form", ["safetensors", "zip", "legacy", "state"])
 def test_a_truncated_file_is_named(form: str, kept: float, tmp_path: Path) -> None:
@@ -338,7 +350,9 @@ def test_a_flipped_bit_in_a_state_is_noticed_and_not_the_one_before_taken(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     for name in ("nothing.pth", "nothing.safetensors", "."):
         path = tmp_path / name
-        answer = f"^{re.escape(str(path))} is no file: name one .*backbone_NAME.safete"
+        answer = (
+            f"^{re.escape(str(path))} is not a file: name one .*backbone_NAME.safete"
+        )
         with pytest.raises(FileNotFoundError, match=answer):
             load_backbone(tiny_backbone(), path)
 
@@ -370,16 +384,147 @@ def test_another_backbone_is_refused_with_the_names(tmp_path: Path) -> None:
         load_backbone(backbones.resnet34(small_images=False), path)
 
 
-def test_names_that_nobody_uses_are_refused(tmp_path: Path, resnet: Weights) -> None:
-    path = tmp_path / "net.pth"
-    torch.save(prefixed("net.", resnet), path)
-    both = r"missing: conv1\.weight, .*unexpected: net\.conv1\.weight, "
-    with pytest.raises(ValueError, match=both):
-        load_backbone(backbones.resnet18(), path)
+WRAPPED = [
+    ["_orig_mod."],
+    ["module."],
+    ["module.", "_orig_mod."],
+    ["net.", "backbone."],
+    ["base_encoder."],
+    ["student.", "backbone.", "_orig_mod."],
+]
 
 
 @pytest.mark.parametrize(
-    "content", [[torch.ones(3)], torch.ones(3), "text", {"epoch": 3}]
+    "outer", ["state_dict", "model_state_dict", "model", "teacher"]
+)
+@pytest.mark.parametrize("wrappers", WRAPPED, ids="".join)
+def test_whatever_stands_before_the_names_does_not_matter(
+    wrappers: list[str], outer: str, tmp_path: Path
+) -> None:
+    weights, path = weights_of(tiny_backbone()), tmp_path / "net.pth"
+    named = prefixed("".join(wrappers), weights)
+    torch.save({outer: {**named, "head.weight": torch.ones(2, 2)}, "epoch": 1}, path)
+    backbone = tiny_backbone()
+    report = load_backbone(backbone, path)
+    assert_holds(backbone, weights)
+    kept = [each for each in wrappers if each not in ("_orig_mod.", "module.")]
+    assert f"{report.key}." == f"{outer}." + "".join(kept)
+
+
+def test_layers_that_are_compiled_alone_are_understood(tmp_path: Path) -> None:
+    compiled, path = tiny_backbone(), tmp_path / "net.pth"
+    compiled[0] = torch.compile(compiled[0])
+    assert "0._orig_mod.weight" in compiled.state_dict()
+    torch.save(compiled.state_dict(), path)
+    backbone = tiny_backbone()
+    load_backbone(backbone, path)
+    export_backbone(compiled, tmp_path / "out.safetensors")
+    assert_holds(backbone, load_file(tmp_path / "out.safetensors"))
+    other = tiny_backbone()
+    other[0] = torch.compile(other[0])
+    load_backbone(other, path)
+    assert_holds(other, weights_of(compiled))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        torch.compile,
+        nn.DataParallel,
+        torch.optim.swa_utils.AveragedModel,
+        lambda network: torch.compile(nn.DataParallel(network)),
+    ],
+)
+def test_exports_carry_no_wrappers(wrap: Any, tmp_path: Path) -> None:
+    method = tiny_moco()
+    export_backbone(method, tmp_path / "plain")
+    export_backbone(wrap(method), tmp_path / "method")
+    method.backbone = wrap(method.backbone)
+    export_backbone(method, tmp_path / "backbone")
+    files = {name: (tmp_path / name).read_bytes() for name in ("method", "backbone")}
+    assert set(files.values()) == {(tmp_path / "plain").read_bytes()}
+
+
+@pytest.fixture
+def dino(tmp_path: Path) -> tuple[Path, Weights, Weights]:
+    """A student and its teacher in one file."""
+    student, teacher = (weights_of(tiny_backbone()) for _ in range(2))
+    path = tmp_path / "dino.pth"
+    content = {
+        "student": prefixed("module.backbone.", student),
+        "teacher": prefixed("backbone.", teacher),
+    }
+    torch.save(content, path)
+    return path, student, teacher
+
+
+def test_of_several_networks_one_must_be_named(
+    dino: tuple[Path, Weights, Weights],
+) -> None:
+    path, student, teacher = dino
+    backbone = tiny_backbone()
+    before = weights_of(backbone)
+    several = r"\('student\.backbone', 'teacher\.backbone'\): say which, .*init_key="
+    with pytest.raises(ValueError, match=several):
+        load_backbone(backbone, path)
+    assert_holds(backbone, before)
+    for key in ("teacher", "teacher.backbone"):
+        load_backbone(backbone, path, key)
+        assert_holds(backbone, teacher)
+    load_backbone(backbone, path, "student")
+    assert_holds(backbone, student)
+    with pytest.raises(ValueError, match=r"under 'pupil': choose one of 'student\.ba"):
+        load_backbone(backbone, path, "pupil")
+
+
+def test_a_copy_is_taken_where_it_is_asked_for(tmp_path: Path) -> None:
+    path, online, momentum = tmp_path / "net.pth", tiny_backbone(), tiny_backbone()
+    both = {"backbone.": online, "momentum_backbone.": momentum}
+    weights = [prefixed(name, weights_of(each)) for name, each in both.items()]
+    torch.save({**weights[0], **weights[1]}, path)
+    backbone = tiny_backbone()
+    for key, network in ((None, online), ("momentum_backbone", momentum)):
+        load_backbone(backbone, path, key)
+        assert_holds(backbone, weights_of(network))
+
+
+def test_what_was_used_and_what_was_not_is_told(
+    tmp_path: Path, resnet: Weights
+) -> None:
+    path, old = (
+        tmp_path / "net.pth",
+        {k: v for k, v in resnet.items() if "num" not in k},
+    )
+    torch.save({"model": {**old, "fc.weight": torch.ones(2, 512)}}, path)
+    report = load_backbone(backbones.resnet18(), path)
+    assert sorted(report.used) == sorted(old)
+    assert report.unused == ["model.fc.weight"]
+    assert len(report.missing) == len(resnet) - len(old)
+    told = f"{path}: {len(old)} tensors under 'model' are used, 1 are not (model.fc.wei"
+    assert str(report).startswith(told)
+
+
+def test_a_backbone_that_is_covered_in_part_is_refused(
+    tmp_path: Path, resnet: Weights
+) -> None:
+    path = tmp_path / "net.pth"
+    part = {k: v for k, v in resnet.items() if k != "layer4.1.conv2.weight"}
+    torch.save(prefixed("net.", part), path)
+    with pytest.raises(ValueError, match=r"\(missing: layer4\.1\.conv2\.weight\)"):
+        load_backbone(backbones.resnet18(), path)
+
+
+def test_a_longer_network_is_another_backbone(tmp_path: Path) -> None:
+    path, backbone = tmp_path / "net.pth", tiny_backbone()
+    longer = {**weights_of(backbone), f"{len(backbone)}.weight": torch.ones(2)}
+    torch.save(longer, path)
+    with pytest.raises(ValueError, match=rf"\(unexpected: {len(backbone)}\.weight\)"):
+        load_backbone(backbone, path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [[torch.ones(3)], torch.ones(3), "text", {"epoch": 3}, {1: torch.zeros(3)}],
 )
 def test_what_holds_no_weights_is_refused(content: Any, tmp_path: Path) -> None:
     path = tmp_path / "list.pth"

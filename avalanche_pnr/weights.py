@@ -1,0 +1,308 @@
+"""Weights of backbones, out and in, under the names that torchvision gives them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+import avalanche_pnr
+from avalanche_pnr.files import load_plain, read_state, write_whole
+from avalanche_pnr.methods import SelfSupervisedMethod
+
+Weights = dict[str, Tensor]
+
+_WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module"}
+"""Where ``torch.compile``, ``DataParallel`` and others keep the network they wrap."""
+_COPIES = re.compile(r"momentum|\bencoder_k\b|\bfrozen_|\bpast_")
+"""Networks that follow the trained one or come before it, in published formats."""
+_COUNTER = "num_batches_tracked"
+"""Older files lack it, and nothing depends on it where BatchNorm has a momentum."""
+
+
+def export_backbone(network: nn.Module, path: str | Path) -> None:
+    """Write a backbone's weights as safetensors.
+
+    The names are those of its ``state_dict()``: of ResNets and ViTs torchvision's, of
+    ResNets timm's as well. A classifier is not among them, and neither are the names
+    that ``torch.compile`` and ``DataParallel`` put before those of the network.
+
+    Args:
+        network: The backbone, or a method with one.
+        path: The file; what it held is replaced when the new one is whole. Its metadata
+            say the version of this package and the class of the backbone.
+
+    Raises:
+        OSError: If it cannot be written; what it held is kept.
+    """
+    backbone = _unwrapped(network)
+    if isinstance(backbone, SelfSupervisedMethod):
+        backbone = _unwrapped(backbone.backbone)
+    weights = {
+        _own_name(backbone, name): tensor.detach()
+        .cpu()
+        .clone(memory_format=torch.contiguous_format)
+        for name, tensor in backbone.state_dict().items()
+    }
+    kind = type(backbone)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    # One entry: several come in random order, and the same weights are the same file.
+    metadata = {"source": f"avalanche_pnr {avalanche_pnr.__version__}, {name}"}
+    write_whole(Path(path), save(weights, metadata))
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """What :func:`load_backbone` took from a file, and what it left there.
+
+    Attributes:
+        path: The file.
+        key: Where in the file the weights are; empty where no prefix is.
+        used: Names of the backbone that have their weights from the file.
+        unused: Names of the file that were not taken: heads, other networks.
+        missing: Names of the backbone that keep their value, counters of batches.
+    """
+
+    path: Path
+    key: str
+    used: list[str]
+    unused: list[str]
+    missing: list[str]
+
+    def __str__(self) -> str:
+        where = f" under {self.key!r}" if self.key else ""
+        sentence = f"{self.path}: {len(self.used)} tensors{where} are used"
+        if self.unused:
+            sentence += f", {len(self.unused)} are not ({_some(self.unused)})"
+        if self.missing:
+            sentence += f"; the file lacks {_some(self.missing)}, which is harmless"
+        return sentence
+
+
+def load_backbone(
+    backbone: nn.Module, path: str | Path, key: str | None = None
+) -> LoadedWeights:
+    """Give a backbone the weights of a file; nothing in the file is executed.
+
+    Whatever stands before the backbone's names in the file does not matter: wrappers
+    of checkpoints (``state_dict``, ``model``, ``teacher``, ...), names of networks
+    (``backbone.``, ``encoder_q.``, ...), ``module.`` and ``_orig_mod.``. The weights
+    are those under the one prefix that has all names of the backbone. Momentum and
+    frozen networks of published formats are passed over where the trained one is there.
+
+    Methods copy their backbone, so load it before the method is made.
+
+    Args:
+        backbone: Maps images to features; it is not changed if the file does not fit.
+        path: ``.safetensors``, or a file of ``torch.save``.
+        key: Which network it is, where a file holds several, ``"teacher"`` say: a part
+            of the prefix.
+
+    Returns:
+        What was used, unused and missing; its text is one sentence.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        OSError: If it cannot be read.
+        ValueError: If it is damaged, holds what could be executed, does not have every
+            weight of the backbone, or has them several times; with the names that
+            differ and the remedy.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is not a file: name one with weights, a run's "
+            "backbone_NAME.safetensors for example"
+        )
+    names = {_without_wrappers(name): name for name in backbone.state_dict()}
+    wanted = {name: backbone.state_dict()[own] for name, own in names.items()}
+    tensors = _tensors(path)
+    found = _below_prefixes(tensors, wanted)
+    if key is not None:
+        found = _chosen(path, found, key)
+    complete = {k: v for k, v in found.items() if not _faults(v, wanted)}
+    if not complete:
+        raise ValueError(_difference(path, backbone, found, wanted))
+    prefix = _the_only(path, complete)
+    weights = {k: v for k, v in found[prefix].items() if k in wanted}
+    backbone.load_state_dict({names[name]: value for name, value in weights.items()})
+    used = {prefix + name for name in weights}
+    return LoadedWeights(
+        path,
+        prefix.removesuffix("."),
+        [names[name] for name in weights],
+        [name for name in tensors if name not in used],
+        [names[name] for name in wanted if name not in weights],
+    )
+
+
+def _unwrapped(network: nn.Module) -> nn.Module:
+    """The network that ``torch.compile``, ``DataParallel`` and others wrap."""
+    while (inner := _wrapped_name(network)) is not None:
+        network = getattr(network, inner)
+    return network
+
+
+def _wrapped_name(network: Any) -> str | None:
+    children = list(getattr(network, "_modules", ()))
+    only = children[0] if len(children) == 1 else None
+    return only if only in _WRAPPERS else None
+
+
+def _own_name(network: nn.Module, name: str) -> str:
+    """The name that a weight has in a network when nothing in it is wrapped."""
+    kept, module = [], network
+    for part in name.split("."):
+        if part != _wrapped_name(module):
+            kept.append(part)
+        module = getattr(module, part)
+    return ".".join(kept)
+
+
+def _without_wrappers(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+
+
+def _tensors(path: Path) -> Weights:
+    """All weights that a file holds, by the names it has for them, without wrappers."""
+    content: Any = (
+        _safetensors(path) if path.suffix == ".safetensors" else load_plain(path)
+    )
+    if isinstance(content, dict) and content.keys() == {"version", "state"}:
+        state = read_state(path)  # checks its digest
+        content = state.get("strategy", state)  # of a run, or of a strategy
+        if isinstance(content, dict):
+            content = content.get("model", content)
+    tensors = {_without_wrappers(name): each for name, each in _flat(content)}
+    if not tensors:
+        raise ValueError(
+            f"{path} holds no weights: of a run take backbone_NAME.safetensors or "
+            "first_experience.pt (its state.pt has weights between two batches only), "
+            "of another program the file with its state_dict()"
+        )
+    return tensors
+
+
+def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Tensors of nested dictionaries, by dotted names."""
+    for name, value in content.items() if isinstance(content, Mapping) else ():
+        if isinstance(value, Tensor) and isinstance(name, str):
+            yield prefix + name, value
+        else:
+            yield from _flat(value, f"{prefix}{name}.")
+
+
+def _safetensors(path: Path) -> Weights:
+    try:
+        return load(path.read_bytes())
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged, or not a safetensors file ({error}): fetch it again"
+        ) from error
+
+
+def _below_prefixes(tensors: Weights, wanted: Weights) -> dict[str, Weights]:
+    """Weights by their names below each prefix that a name of the backbone has."""
+    prefixes = {
+        name.removesuffix(each)
+        for name in tensors
+        for each in _endings(name)
+        if each in wanted
+    }
+    return {
+        prefix: {
+            name.removeprefix(prefix): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(prefix)
+        }
+        for prefix in sorted(prefixes, key=lambda each: (each.count("."), each))
+    }
+
+
+def _endings(name: str) -> Iterator[str]:
+    """``a.b.c``, ``b.c`` and ``c``."""
+    while name:
+        yield name
+        name = name.partition(".")[2]
+
+
+def _chosen(path: Path, found: dict[str, Weights], key: str) -> dict[str, Weights]:
+    """Prefixes that a key is, or is part of."""
+    asked = f".{key.strip('.')}."
+    chosen = {k: v for k, v in found.items() if asked in f".{k}" or k == key}
+    if not chosen:
+        there = ", ".join(repr(each.removesuffix(".")) for each in found)
+        raise ValueError(
+            f"{path} has no weights of this backbone under {key!r}: choose one of "
+            f"{there or 'none, it is of another backbone'}"
+        )
+    return chosen
+
+
+def _the_only(path: Path, complete: dict[str, Weights]) -> str:
+    """The prefix of the network that was trained.
+
+    Raises:
+        ValueError: If there are several, with what to write.
+    """
+    left = [each for each in complete if not _COPIES.search(each)] or list(complete)
+    if len(left) > 1:
+        there = ", ".join(repr(each.removesuffix(".")) for each in left)
+        raise ValueError(
+            f"{path} holds several networks that fit ({there}): say which, with "
+            "init_key=NAME on the command line, load_backbone(..., key=NAME) in Python"
+        )
+    return left[0]
+
+
+def _faults(weights: Weights, wanted: Weights) -> list[str]:
+    """What tells weights from those of the backbone."""
+    missing = [k for k in wanted if k not in weights and not k.endswith(_COUNTER)]
+    own = {name.partition(".")[0] for name in wanted}
+    unexpected = [k for k in weights if k not in wanted and _is_of_body(k, own)]
+    other = [
+        f"{k} is {tuple(weights[k].shape)} there and {tuple(wanted[k].shape)} here"
+        for k in weights
+        if k in wanted and weights[k].shape != wanted[k].shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": other}
+    return [f"{kind}: {_some(names)}" for kind, names in kinds.items() if names]
+
+
+def _is_of_body(name: str, own: set[str]) -> bool:
+    """Whether a weight is of a layer that the backbone has, or a number further on.
+
+    Others are heads, and whatever else a file holds.
+    """
+    top = name.partition(".")[0]
+    return top in own or (top.isdecimal() and any(map(str.isdecimal, own)))
+
+
+def _difference(
+    path: Path, backbone: nn.Module, found: dict[str, Weights], wanted: Weights
+) -> str:
+    """What tells the nearest weights of a file from those of a backbone."""
+    nearest = max(
+        found.values(), key=lambda each: len(each.keys() & wanted.keys()), default={}
+    )
+    faults = _faults(nearest, wanted)
+    stem = (
+        ", and its stem, small_images=True for a conv1 of 3x3 and False for ImageNet's "
+        "of 7x7 (on the command line data.small_images)"
+        if any("conv1.weight is (" in fault for fault in faults)
+        else ""
+    )
+    return (
+        f"{path} does not fit {type(_unwrapped(backbone)).__name__} "
+        f"({'; '.join(faults)}): choose the backbone that it is of{stem}"
+    )
+
+
+def _some(names: list[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
