@@ -23,7 +23,7 @@ class RandomResizedCrops:
 
     kornia's crops have a sharper kernel and no antialiasing: their squared gradients
     are 8 % larger at 32 px, and 86 % larger where photographs of 96 px become views of
-    32 px (``python -m experiments.speed views``).
+    32 px (``python -m experiments.measurements.speed views``).
 
     Args:
         size: Height and width of a crop, pixels.

@@ -6,12 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.speed import __main__ as speed
-from experiments.speed import loss
-from experiments.speed.loss import package_loss
-from experiments.speed.measure import Ratio, Setting, peak_memory, ratio, seconds
-from experiments.speed.straightforward import pnr_loss
-from experiments.speed.table import Table
+from experiments.measurements.speed import __main__ as speed
+from experiments.measurements.speed import loss
+from experiments.measurements.speed.loss import package_loss
+from experiments.measurements.speed.measure import (
+    Ratio,
+    Setting,
+    peak_memory,
+    ratio,
+    seconds,
+)
+from experiments.measurements.speed.straightforward import pnr_loss
+from experiments.measurements.speed.table import Table
 
 CPU = torch.device("cpu")
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from experiments.speed import experiences, linear, throughput
-from experiments.speed.measure import Ratio, Setting
+from experiments.measurements.speed import experiences, linear, throughput
+from experiments.measurements.speed.measure import Ratio, Setting
 
 QUICK = Setting(torch.device("cpu"), quick=True, rounds=1)
 

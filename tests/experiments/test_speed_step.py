@@ -7,8 +7,8 @@ import torch
 
 from avalanche_pnr import LARS
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
-from experiments.speed import step, straightforward
-from experiments.speed.measure import Setting
+from experiments.measurements.speed import step, straightforward
+from experiments.measurements.speed.measure import Setting
 from tests.conftest import METHODS, VIEWS
 
 

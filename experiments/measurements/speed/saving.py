@@ -17,9 +17,9 @@ from torch.utils.data import TensorDataset
 
 from avalanche_pnr import MoCoV2Plus, PNRPlugin, SelfSupervised, resnet18, resnet_small
 from avalanche_pnr.files import load_state, save_state
+from experiments.measurements.speed.measure import Setting, Work
+from experiments.measurements.speed.table import Cell, Table
 from experiments.overrides import CONF
-from experiments.speed.measure import Setting, Work
-from experiments.speed.table import Cell, Table
 
 
 def measure(setting: Setting) -> Table:

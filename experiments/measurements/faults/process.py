@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.files import write_whole
 from experiments.__main__ import main
-from experiments.faults.fingerprint import fingerprint
+from experiments.measurements.faults.fingerprint import fingerprint
 from experiments.trainer import Trainer
 
 # Processes are forked from one that has imported this: imports take seconds.

@@ -9,17 +9,17 @@ from omegaconf import DictConfig
 
 from avalanche_pnr import SelfSupervised, class_incremental
 from avalanche_pnr.benchmarks import ImageData
-from experiments.parts import make_method
-from experiments.speed.measure import Setting, Work, ratio, seconds
-from experiments.speed.pipelines import (
+from experiments.measurements.speed.measure import Setting, Work, ratio, seconds
+from experiments.measurements.speed.pipelines import (
     BATCHED,
     KORNIA,
     PER_IMAGE,
     configuration,
     pipelines,
 )
-from experiments.speed.table import Table
-from experiments.speed.views import photographs
+from experiments.measurements.speed.table import Table
+from experiments.measurements.speed.views import photographs
+from experiments.parts import make_method
 
 RECIPES = {
     "short, for a CPU": ("method=mocov2plus", "data=cifar100"),

@@ -1,4 +1,4 @@
-"""``python -m experiments.probe_speed``: what judging costs.
+"""``python -m experiments.measurements.probe_speed``: what judging costs.
 
 Two ratios, printed and written as JSON. First, the linear probe on cached features
 beside the same optimisation that passes the images through the backbone in every
@@ -164,7 +164,9 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.probe_speed")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.measurements.probe_speed"
+    )
     parser.add_argument("data", type=Path, metavar="DATA.npz", nargs="?")
     parser.add_argument("--quick", action="store_true", help="about a minute")
     parser.add_argument("--json", type=Path, help="also write the figures here")

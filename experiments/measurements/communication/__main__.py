@@ -1,10 +1,10 @@
 """The command line: what is counted, and where.
 
-``torchrun --standalone --nproc-per-node 2 -m experiments.communication steps``
+``steps``, started by ``torchrun --standalone --nproc-per-node 2 -m``
     bytes of real steps beside the formula;
-``python -m experiments.communication network --mbit 1000 100``
+``network --mbit 1000 100``
     the same between network namespaces, and the time of a step against bandwidth;
-``python -m experiments.communication estimate``
+``estimate``
     ImageNet-1k in ten experiences on 8 and on 64 GPUs.
 """
 
@@ -21,17 +21,17 @@ from torch import nn
 
 from avalanche_pnr import resnet18, resnet_small
 from avalanche_pnr.distributed import join, leave, rank, world_size
-from experiments.communication.estimate import Cluster, estimate
-from experiments.communication.network import INTERFACE, machines, torchrun
-from experiments.communication.steps import (
+from experiments.measurements.communication.estimate import Cluster, estimate
+from experiments.measurements.communication.network import INTERFACE, machines, torchrun
+from experiments.measurements.communication.steps import (
     Sent,
     interface_bytes,
     measured,
     written_bytes,
 )
-from experiments.communication.traffic import traffic
-from experiments.speed.step import METHODS
-from experiments.speed.table import Table
+from experiments.measurements.communication.traffic import traffic
+from experiments.measurements.speed.step import METHODS
+from experiments.measurements.speed.table import Table
 
 BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "resnet_small": resnet_small,
@@ -50,7 +50,7 @@ def steps(chosen: argparse.Namespace) -> None:
     if world_size() == 1:
         raise ValueError(
             "one process sends nothing: start several, with torchrun --standalone "
-            "--nproc-per-node 2 -m experiments.communication steps"
+            "--nproc-per-node 2 -m experiments.measurements.communication steps"
         )
     torch.set_num_threads(1)
     interface = chosen.interface
@@ -110,7 +110,9 @@ def scale(chosen: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line, count, print."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.communication")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.measurements.communication"
+    )
     commands = parser.add_subparsers(required=True)
     training = argparse.ArgumentParser(add_help=False)
     training.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)

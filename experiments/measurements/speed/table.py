@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.speed.measure import Ratio
+from experiments.measurements.speed.measure import Ratio
 
 Cell = str | int | float | Ratio
 GAP = "  "

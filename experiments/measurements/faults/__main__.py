@@ -6,14 +6,14 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from experiments.faults.kinds import FAULTS, Fault
-from experiments.faults.site import Site
-from experiments.faults.trial import Trial, trial, whole
+from experiments.measurements.faults.kinds import FAULTS, Fault
+from experiments.measurements.faults.site import Site
+from experiments.measurements.faults.trial import Trial, trial, whole
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line, strike, print; fail if anything is lost."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.faults")
+    parser = argparse.ArgumentParser(prog="python -m experiments.measurements.faults")
     parser.add_argument("--quick", action="store_true", help="each kind of fault once")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     parser.add_argument("--seed", type=int, default=0)

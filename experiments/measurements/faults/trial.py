@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from experiments.faults.kinds import Fault, MissedError, Target
-from experiments.faults.site import Site
+from experiments.measurements.faults.kinds import Fault, MissedError, Target
+from experiments.measurements.faults.site import Site
 
 TRIES = 100
 """Moments that are drawn until a fault finds something to strike."""

@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from avalanche_pnr.benchmarks import ArrayImages
-from experiments.speed.measure import Setting, Work, ratio, seconds
-from experiments.speed.pipelines import (
+from experiments.measurements.speed.measure import Setting, Work, ratio, seconds
+from experiments.measurements.speed.pipelines import (
     BATCHED,
     KORNIA,
     PER_IMAGE,
     configuration,
     pipelines,
 )
-from experiments.speed.table import Cell, Table
+from experiments.measurements.speed.table import Cell, Table
 
 RECIPES = {
     "CIFAR-100": ("cifar100/mocov2plus", 32, 256),

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from experiments.faults.fingerprint import outcome
-from experiments.faults.process import Run
+from experiments.measurements.faults.fingerprint import outcome
+from experiments.measurements.faults.process import Run
 
 COMMAND = [
     "data=folders",

@@ -9,9 +9,9 @@ from avalanche.benchmarks.utils import AvalancheDataset
 from torch.utils.data import TensorDataset
 
 from avalanche_pnr import MoCoV2Plus, resnet_small
-from experiments.speed.loop import strategy_for
-from experiments.speed.measure import Setting, now, ratio
-from experiments.speed.table import Table
+from experiments.measurements.speed.loop import strategy_for
+from experiments.measurements.speed.measure import Setting, now, ratio
+from experiments.measurements.speed.table import Table
 
 IMAGES, BATCH = 128, 32
 FIRST = 2

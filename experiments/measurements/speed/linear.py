@@ -6,9 +6,9 @@ from avalanche.benchmarks.utils import AvalancheDataset
 from torch.utils.data import TensorDataset
 
 from avalanche_pnr import MoCoV2Plus, resnet_small
-from experiments.speed.loop import strategy_for
-from experiments.speed.measure import Setting, Work, ratio, seconds
-from experiments.speed.table import Table
+from experiments.measurements.speed.loop import strategy_for
+from experiments.measurements.speed.measure import Setting, Work, ratio, seconds
+from experiments.measurements.speed.table import Table
 
 BATCH = 32
 

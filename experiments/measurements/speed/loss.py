@@ -15,9 +15,15 @@ from avalanche_pnr.losses import (
     moco_loss,
     vicreg_loss,
 )
-from experiments.speed.measure import Setting, Work, peak_memory, ratio, seconds
-from experiments.speed.straightforward import pnr_loss
-from experiments.speed.table import Cell, Table
+from experiments.measurements.speed.measure import (
+    Setting,
+    Work,
+    peak_memory,
+    ratio,
+    seconds,
+)
+from experiments.measurements.speed.straightforward import pnr_loss
+from experiments.measurements.speed.table import Cell, Table
 
 QUEUE_LENGTH = 65536
 TEMPERATURE = 0.2

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import psutil
 
 from avalanche_pnr.files import previous
-from experiments.faults.process import End, Run, until
-from experiments.faults.site import Site
+from experiments.measurements.faults.process import End, Run, until
+from experiments.measurements.faults.site import Site
 from experiments.names import CONFIG, STATE
 from experiments.processes import launcher
 

@@ -21,9 +21,15 @@ from avalanche_pnr import (
 )
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from avalanche_pnr.methods.momentum import MomentumMethod
-from experiments.speed import straightforward
-from experiments.speed.measure import Setting, Work, peak_memory, ratio, seconds
-from experiments.speed.table import Cell, Table
+from experiments.measurements.speed import straightforward
+from experiments.measurements.speed.measure import (
+    Setting,
+    Work,
+    peak_memory,
+    ratio,
+    seconds,
+)
+from experiments.measurements.speed.table import Cell, Table
 
 METHODS: dict[str, Callable[..., SelfSupervisedMethod]] = {
     "MoCoV2+": MoCoV2Plus,

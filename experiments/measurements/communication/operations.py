@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from avalanche_pnr.methods import SelfSupervisedMethod
-from experiments.communication.traffic import VIEWS, without_memory
+from experiments.measurements.communication.traffic import VIEWS, without_memory
 
 
 class Operations(NamedTuple):

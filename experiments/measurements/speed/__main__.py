@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from experiments.environment import environment
-from experiments.speed import (
+from experiments.measurements.speed import (
     experiences,
     linear,
     loop,
@@ -21,7 +21,7 @@ from experiments.speed import (
     views,
     waits,
 )
-from experiments.speed.measure import Setting
+from experiments.measurements.speed.measure import Setting
 
 COMPARISONS = {
     "step": step.measure,
@@ -49,7 +49,7 @@ def processor(device: torch.device) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line, measure, print, write."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.speed")
+    parser = argparse.ArgumentParser(prog="python -m experiments.measurements.speed")
     parser.add_argument("what", nargs="*", help=", ".join(COMPARISONS) + "; or all")
     parser.add_argument("--quick", action="store_true", help="less than a minute")
     parser.add_argument("--device", default="cpu", type=torch.device)

@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from avalanche_pnr import MoCoV2Plus, PNRPlugin, SelfSupervised, resnet_small
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
-from experiments.speed.measure import Setting, Work, ratio, seconds
-from experiments.speed.step import pnr_step
-from experiments.speed.table import Table
+from experiments.measurements.speed.measure import Setting, Work, ratio, seconds
+from experiments.measurements.speed.step import pnr_step
+from experiments.measurements.speed.table import Table
 
 
 def plain_epoch(

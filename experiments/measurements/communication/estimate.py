@@ -7,10 +7,10 @@ import torch
 
 from avalanche_pnr import resnet50
 from avalanche_pnr.methods import SelfSupervisedMethod
-from experiments.communication.operations import operations
-from experiments.communication.traffic import traffic
-from experiments.speed.step import METHODS
-from experiments.speed.table import Cell, Table
+from experiments.measurements.communication.operations import operations
+from experiments.measurements.communication.traffic import traffic
+from experiments.measurements.speed.step import METHODS
+from experiments.measurements.speed.table import Cell, Table
 
 IMAGES = 1_281_167
 SHAPE = (3, 224, 224)

@@ -11,9 +11,15 @@ from torch.optim import SGD
 
 from avalanche_pnr import MoCoV2Plus, Precision, resnet18, resnet_small
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
-from experiments.speed.measure import Setting, Work, peak_memory, ratio, seconds
-from experiments.speed.step import pnr_step
-from experiments.speed.table import Cell, Table
+from experiments.measurements.speed.measure import (
+    Setting,
+    Work,
+    peak_memory,
+    ratio,
+    seconds,
+)
+from experiments.measurements.speed.step import pnr_step
+from experiments.measurements.speed.table import Cell, Table
 
 
 class Option(NamedTuple):

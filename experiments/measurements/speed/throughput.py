@@ -8,9 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avalanche_pnr import LARS, MoCoV2Plus, Precision, resnet18
 from avalanche_pnr.methods import PastModel
-from experiments.speed.measure import Setting, seconds
-from experiments.speed.step import pnr_step
-from experiments.speed.table import Table
+from experiments.measurements.speed.measure import Setting, seconds
+from experiments.measurements.speed.step import pnr_step
+from experiments.measurements.speed.table import Table
 
 SAMPLES = 500 * 50_000
 """Images of the published CIFAR-100 run: 500 epochs of five experiences of 10,000."""
