@@ -3,13 +3,13 @@
 from functools import cache
 from typing import Any
 
+import kornia.augmentation as modules
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 import experiments.__main__  # noqa: F401  (registers the resolvers)
 from avalanche_pnr import BatchedViews
-from avalanche_pnr.transforms.batched_steps import kornia
 from experiments.overrides import CONF
 
 PER_IMAGE, BATCHED, KORNIA = "per image", "batched", "kornia"
@@ -53,8 +53,6 @@ def kornia_views(
     **_: Any,
 ) -> BatchedViews:
     """The views of ``photograph_views`` by kornia's modules alone."""
-    modules = kornia().augmentation
-
     def steps(blurred: float, solarized: float) -> tuple[Any, ...]:
         crop = modules.RandomResizedCrop(
             (size, size),
