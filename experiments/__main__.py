@@ -1,4 +1,8 @@
-"""``python -m experiments``: compare regularizers on a stream of experiences."""
+"""``python -m experiments``: compare regularizers on a stream of experiences.
+
+What is heavy is imported where it is used: help, a configuration and a slip of the
+keyboard need none of it.
+"""
 
 import json
 import os
@@ -13,8 +17,6 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from avalanche_pnr.benchmarks.file_images import UnreadableImageError
-from avalanche_pnr.distributed import from_first, leave, rank
 from experiments.checks import check_config
 from experiments.interruption import InterruptedRunError, Interruption
 from experiments.jobs import (
@@ -27,7 +29,13 @@ from experiments.jobs import (
     telling_failed_jobs,
 )
 from experiments.overrides import CONF, check_overrides
-from experiments.processes import agree_on, join_processes, launcher, speaker
+from experiments.processes import (
+    agree_on,
+    join_processes,
+    launcher,
+    leave_processes,
+    speaker,
+)
 
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.
 _SCRATCH = tempfile.TemporaryDirectory()
@@ -77,6 +85,8 @@ def how_to_continue(config: DictConfig) -> str:
 
 def way_on(error: BaseException, config: DictConfig) -> str:
     """What helps after an error that ended a run, as the end of a sentence."""
+    from avalanche_pnr.benchmarks.file_images import UnreadableImageError
+
     if isinstance(error, UnreadableImageError):
         # Without the image it is another run, which the folder refuses.
         return (
@@ -109,6 +119,7 @@ def carry_out(config: DictConfig) -> str | None:
     Returns:
         As :func:`run`.
     """
+    from avalanche_pnr.distributed import from_first, rank
     from experiments.continuing import is_finished
     from experiments.report import write_report
     from experiments.run import Comparison
@@ -149,7 +160,7 @@ def main() -> None:
     os.environ[COMMAND] = json.dumps(sys.argv[1:])
     with telling_failed_jobs():
         run()
-    leave()
+    leave_processes()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -56,6 +55,8 @@ def check_views(config: DictConfig) -> None:
     Raises:
         ValueError: With what to write instead.
     """
+    import torch
+
     check_choice("views", config.views, VIEWS)
     if config.views != BATCHED:
         return
@@ -127,6 +128,8 @@ def check_device(device: str) -> None:
     Raises:
         ValueError: With torch's reason.
     """
+    import torch
+
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from avalanche_pnr.distributed import check_alike, from_first, join
-from experiments.continuing import settings
-
 
 def join_processes(config: DictConfig) -> None:
     """Let all processes of a run know each other; without ``torchrun``, do nothing.
@@ -23,7 +20,17 @@ def join_processes(config: DictConfig) -> None:
             "torchrun --max-restarts needs out=..., where the restarted run is "
             "continued"
         )
+    from avalanche_pnr.distributed import join
+
     join(config.device, **config.distributed)
+
+
+def leave_processes() -> None:
+    """Leave them in order, at the end; without ``torchrun``, do nothing."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from avalanche_pnr.distributed import leave
+
+        leave()
 
 
 def agree_on(config: DictConfig) -> None:
@@ -32,6 +39,9 @@ def agree_on(config: DictConfig) -> None:
     Raises:
         ValueError: If they were started with different configurations.
     """
+    from avalanche_pnr.distributed import check_alike, from_first
+    from experiments.continuing import settings
+
     check_alike(settings(config))
     config.out = from_first(lambda: config.out)
 

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from avalanche_pnr.composition.needs import Need
 from avalanche_pnr.random_state import preserve_random_state
-from avalanche_pnr.training.checkpoint import whole_stream
 
 
 def _labels(plugin: Any, strategy: Any) -> str | None:
     """For whatever sorts its memory by class."""
+    from avalanche_pnr.training.checkpoint import whole_stream
+
     memory = getattr(plugin, "storage_policy", None)
     by_class = isinstance(memory, ClassBalancedBuffer)
     if not by_class and getattr(memory, "groupby", None) != "class":
@@ -48,6 +49,8 @@ def _samples_with_labels(_plugin: Any, strategy: Any) -> str | None:
 
 
 def _share_of_the_sample(plugin: Any, strategy: Any) -> str | None:
+    from avalanche_pnr.training.checkpoint import whole_stream
+
     stream = list(whole_stream(strategy.experience))
     experiences = max(len(plugin.buffers) + 1, len(stream) * strategy.parts)
     if plugin.sample_size >= experiences:

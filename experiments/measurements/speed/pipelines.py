@@ -53,6 +53,7 @@ def kornia_views(
     **_: Any,
 ) -> BatchedViews:
     """The views of ``photograph_views`` by kornia's modules alone."""
+
     def steps(blurred: float, solarized: float) -> tuple[Any, ...]:
         crop = modules.RandomResizedCrop(
             (size, size),
