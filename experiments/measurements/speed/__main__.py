@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import math
 import platform
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,13 @@ import torch
 from experiments.environment import environment
 from experiments.measurements.speed import (
     experiences,
+    judging,
     linear,
     loop,
     loss,
     precision,
     saving,
+    small,
     step,
     throughput,
     views,
@@ -24,17 +28,20 @@ from experiments.measurements.speed import (
 from experiments.measurements.speed.measure import Setting
 
 COMPARISONS = {
+    "throughput": throughput.measure,
     "step": step.measure,
+    "precision": precision.measure,
+    "small": small.measure,
+    "views": views.measure,
     "loss": loss.measure,
     "loop": loop.measure,
+    "judging": judging.measure,
+    "waits": waits.measure,
+    "saving": saving.measure,
     "linear": linear.measure,
     "experiences": experiences.measure,
-    "throughput": throughput.measure,
-    "views": views.measure,
-    "waits": waits.measure,
-    "precision": precision.measure,
-    "saving": saving.measure,
 }
+"""What matters most comes first: ``--minutes`` leaves the last ones out."""
 
 
 def processor(device: torch.device) -> str:
@@ -50,11 +57,17 @@ def processor(device: torch.device) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line, measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m experiments.measurements.speed")
-    parser.add_argument("what", nargs="*", help=", ".join(COMPARISONS) + "; or all")
+    parser.add_argument("what", nargs="*", help=", ".join(COMPARISONS))
+    parser.add_argument("--all", action="store_true", help="all of them: the default")
+    parser.add_argument(
+        "--minutes", type=float, help="begin none after so many; 6 on a GPU"
+    )
     parser.add_argument("--quick", action="store_true", help="less than a minute")
     parser.add_argument("--device", default="cpu", type=torch.device)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     chosen = parser.parse_args(arguments)
+    if chosen.all and chosen.what:
+        parser.error(f"--all and {' '.join(chosen.what)}: give one of the two")
     names = chosen.what or list(COMPARISONS)
     for name in names:
         if name not in COMPARISONS:
@@ -69,14 +82,20 @@ def main(arguments: list[str] | None = None) -> None:
         "time": "wall" if setting.device.type == "cuda" else "of this process's CPU",
     }
     print(", ".join(f"{name} {value}" for name, value in conditions.items()))
-    tables = {}
+    minutes = chosen.minutes or (6 if setting.device.type == "cuda" else math.inf)
+    end = time.monotonic() + 60 * minutes
+    found: dict[str, Any] = {}
     for name in names:
-        tables[name] = COMPARISONS[name](setting)
-        print(f"\n{tables[name]}", flush=True)
-    if chosen.json:
-        found = {name: table.record() for name, table in tables.items()}
-        text = json.dumps({"conditions": conditions, "tables": found}, indent=1)
-        chosen.json.write_text(text + "\n")
+        if time.monotonic() > end:
+            left_out = [each for each in names if each not in found]
+            print(f"\nleft out after {minutes:g} minutes: {', '.join(left_out)}")
+            break
+        table = COMPARISONS[name](setting)
+        found[name] = table.record()
+        print(f"\n{table}", flush=True)
+        if chosen.json:  # at once, for whoever is stopped
+            record = {"conditions": conditions, "tables": found}
+            chosen.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

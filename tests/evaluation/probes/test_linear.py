@@ -152,7 +152,8 @@ def test_milestones_move_with_the_number_of_passes() -> None:
 def test_linear_probe_says_what_it_is() -> None:
     assert str(LinearProbe()) == (
         "linear (SGD on cached features, 100 epochs (fewer over more than 10000 "
-        "images), momentum 0.9, learning rate 0.003, 0.01, 0.03, 0.1, 0.3, 1 chosen on a tenth held out)"
+        "images), momentum 0.9, learning rate 0.003, 0.01, 0.03, 0.1, 0.3, 1 chosen on "
+        "a tenth held out)"
     )
     assert str(LinearProbe([3.0], epochs=7)).endswith(
         "7 epochs, momentum 0.9, learning rate 3)"
