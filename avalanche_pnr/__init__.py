@@ -1,77 +1,88 @@
-"""Continual self-supervised learning as an extension of Avalanche."""
+"""Continual self-supervised learning as an extension of Avalanche.
 
-from avalanche_pnr.backbones import (
-    resnet18,
-    resnet34,
-    resnet50,
-    resnet_small,
-    vit_tiny,
-)
-from avalanche_pnr.benchmarks import (
-    ImageData,
-    class_incremental,
-    data_incremental,
-    domain_incremental,
-    load_digits,
-    load_domainnet,
-    load_folders,
-    load_huggingface,
-    load_imagenet,
-    load_npz,
-    load_pacs,
-    load_tiny_imagenet,
-    load_torchvision,
-    load_unlabelled,
-    load_webdataset,
-    with_multiview,
-)
-from avalanche_pnr.continual_loss import ContinualLoss
-from avalanche_pnr.evaluation import (
-    ConvexProbe,
-    DownstreamPlugin,
-    KNNProbe,
-    LinearProbe,
-    NearestMeanProbe,
-    OnlineProbe,
-    ProbePlugin,
-    PublishedProbe,
-    RepresentationPlugin,
-    SemiSupervisedProbe,
-    WandBLogger,
-    ssl_metrics,
-)
-from avalanche_pnr.learner import Learner
-from avalanche_pnr.methods import (
-    BYOL,
-    BarlowTwins,
-    MoCoV2Plus,
-    PastModel,
-    SelfSupervisedMethod,
-    SimCLR,
-    VICReg,
-    infer_feature_dim,
-)
-from avalanche_pnr.plugins import (
-    CaSSLePlugin,
-    DERPlugin,
-    EWCPlugin,
-    LessForgetPlugin,
-    LUMPPlugin,
-    OsirisPlugin,
-    PFRPlugin,
-    PNRPlugin,
-    WarmupCosinePlugin,
-)
-from avalanche_pnr.precision import Precision
-from avalanche_pnr.training import LARS, SelfSupervised
-from avalanche_pnr.transforms import (
-    BatchedViews,
-    TwoViews,
-    cropped_view,
-    photograph_views,
-    plain_view,
-)
-from avalanche_pnr.weights import export_backbone, load_backbone
+A name is imported from its module when it is first used: losses, methods and backbones
+do without Avalanche, which takes longer to import than all the rest.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from avalanche_pnr.backbones import (
+        resnet18,
+        resnet34,
+        resnet50,
+        resnet_small,
+        vit_tiny,
+    )
+    from avalanche_pnr.benchmarks import (
+        ImageData,
+        class_incremental,
+        data_incremental,
+        domain_incremental,
+        load_digits,
+        load_domainnet,
+        load_folders,
+        load_huggingface,
+        load_imagenet,
+        load_npz,
+        load_pacs,
+        load_tiny_imagenet,
+        load_torchvision,
+        load_unlabelled,
+        load_webdataset,
+        with_multiview,
+    )
+    from avalanche_pnr.continual_loss import ContinualLoss
+    from avalanche_pnr.evaluation import (
+        ConvexProbe,
+        DownstreamPlugin,
+        KNNProbe,
+        LinearProbe,
+        NearestMeanProbe,
+        OnlineProbe,
+        ProbePlugin,
+        PublishedProbe,
+        RepresentationPlugin,
+        SemiSupervisedProbe,
+        WandBLogger,
+        ssl_metrics,
+    )
+    from avalanche_pnr.learner import Learner
+    from avalanche_pnr.methods import (
+        BYOL,
+        BarlowTwins,
+        MoCoV2Plus,
+        PastModel,
+        SelfSupervisedMethod,
+        SimCLR,
+        VICReg,
+        infer_feature_dim,
+    )
+    from avalanche_pnr.plugins import (
+        CaSSLePlugin,
+        DERPlugin,
+        EWCPlugin,
+        LessForgetPlugin,
+        LUMPPlugin,
+        OsirisPlugin,
+        PFRPlugin,
+        PNRPlugin,
+        WarmupCosinePlugin,
+    )
+    from avalanche_pnr.precision import Precision
+    from avalanche_pnr.training import (
+        LARS,
+        SelfSupervised,
+    )
+    from avalanche_pnr.transforms import (
+        BatchedViews,
+        TwoViews,
+        cropped_view,
+        photograph_views,
+        plain_view,
+    )
+    from avalanche_pnr.weights import export_backbone, load_backbone
 
 __version__ = "0.1.0"
 
@@ -139,3 +150,61 @@ __all__ = [
     "vit_tiny",
     "with_multiview",
 ]
+
+_ROOMS = {
+    "backbones": """
+        resnet18 resnet34 resnet50 resnet_small vit_tiny
+    """,
+    "benchmarks": """
+        ImageData class_incremental data_incremental domain_incremental
+        load_digits load_domainnet load_folders load_huggingface load_imagenet load_npz
+        load_pacs load_tiny_imagenet load_torchvision load_unlabelled
+        load_webdataset with_multiview
+    """,
+    "continual_loss": """
+        ContinualLoss
+    """,
+    "evaluation": """
+        ConvexProbe DownstreamPlugin KNNProbe LinearProbe NearestMeanProbe
+        OnlineProbe ProbePlugin PublishedProbe RepresentationPlugin
+        SemiSupervisedProbe WandBLogger ssl_metrics
+    """,
+    "learner": """
+        Learner
+    """,
+    "methods": """
+        BYOL BarlowTwins MoCoV2Plus PastModel SelfSupervisedMethod SimCLR
+        VICReg infer_feature_dim
+    """,
+    "plugins": """
+        CaSSLePlugin DERPlugin EWCPlugin LessForgetPlugin LUMPPlugin
+        OsirisPlugin PFRPlugin PNRPlugin WarmupCosinePlugin
+    """,
+    "precision": """
+        Precision
+    """,
+    "training": """
+        LARS SelfSupervised
+    """,
+    "transforms": """
+        BatchedViews TwoViews cropped_view photograph_views plain_view
+    """,
+    "weights": """
+        export_backbone load_backbone
+    """,
+}
+"""Where each of these names is defined."""
+
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -15,6 +15,7 @@ from avalanche_pnr.random_state import (
     set_host_states,
 )
 from avalanche_pnr.sharding import plain_loader, sharded
+from avalanche_pnr.transforms.batched import awaits_batch
 
 _END = object()
 
@@ -45,7 +46,10 @@ class SeededSamples(Dataset[Any]):
         """The samples of a batch; the generators are then as they were."""
         kept, key = host_states(), self._key.tolist()
         try:
-            return [self._seeded(key, index) for index in indices]
+            first = self._seeded(key, indices[0])
+            if awaits_batch(first):  # whose views the first image's seed draws
+                return [first, *(self._dataset[index] for index in indices[1:])]
+            return [first, *(self._seeded(key, index) for index in indices[1:])]
         finally:
             set_host_states(kept)
 

@@ -1,4 +1,8 @@
-"""``python -m experiments``: compare regularizers on a stream of experiences."""
+"""``python -m experiments``: compare regularizers on a stream of experiences.
+
+What is heavy is imported where it is used: help, a configuration and a slip of the
+keyboard need none of it.
+"""
 
 import json
 import os
@@ -13,7 +17,6 @@ from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr import __version__
-from avalanche_pnr.distributed import leave
 from experiments.checks import available_device, check_config
 from experiments.failures import EXPECTED, sentence, way_on
 from experiments.interruption import InterruptedRunError, Interruption
@@ -108,7 +111,7 @@ def main() -> None:
         sys.exit(f"{speaker()}error: {error}")
     with telling_failed_jobs():
         run()
-    leave()
+    leave_processes()
 
 
 if __name__ == "__mp_main__":  # of a process that loads images, where they are spawned

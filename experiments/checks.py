@@ -4,7 +4,6 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -142,6 +141,8 @@ def check_views(config: DictConfig) -> None:
     Raises:
         ValueError: With what to write instead.
     """
+    import torch
+
     check_choice("views", config.views, VIEWS)
     if config.views != BATCHED:
         return
@@ -242,6 +243,8 @@ def check_device(device: str) -> None:
     Raises:
         ValueError: With torch's reason.
     """
+    import torch
+
     if device == "mps" and not torch.backends.mps.is_available():
         raise ValueError(
             "device=mps cannot be used: PyTorch finds no Apple GPU here (device=cpu "

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from avalanche_pnr.distributed import check_alike, from_first, join
-from experiments.continuing import settings
-
 
 def launched_together() -> bool:
     """Whether ``torchrun`` has started this process, to train with others."""
@@ -28,7 +25,17 @@ def join_processes(config: DictConfig) -> None:
             "torchrun --max-restarts needs out=..., where the restarted run is "
             "continued"
         )
+    from avalanche_pnr.distributed import join
+
     join(config.device, **config.distributed)
+
+
+def leave_processes() -> None:
+    """Leave them in order, at the end; without ``torchrun``, do nothing."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from avalanche_pnr.distributed import leave
+
+        leave()
 
 
 def agree_on(config: DictConfig) -> None:
@@ -37,6 +44,9 @@ def agree_on(config: DictConfig) -> None:
     Raises:
         ValueError: If they were started with different configurations.
     """
+    from avalanche_pnr.distributed import check_alike, from_first
+    from experiments.continuing import settings
+
     check_alike(settings(config))
     config.out = from_first(lambda: config.out)
 

@@ -11,7 +11,6 @@ from avalanche.benchmarks import benchmark_from_datasets
 from avalanche.benchmarks.utils import concat_datasets
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.distributed import (
@@ -46,6 +45,7 @@ from experiments.parts import (
     make_probes,
     resized,
 )
+from experiments.pixels import Pixels
 from experiments.progress import Progress, progress_bar
 from experiments.trainer import Trainer, naming_dead_workers
 
@@ -133,7 +133,7 @@ class Comparison:
         config.init = None
         method = make_method(config)
         if name == RAW:
-            method.backbone = nn.Flatten()
+            method.backbone = Pixels()
         strategy = self.trainer.strategy(name, method, make_probes(self.config))
         self.trainer.judge(name, strategy)
 

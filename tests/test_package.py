@@ -3,6 +3,7 @@
 import ast
 import configparser
 import re
+import subprocess
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
@@ -44,10 +45,42 @@ def declared(*extras: str) -> set[str]:
     return {re.split(r"[<>=; ]", line)[0] for line in lines if line}
 
 
+OPTIONAL = ("heif", "huggingface", "onnx", "parquet", "timm", "webdataset")
+
+
 def test_everything_imported_is_declared() -> None:
-    extras = ("batched", "heif", "huggingface", "webdataset")
-    assert imported(ROOT / "avalanche_pnr") <= declared(*extras)
-    assert imported(ROOT / "experiments") <= declared("experiments")
+    assert imported(ROOT / "avalanche_pnr") <= declared(*OPTIONAL)
+    assert imported(ROOT / "experiments") <= declared("experiments", "measurements")
+
+
+def test_names_are_imported_when_they_are_first_used() -> None:
+    program = (
+        "import sys, avalanche_pnr as package\n"
+        "assert 'torch' not in sys.modules\n"
+        "assert 'SimCLR' in dir(package)\n"
+        "package.SimCLR, package.resnet18\n"
+        "assert 'torch' in sys.modules and 'avalanche' not in sys.modules\n"
+        "package.SelfSupervised\n"
+        "assert 'avalanche' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'SimClr'"):
+        avalanche_pnr.SimClr  # noqa: B018
+
+
+def test_type_checkers_know_every_name_where_it_is_defined() -> None:
+    tree = ast.parse((ROOT / "avalanche_pnr" / "__init__.py").read_text())
+    checked = {
+        f"{node.module}.{alias.name}"
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    rooms = avalanche_pnr._ROOM_OF
+    assert checked == {f"avalanche_pnr.{room}.{name}" for name, room in rooms.items()}
+    assert sorted(rooms) == sorted(avalanche_pnr.__all__)
 
 
 def test_everything_public_is_there() -> None:

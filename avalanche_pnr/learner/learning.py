@@ -15,7 +15,6 @@ from avalanche.benchmarks.utils.utils import as_classification_dataset
 from avalanche.training.determinism.rng_manager import RNGManager
 
 from avalanche_pnr.benchmarks.reading.in_memory import in_memory
-from avalanche_pnr.export import export_backbone, load_backbone
 from avalanche_pnr.files import load_state, previous, save_state
 from avalanche_pnr.learner.builders import (
     FixedReplayPlugin,
@@ -34,6 +33,7 @@ from avalanche_pnr.learner.options import Settings, Training
 from avalanche_pnr.learner.watch import ProgressPlugin, WatchPlugin, features_of
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.training import SelfSupervised
+from avalanche_pnr.weights import export_backbone, load_backbone
 
 ENLARGED = 1.15
 """Kept images are larger than a view by this factor, so that crops can be drawn."""

@@ -46,7 +46,7 @@ class Training:
     warmup_epochs: int = option(10, "epochs of linear warm-up, a tenth at most")
     predictor_hidden_dim: int = option(2048, "width of the distillation predictor")
     augment: str = option("photographs", "photographs, digits or none")
-    views: str = option("per_sample", "per_sample, or batched: on the device (kornia)")
+    views: str = option("per_sample", "per_sample, or batched: on the device")
     workers: int = option(0, "processes that load images")
     precision: str = option("fp32", "fp32, bf16 or fp16")
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:1")

@@ -1,8 +1,8 @@
 """Two views of every image of a batch, drawn at once where the images are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import attrgetter
 from typing import Any
 
@@ -24,8 +24,8 @@ class BatchedViews:
     then draws the views of all its images. So every loader gives views, those of
     Avalanche's plugins included.
 
-    Images that have ``pixels``, as those of ``ImageData.in_memory(device)`` do, become
-    views on the device where these are; PIL images become views on the CPU.
+    Images of an array, as those of ``ImageData.in_memory(device)``, become views on the
+    device where its bytes are; other PIL images become views on the CPU.
 
     Args:
         first: Steps from crops on to the first view.
@@ -37,20 +37,34 @@ class BatchedViews:
 
     def __call__(self, image: Any) -> "WaitingImage":
         """Let an image (PIL, RGB) wait for its batch."""
-        pixels = getattr(image, "pixels", None)
-        pixels = pil_to_tensor(image) if pixels is None else pixels
-        return WaitingImage(pixels, self, int(torch.randint(2**62, ())))
+        return WaitingImage(image, self, int(torch.randint(2**62, ())))
 
     def draw(self, pixels: Tensor) -> Tensor:
-        """Views (N, 2, C, H, W) of images uint8 (N, 3, H, W)."""
-        return torch.stack(
-            [_view(pixels / 255, steps) for steps in (self.first, self.second)], dim=1
-        )
+        """Views (N, 2, C, H, W) of images uint8 (N, 3, H, W).
+
+        A step that the two views share changes both of them at once.
+        """
+        views = pixels.repeat_interleave(2, dim=0).float().div_(255)
+        pairs = zip_longest(self.first, self.second, fillvalue=_unchanged)
+        for shared, steps in groupby(pairs, key=lambda pair: pair[0] == pair[1]):
+            first, second = zip(*steps, strict=True)
+            if shared:
+                views = _changed(views, first)
+                continue
+            before = views[0::2], views[1::2]
+            after = _changed(before[0], first), _changed(before[1], second)
+            if not (after[0] is before[0] and after[1] is before[1]):  # not in place
+                views = torch.stack(after, dim=1).flatten(0, 1)
+        return views.unflatten(0, (-1, 2))
 
 
-def _view(images: Tensor, steps: tuple[Step, ...]) -> Tensor:
+def _changed(images: Tensor, steps: Iterable[Step]) -> Tensor:
     for step in steps:
         images = step(images)
+    return images
+
+
+def _unchanged(images: Tensor) -> Tensor:
     return images
 
 
@@ -59,15 +73,21 @@ class WaitingImage:
     """An image whose views are drawn with its batch.
 
     Attributes:
-        pixels: uint8, shape (3, H, W).
+        image: PIL, RGB, maybe an ``ArrayImage``.
         views: What draws them.
         seed: Drawn for this image. That of the first image seeds the batch: it is the
             same in whatever process it is put together.
     """
 
-    pixels: Tensor
+    image: Any
     views: BatchedViews
     seed: int
+
+
+def awaits_batch(sample: Any) -> bool:
+    """Whether the views of a sample are drawn with its batch."""
+    image = sample[0] if isinstance(sample, tuple | list) else sample
+    return isinstance(image, WaitingImage)
 
 
 def draw_views(batch: list[WaitingImage]) -> Tensor:
@@ -79,9 +99,9 @@ def draw_views(batch: list[WaitingImage]) -> Tensor:
     Raises:
         ValueError: If the images differ in size.
     """
-    sizes = {tuple(image.pixels.shape[-2:]) for image in batch}
+    sizes = {each.image.size for each in batch}
     if len(sizes) > 1:
-        listed = " and ".join(f"{h}x{w} px" for h, w in sorted(sizes)[:2])
+        listed = " and ".join(f"{h}x{w} px" for w, h in sorted(sizes)[:2])
         raise ValueError(
             f"a batch of {listed} images has no batched views: resize them to one size "
             "with ImageData.in_memory(size=...), or make views of one image at a time"
@@ -89,12 +109,22 @@ def draw_views(batch: list[WaitingImage]) -> Tensor:
     groups = groupby(batch, key=attrgetter("views"))  # replayed images may have others
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(batch[0].seed)
-        return torch.cat(
-            [
-                views.draw(torch.stack([i.pixels for i in each]))
-                for views, each in groups
-            ]
-        )
+        return torch.cat([views.draw(_pixels(each)) for views, each in groups])
+
+
+def _source(image: Any) -> Any:
+    return getattr(image, "array", None)
+
+
+def _pixels(batch: Iterable[WaitingImage]) -> Tensor:
+    """Bytes of images, uint8 (N, 3, H, W), those of one array all at once."""
+    parts = []
+    for source, images in groupby((each.image for each in batch), key=_source):
+        if source is None:
+            parts += [pil_to_tensor(image)[None] for image in images]
+        else:
+            parts.append(source.bytes([image.index for image in images]))
+    return torch.cat(parts)
 
 
 default_collate_fn_map[WaitingImage] = lambda batch, **_: draw_views(batch)

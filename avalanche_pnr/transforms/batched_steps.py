@@ -5,12 +5,14 @@ from PyTorch's global generator, so a seed gives the same views on every device.
 """
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from avalanche_pnr.transforms.colours import adjust_colours, luma
+from avalanche_pnr.transforms.pieces import pieces
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,12 @@ class Sometimes:
         rows = (torch.rand(len(images)) < self.probability).nonzero()[:, 0]
         if len(rows):
             rows = rows.to(images.device)
-            images[rows] = self.changed(images[rows])
+            changed = self.changed(images.index_select(0, rows))
+            images.index_copy_(0, rows, changed)
         return images
 
     def changed(self, images: Tensor) -> Tensor:
-        """The images that are chosen, changed."""
+        """The images that are chosen, changed; may write to its input."""
         raise NotImplementedError
 
 
@@ -50,34 +53,29 @@ class Jitter(Sometimes):
 
     def changed(self, images: Tensor) -> Tensor:
         """The images in other colours."""
-        *blends, hue = self.strength
-        ranges = [(max(0.0, 1 - change), 1 + change) for change in blends]
-        factors = torch.stack(
-            [
-                torch.empty(len(images)).uniform_(*each)
-                for each in [*ranges, (-hue, hue)]
-            ]
-        )
-        orders = torch.rand(len(images), 4).argsort(dim=1)
-        for now in orders.unbind(dim=1):
-            for number, adjust in enumerate(_adjustments()):
-                rows = (now == number).nonzero()[:, 0]
-                if len(rows):
-                    by = factors[number, rows].to(images.device)
-                    rows = rows.to(images.device)
-                    images[rows] = adjust(images[rows], by)
+        factors, orders = self.draw(len(images))
+        for part in pieces(images):
+            adjust_colours(images[part], factors[:, part], orders[part])
         return images
 
+    def draw(self, images: int) -> tuple[Tensor, Tensor]:
+        """Draw factors and orders of the changes of some images, on the CPU.
 
-def _adjustments() -> Sequence[Callable[[Tensor, Tensor], Tensor]]:
-    """Torchvision's four, of images (N, 3, H, W) by factors (N,)."""
-    enhance = kornia().enhance
-    return (
-        enhance.adjust_brightness_accumulative,
-        enhance.adjust_contrast_with_mean_subtraction,
-        enhance.adjust_saturation_with_gray_subtraction,
-        lambda images, turns: enhance.adjust_hue(images, 2 * math.pi * turns),
-    )
+        Args:
+            images: Number of images, N.
+
+        Returns:
+            Factors (4, N) of brightness, contrast, saturation and hue; and numbers of
+            those of the four whose strength is not 0, in the order in which they
+            happen, shape (N, 4) or narrower.
+        """
+        *blends, hue = self.strength
+        ranges = [*((max(0.0, 1 - change), 1 + change) for change in blends)]
+        factors = torch.stack(
+            [torch.empty(images).uniform_(*each) for each in [*ranges, (-hue, hue)]]
+        )
+        numbers = torch.tensor(self.strength).nonzero()[:, 0]
+        return factors, numbers[torch.rand(images, len(numbers)).argsort(dim=1)]
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,7 @@ class Greyscale(Sometimes):
 
     def changed(self, images: Tensor) -> Tensor:
         """The images in grey."""
-        grey: Tensor = kornia().color.rgb_to_grayscale(images)
-        return grey.expand_as(images)
+        return luma(images).expand_as(images)
 
 
 @dataclass(frozen=True)
@@ -103,12 +100,29 @@ class Blur(Sometimes):
 
     def changed(self, images: Tensor) -> Tensor:
         """The images blurred."""
-        sigma = torch.empty(len(images), 1).uniform_(*self.sigma).expand(-1, 2)
-        width = 2 * math.ceil(3 * self.sigma[1]) + 1
-        blurred: Tensor = kornia().filters.gaussian_blur2d(
-            images, (width, width), sigma.to(images.device), border_type="replicate"
-        )
-        return blurred
+        sigma = torch.empty(len(images)).uniform_(*self.sigma).to(images.device)
+        radius = math.ceil(3 * self.sigma[1])
+        for part in pieces(images):
+            images[part] = gaussian_blur(images[part], sigma[part], radius)
+        return images
+
+
+def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
+    """Blur each image by a Gaussian of its own; pixels at the edges are repeated.
+
+    Args:
+        images: Shape (N, C, H, W).
+        sigma: Standard deviations, pixels, shape (N,).
+        radius: Of the kernel, pixels.
+    """
+    n, channels, height, width = images.shape
+    distance = torch.arange(-radius, radius + 1, device=images.device)
+    kernels = (-0.5 * (distance / sigma[:, None]) ** 2).softmax(dim=1)
+    kernels = kernels.repeat_interleave(channels, dim=0)[:, None]
+    padded = pad(images, (radius,) * 4, mode="replicate").flatten(0, 1)[None]
+    blurred = conv2d(padded, kernels[:, :, None], groups=len(kernels))
+    blurred = conv2d(blurred, kernels[..., None], groups=len(kernels))
+    return blurred.reshape(n, channels, height, width)
 
 
 @dataclass(frozen=True)
@@ -117,8 +131,7 @@ class Solarize(Sometimes):
 
     def changed(self, images: Tensor) -> Tensor:
         """The images solarised."""
-        solarized: Tensor = kornia().enhance.solarize(images, 127.5 / 255)
-        return solarized
+        return torch.where(images < 127.5 / 255, images, 1 - images)
 
 
 @dataclass(frozen=True)
@@ -134,25 +147,9 @@ class Normalize:
     std: tuple[float, ...]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(image - mean) / std."""
+        """(image - mean) / std, in place."""
         mean, std = (
             torch.tensor(values, device=images.device)[:, None, None]
             for values in (self.mean, self.std)
         )
-        return (images - mean) / std
-
-
-def kornia() -> Any:
-    """The library of operations on batches of images.
-
-    Raises:
-        ImportError: If it is not installed.
-    """
-    try:
-        import kornia
-    except ImportError as error:
-        raise ImportError(
-            "views of whole batches need kornia: install it (the extra batched), "
-            "or make views of one image at a time (views=per_sample)"
-        ) from error
-    return kornia
+        return images.sub_(mean).div_(std)

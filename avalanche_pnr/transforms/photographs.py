@@ -104,11 +104,10 @@ def photograph_views(
         flip: How often a view is mirrored.
         batched: Whether the views of a whole batch are drawn at once, where its images
             are: the same distribution, but for colours that are not rounded to whole
-            numbers after each step. With kornia; several times as fast at 32 px.
+            numbers after each step; several times as fast at 32 px.
 
     Raises:
         ValueError: If ``min_scale`` or a probability is out of range.
-        ImportError: If ``batched`` without kornia.
 
     Source: the recipes of Cha et al. 2024, arXiv 2306.05101, those of CaSSLe.
     """
@@ -149,6 +148,5 @@ def photograph_views(
 
     first, second = zip(blur, solarize, strict=True)
     if batched:
-        batch.kornia()  # which is missed now rather than in training
         return BatchedViews(steps(*first), steps(*second))
     return TwoViews(view(*first), view(*second))

@@ -2,9 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
+
+from avalanche_pnr.transforms.pieces import pieces
 
 RATIO = (3 / 4, 4 / 3)
 """Least and greatest width / height of a crop, torchvision's default."""
@@ -13,17 +17,20 @@ TRIES = 10
 """Crops drawn until one fits the image, torchvision's number."""
 
 
+TABLE = 2**20
+"""Weights of a table of all crops of a line at most: those of 32 px fit."""
+
+
 @dataclass(frozen=True)
 class RandomResizedCrops:
     """Crops resized as PIL does, bicubic with antialiasing, some of them mirrored.
 
-    The distribution is that of torchvision's ``RandomResizedCrop`` of PIL images.
-    Bicubic interpolation is linear in each direction: a crop is two products of
-    matrices, one pair for each image. PIL rounds to whole numbers between the two.
+    The distribution is that of torchvision's ``RandomResizedCrop`` of PIL images, but
+    for whole numbers, to which PIL rounds.
 
     kornia's crops have a sharper kernel and no antialiasing: their squared gradients
     are 8 % larger at 32 px, and 86 % larger where photographs of 96 px become views of
-    32 px (``python -m experiments.speed views``).
+    32 px (``python -m experiments.measurements.speed views``).
 
     Args:
         size: Height and width of a crop, pixels.
@@ -41,13 +48,92 @@ class RandomResizedCrops:
         height, width = images.shape[-2:]
         boxes = draw_boxes(len(images), height, width, self.scale)
         flipped = torch.rand(len(images)) < self.flip
-        top, left, h, w = boxes.to(images.device)
-        rows = resize_matrices(top, h, height, self.size)[:, None]
-        columns = resize_matrices(left, w, width, self.size)[:, None]
-        columns = torch.where(
-            flipped.to(images.device)[:, None, None, None], columns.flip(-2), columns
+        on_cpu = images.device.type == "cpu"
+        one_by_one = on_cpu and max(height, width) ** 3 * self.size > TABLE
+        resize = resize_one_by_one if one_by_one else resize_by_products
+        crops = images.new_empty(*images.shape[:2], self.size, self.size)
+        for part in pieces(images):
+            resized = resize(images[part], boxes[:, part], flipped[part], self.size)
+            crops[part] = resized.clamp_(0, 1)
+        return crops
+
+
+def resize_one_by_one(
+    images: Tensor, boxes: Tensor, flipped: Tensor, size: int
+) -> Tensor:
+    """Crops by PyTorch's own resizing: the faster way for large images on a CPU.
+
+    Args:
+        images: Shape (N, C, H, W).
+        boxes: Top, left, height and width of each crop, pixels, (4, N), on the CPU.
+        flipped: Which crops are mirrored, (N,), on the CPU.
+        size: Height and width of a crop then, pixels.
+
+    Returns:
+        Shape (N, C, size, size), not clamped.
+    """
+    crops = [
+        interpolate(
+            image[None, :, top : top + height, left : left + width],
+            (size, size),
+            mode="bicubic",
+            antialias=True,
         )
-        return (rows @ images @ columns.mT).clamp(0, 1)
+        for image, (top, left, height, width) in zip(
+            images, boxes.long().T.tolist(), strict=True
+        )
+    ]
+    resized = torch.cat(crops)
+    return torch.where(flipped[:, None, None, None], resized.flip(-1), resized)
+
+
+def resize_by_products(
+    images: Tensor, boxes: Tensor, flipped: Tensor, size: int
+) -> Tensor:
+    """Crops as products of matrices, a pair for each image.
+
+    Bicubic interpolation is linear in each direction.
+
+    Args:
+        images: Shape (N, C, H, W).
+        boxes: Top, left, height and width of each crop, pixels, (4, N).
+        flipped: Which crops are mirrored, (N,).
+        size: Height and width of a crop then, pixels.
+
+    Returns:
+        Shape (N, C, size, size), not clamped.
+    """
+    n, channels, height, width = images.shape
+    top, left, h, w = boxes.to(images.device)
+    flipped = flipped.to(images.device)
+    rows = _weights(top, h, torch.zeros_like(flipped), height, size)
+    columns = _weights(left, w, flipped, width, size)
+    lines = images.reshape(n, channels * height, width) @ columns.mT
+    return rows[:, None] @ lines.reshape(n, channels, height, size)
+
+
+def _weights(
+    start: Tensor, length: Tensor, flipped: Tensor, pixels: int, size: int
+) -> Tensor:
+    """Those of ``resize_matrices``, for flipped parts in reverse order."""
+    if pixels**3 * size <= TABLE:
+        number = ((flipped * pixels) + start) * pixels + length - 1
+        return _table(pixels, size, start.device).index_select(0, number.long())
+    weights = resize_matrices(start, length, pixels, size)
+    return torch.where(flipped[:, None, None], weights.flip(1), weights)
+
+
+@lru_cache(maxsize=8)
+def _table(pixels: int, size: int, device: torch.device) -> Tensor:
+    """Weights of all parts of a short line, then those in reverse order.
+
+    Returns:
+        Shape (2 L L, size, L), by flip, start and length - 1.
+    """
+    start = torch.arange(pixels, device=device).repeat_interleave(pixels)
+    length = torch.arange(1, pixels + 1, device=device).repeat(pixels)
+    weights = resize_matrices(start, length, pixels, size)
+    return torch.cat([weights, weights.flip(1)])
 
 
 def draw_boxes(

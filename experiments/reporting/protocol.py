@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from experiments.names import RAW
+from experiments.pixels import SIDE
 from experiments.reporting.probes import caveats
 from experiments.results import Run
 from experiments.sweep import Group
@@ -32,12 +34,19 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
         "Stream": each(runs, _stream),
         "Images": "; ".join(images(runs)),
         "Training": each(runs, _training),
+        "References": _references(runs),
         "Numbers": f"{_seeds(runs)}; mean and sample standard deviation where there "
         f"are several. All accuracies are of {_judged_on(runs)}, from one classifier "
         "over all classes, without masking; only the task-aware ones let just the "
         "classes of the experience compete.",
     }
     return {heading: text for heading, text in found.items() if text}
+
+
+def _references(runs: Sequence[Run]) -> str:
+    if not any(RAW in run.config["references"] for run in runs):
+        return ""
+    return f"{RAW} are those of images reduced to {SIDE} px, where they are larger"
 
 
 def images(runs: Sequence[Run]) -> list[str]:

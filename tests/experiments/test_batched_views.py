@@ -11,8 +11,6 @@ from avalanche_pnr.benchmarks import ArrayImages
 from experiments.checks import check_views
 from tests.experiments.small_runs import finished, prepared, save_images
 
-pytest.importorskip("kornia")
-
 BATCHED = ["views=batched", "stream.experiences=3"]
 
 

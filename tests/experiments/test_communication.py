@@ -7,13 +7,17 @@ import torch
 
 from avalanche_pnr import LARS, PNRPlugin, SimCLR
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
-from experiments.communication import estimate as estimates
-from experiments.communication.__main__ import main
-from experiments.communication.network import machines
-from experiments.communication.operations import operations
-from experiments.communication.steps import interface_bytes, measured, written_bytes
-from experiments.communication.traffic import Traffic, traffic
-from experiments.speed import step
+from experiments.measurements.communication import estimate as estimates
+from experiments.measurements.communication.__main__ import main
+from experiments.measurements.communication.network import machines
+from experiments.measurements.communication.operations import operations
+from experiments.measurements.communication.steps import (
+    interface_bytes,
+    measured,
+    written_bytes,
+)
+from experiments.measurements.communication.traffic import Traffic, traffic
+from experiments.measurements.speed import step
 from tests.conftest import METHODS, tiny_backbone
 from tests.distributed.processes import together
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.faults import __main__ as faults
-from experiments.faults.fingerprint import fingerprint
-from experiments.faults.kinds import (
+from experiments.measurements.faults import __main__ as faults
+from experiments.measurements.faults.fingerprint import fingerprint
+from experiments.measurements.faults.kinds import (
     FAULTS,
     Fault,
     MissedError,
@@ -17,8 +17,8 @@ from experiments.faults.kinds import (
     is_killed,
     killed,
 )
-from experiments.faults.process import End
-from experiments.faults.trial import Trial
+from experiments.measurements.faults.process import End
+from experiments.measurements.faults.trial import Trial
 
 
 def test_a_fingerprint_tells_every_bit() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import probe_speed
+from experiments.measurements import probe_speed
 
 
 @pytest.mark.slow

@@ -6,12 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.speed import __main__ as speed
-from experiments.speed import loss
-from experiments.speed.loss import package_loss
-from experiments.speed.measure import Ratio, Setting, peak_memory, ratio, seconds
-from experiments.speed.straightforward import pnr_loss
-from experiments.speed.table import Table
+from experiments.measurements.speed import __main__ as speed
+from experiments.measurements.speed import loss
+from experiments.measurements.speed.loss import package_loss
+from experiments.measurements.speed.measure import (
+    Ratio,
+    Setting,
+    peak_memory,
+    ratio,
+    seconds,
+)
+from experiments.measurements.speed.straightforward import pnr_loss
+from experiments.measurements.speed.table import Table
 
 CPU = torch.device("cpu")
 
@@ -62,6 +68,25 @@ def test_the_command_prints_and_writes_what_was_asked_for(
     figures = json.loads(out.read_text())
     assert figures["tables"]["two"]["rows"] == [{"what": "rounds", "n": 3}]
     assert figures["conditions"]["threads"] == 1
+
+
+def test_what_time_leaves_out_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    moments = iter([0.0, 59.0, 61.0])
+    monkeypatch.setattr(speed.time, "monotonic", lambda: next(moments))
+    table = Table("A", [{"n": 1}])
+    comparisons = dict.fromkeys(("one", "two", "three"), lambda setting: table)
+    monkeypatch.setattr(speed, "COMPARISONS", comparisons)
+    out = tmp_path / "figures.json"
+    speed.main(["--all", "--quick", "--minutes", "1", "--json", str(out)])
+    assert "left out after 1 minutes: two, three" in capsys.readouterr().out
+    assert list(json.loads(out.read_text())["tables"]) == ["one"]
+    with pytest.raises(SystemExit):
+        speed.main(["one", "--all"])
+    assert "--all and one: give one of the two" in capsys.readouterr().err
 
 
 def test_an_unknown_comparison_is_answered_with_those_there_are(

@@ -10,10 +10,10 @@ from torch.utils.data import default_collate
 
 from avalanche_pnr import class_incremental
 from avalanche_pnr.benchmarks import ImageData
-from experiments.speed import precision, views, waits
-from experiments.speed.measure import Setting
-from experiments.speed.pipelines import configuration, pipelines
-from experiments.speed.views import photographs
+from experiments.measurements.speed import precision, views, waits
+from experiments.measurements.speed.measure import Setting
+from experiments.measurements.speed.pipelines import configuration, pipelines
+from experiments.measurements.speed.views import photographs
 
 pytest.importorskip("kornia")
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from experiments.speed import experiences, linear, throughput
-from experiments.speed.measure import Ratio, Setting
+from experiments.measurements.speed import experiences, linear, step, throughput
+from experiments.measurements.speed.measure import Ratio, Setting
 
 QUICK = Setting(torch.device("cpu"), quick=True, rounds=1)
 
@@ -26,7 +26,9 @@ def test_growth_with_images_and_epochs_is_shown() -> None:
 
 
 def test_throughput_counts_the_operations_of_all_passes() -> None:
-    (row,) = throughput.measure(QUICK).rows
+    rows = throughput.measure(QUICK).rows
+    assert [row["method"] for row in rows] == list(step.METHODS)
+    row = rows[0]
     # ten passes of two views (backward is two) of 0.63 billion products, and the losses
     assert 0.0126 < row["TFLOP an image"] < 0.016
     hours = throughput.SAMPLES / row["images / s"] / 3600

@@ -8,8 +8,8 @@ import torch
 from avalanche_pnr import LARS, PNRPlugin
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from avalanche_pnr.plugins import predict_past
-from experiments.speed import step, straightforward
-from experiments.speed.measure import Setting
+from experiments.measurements.speed import step, straightforward
+from experiments.measurements.speed.measure import Setting
 from tests.conftest import METHODS, VIEWS
 
 

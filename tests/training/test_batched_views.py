@@ -24,8 +24,6 @@ from avalanche_pnr.benchmarks import ImageData
 from tests.conftest import Strategy, tiny_moco
 from tests.training.batches import Batches
 
-pytest.importorskip("kornia")
-
 NORMALIZE = {"mean": (0.5, 0.5, 0.5), "std": (0.3, 0.3, 0.3)}
 
 

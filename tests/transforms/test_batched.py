@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from avalanche_pnr import BatchedViews, photograph_views
-from avalanche_pnr.transforms.batched import WaitingImage
+from avalanche_pnr.transforms.batched import Step, WaitingImage
 from avalanche_pnr.transforms.batched_steps import (
     Blur,
     Greyscale,
@@ -20,8 +20,6 @@ from avalanche_pnr.transforms.batched_steps import (
     Solarize,
 )
 from avalanche_pnr.transforms.random_crops import RandomResizedCrops
-
-pytest.importorskip("kornia")
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
@@ -123,6 +121,25 @@ def test_views_differ_between_images_and_follow_the_seed() -> None:
     torch.manual_seed(1)
     torch.testing.assert_close(default_collate([*map(views, images)]), first)
     assert not torch.equal(default_collate([*map(views, images)]), first)
+
+
+def test_steps_that_the_views_share_change_both_at_once() -> None:
+    seen: list[int] = []
+
+    def shared(images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return images[..., :4]
+
+    def add(value: float) -> Step:
+        return lambda images: images.add_(value)
+
+    double = [lambda images: images * 2]
+    views = BatchedViews((shared, add(1), shared), (shared, add(2), shared, *double))
+    x = views.draw(torch.zeros(3, 3, 8, 8, dtype=torch.uint8))
+    assert seen == [6, 6]
+    assert x.shape == (3, 2, 3, 8, 4)
+    assert (x[:, 0] == 1).all()
+    assert (x[:, 1] == 4).all()
 
 
 def test_images_are_not_written_to() -> None:

@@ -1,6 +1,6 @@
-import sys
 from collections import Counter
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.datasets import load_sample_image
 from torch import Tensor
 from torchvision.transforms import functional
 
-from avalanche_pnr.transforms import batched_steps
+from avalanche_pnr.transforms import colours, pieces
 from avalanche_pnr.transforms.batched_steps import (
     Blur,
     Greyscale,
@@ -20,8 +20,14 @@ from avalanche_pnr.transforms.batched_steps import (
     Solarize,
     Sometimes,
 )
-
-pytest.importorskip("kornia")
+from avalanche_pnr.transforms.colours import (
+    BRIGHTNESS,
+    CONTRAST,
+    HUE,
+    SATURATION,
+    adjust_colours,
+    turn_hue,
+)
 
 FLOWER = Image.fromarray(load_sample_image("flower.jpg")[100:164, 200:264])
 ALWAYS = 1.0
@@ -41,37 +47,60 @@ def batch(images: int = 1) -> Tensor:
     return (levels(FLOWER) / 255).repeat(images, 1, 1, 1)
 
 
+ADJUST: list[Callable[..., Any]] = [
+    functional.adjust_brightness,
+    functional.adjust_contrast,
+    functional.adjust_saturation,
+    functional.adjust_hue,
+]
+
+
 @pytest.mark.parametrize(
-    ("number", "adjust", "factors"),
+    ("number", "factors"),
     [
-        (0, functional.adjust_brightness, (0.6, 1.0, 1.4)),
-        (1, functional.adjust_contrast, (0.6, 1.0, 1.4)),
-        (2, functional.adjust_saturation, (0.8, 1.0, 1.2)),
-        (3, functional.adjust_hue, (-0.1, 0.0, 0.1)),
+        (BRIGHTNESS, (0.6, 1.0, 1.4)),
+        (CONTRAST, (0.6, 1.0, 1.4)),
+        (SATURATION, (0.8, 1.0, 1.2)),
+        (HUE, (-0.1, 0.0, 0.1)),
     ],
 )
 def test_colours_change_by_each_images_factor_as_in_torchvision(
-    number: int, adjust: Callable[..., Any], factors: tuple[float, ...]
+    number: int, factors: tuple[float, ...]
 ) -> None:
-    adjustment = batched_steps._adjustments()[number]
-    changed = adjustment(batch(3), torch.tensor(factors))
+    changed, by = batch(3), torch.full((4, 3), float("nan"))
+    by[number] = torch.tensor(factors)
+    adjust_colours(changed, by, torch.full((3, 1), number))
     for ours, factor in zip(changed, factors, strict=True):
-        assert_like_pil(ours, adjust(FLOWER, factor), mean=1.5)
+        assert_like_pil(ours, ADJUST[number](FLOWER, factor), mean=1.5)
 
 
-def test_factors_cover_their_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[int, list[float]] = {number: [] for number in range(4)}
+def test_each_image_changes_in_the_order_that_it_was_given() -> None:
+    orders = torch.tensor([*permutations(range(4))])
+    factors = torch.tensor([0.7, 1.4, 1.2, -0.1])
+    changed = batch(24)
+    adjust_colours(changed, factors[:, None].expand(4, 24), orders)
+    for ours, order in zip(changed, orders.tolist(), strict=True):
+        expected = batch()
+        for number in order:
+            expected = ADJUST[number](expected, factors[number].item())
+        assert (ours - expected[0]).abs().max() < 2e-3
+    assert len(changed.flatten(1).unique(dim=0)) == 24
 
-    def adjustment(number: int) -> Callable[[Tensor, Tensor], Tensor]:
-        return lambda images, by: seen[number].extend(by.tolist()) or images
 
-    adjustments = [adjustment(number) for number in range(4)]
-    monkeypatch.setattr(batched_steps, "_adjustments", lambda: adjustments)
-    Jitter(ALWAYS, (0.4, 1.2, 0.2, 0.1))(torch.zeros(2000, 3, 1, 1))
-    for values, (low, high) in zip(
-        seen.values(), [(0.6, 1.4), (0, 2.2), (0.8, 1.2), (-0.1, 0.1)], strict=True
+def test_hues_turn_as_in_torchvision() -> None:
+    images, turns = torch.rand(40, 3, 6, 6), torch.rand(40) - 0.5
+    for ours, image, turn in zip(turn_hue(images, turns), images, turns, strict=True):
+        theirs = functional.adjust_hue(image, turn.item())
+        torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=0)
+    grey = torch.rand(2, 1, 6, 6).expand(2, 3, 6, 6)
+    torch.testing.assert_close(turn_hue(grey, turns[:2]), grey)
+
+
+def test_factors_cover_their_ranges() -> None:
+    factors, _ = Jitter(ALWAYS, (0.4, 1.2, 0.2, 0.1)).draw(2000)
+    for found, (low, high) in zip(
+        factors, [(0.6, 1.4), (0, 2.2), (0.8, 1.2), (-0.1, 0.1)], strict=True
     ):
-        found = torch.tensor(values)
         span = high - low
         assert len(found) == 2000
         assert low <= found.min() < low + 0.02 * span
@@ -80,16 +109,35 @@ def test_factors_cover_their_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
         assert abs(found.std() - span / 12**0.5) < 0.02 * span
 
 
-def test_each_image_has_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    def adjustment(number: int) -> Callable[[Tensor, Tensor], Tensor]:
-        return lambda images, by: 10 * images + number
-
-    adjustments = [adjustment(number) for number in range(4)]
-    monkeypatch.setattr(batched_steps, "_adjustments", lambda: adjustments)
-    images = Jitter(ALWAYS, (0.4, 0.4, 0.2, 0.1))(torch.zeros(4800, 3, 1, 1))
-    counts = Counter(images[:, 0, 0, 0].int().tolist())
-    assert len(counts) == 24  # all orders of four
+def test_each_image_has_an_order_of_its_own() -> None:
+    _, orders = Jitter(ALWAYS, (0.4, 0.4, 0.2, 0.1)).draw(4800)
+    counts = Counter(map(tuple, orders.tolist()))
+    assert set(counts) == set(permutations(range(4)))
     assert all(140 < count < 260 for count in counts.values())  # of 200
+
+
+def test_changes_without_strength_are_not_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jitter = Jitter(ALWAYS, (0.0, 0.4, 0.0, 0.0))
+    assert jitter.draw(5)[1].tolist() == [[CONTRAST]] * 5
+    monkeypatch.setattr(colours, "turn_hue", None)
+    assert jitter(batch(5)).shape == (5, 3, 64, 64)
+    still = Jitter(ALWAYS, (0.0, 0.0, 0.0, 0.0))
+    assert torch.equal(still(batch(2)), batch(2))
+
+
+def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed() -> list[Tensor]:
+        torch.manual_seed(0)
+        images = torch.rand(9, 3, 16, 16)
+        steps = Jitter(0.8, (0.4, 0.4, 0.2, 0.1)), Blur(0.8, (0.1, 2.0))
+        return [step(images.clone()) for step in steps]
+
+    whole = changed()
+    monkeypatch.setattr(pieces, "PIECE", 3 * 3 * 16 * 16)
+    for one, other in zip(whole, changed(), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_grey_is_pils_luma() -> None:
@@ -140,11 +188,3 @@ def test_normalising() -> None:
     mean, std = (0.2, 0.5, 0.7), (0.1, 0.2, 0.3)
     expected = functional.normalize(batch(), list(mean), list(std))
     torch.testing.assert_close(Normalize(mean, std)(batch()), expected)
-
-
-def test_without_kornia_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "kornia", None)
-    with pytest.raises(
-        ImportError, match=r"kornia: install it \(the extra batched\).*per_sa"
-    ):
-        batched_steps.kornia()

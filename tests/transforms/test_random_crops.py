@@ -11,7 +11,9 @@ from torchvision.transforms import InterpolationMode, RandomResizedCrop, functio
 from avalanche_pnr.transforms.random_crops import (
     RandomResizedCrops,
     draw_boxes,
+    resize_by_products,
     resize_matrices,
+    resize_one_by_one,
 )
 
 FLOWER = load_sample_image("flower.jpg")[:240, 200:520]
@@ -93,3 +95,20 @@ def test_whole_images_are_kept_at_scale_one() -> None:
     crops = RandomResizedCrops(12, (1.0, 1.0), flip=0.0)(images)
     whole = (crops - images).abs().amax(dim=(1, 2, 3)) < 1e-5
     assert whole.any()  # a square crop of the whole area
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((8, 8), 8), ((32, 20), 24), ((60, 80), 20), ((90, 70), 96)]
+)
+def test_both_ways_to_resize_give_the_same_crops(
+    shape: tuple[int, int], size: int
+) -> None:
+    images = torch.rand(30, 3, *shape)
+    boxes = draw_boxes(30, *shape, (0.08, 1.0))
+    flipped = torch.rand(30) < 0.5
+    one, other = (
+        resize(images, boxes, flipped, size)
+        for resize in (resize_one_by_one, resize_by_products)
+    )
+    assert one.shape == (30, 3, size, size)
+    torch.testing.assert_close(one, other, atol=1e-4, rtol=0)

@@ -56,6 +56,20 @@ class ArrayImages(Dataset[tuple[Image.Image, int]]):
         domains = np.asarray(self.domains)[chosen] if self.domains else None
         return ArrayImages(self.x[chosen], np.asarray(self.targets)[chosen], domains)
 
+    def bytes(self, indices: list[int]) -> Tensor:
+        """Some of the ``pixels``, uint8 of shape (N, 3, H, W), on their device.
+
+        Raises:
+            ValueError: In a loader's process, which cannot reach a GPU.
+        """
+        if self.pixels.is_cuda and get_worker_info():
+            raise ValueError(
+                "images on a GPU are not reached from a loader's processes: train with "
+                "num_workers=0 (workers=0), since none has to be read"
+            )
+        rows = torch.tensor(indices, device=self.pixels.device)
+        return self.pixels.index_select(0, rows)
+
     def __len__(self) -> int:
         return len(self.x)
 
@@ -66,36 +80,20 @@ class ArrayImages(Dataset[tuple[Image.Image, int]]):
 class ArrayImage(Image.Image):
     """A row of an array, which becomes a PIL image when it is first used as one.
 
-    Views of whole batches take its ``pixels`` instead.
+    Views of whole batches take its array's bytes instead.
 
     Args:
-        images: The array.
+        array: The array.
         index: Of the image.
     """
 
-    def __init__(self, images: ArrayImages, index: int) -> None:
+    def __init__(self, array: ArrayImages, index: int) -> None:
         super().__init__()
-        self._mode, self._size = "RGB", images.x.shape[2:0:-1]
-        self._row = images, index
+        self._mode, self._size = "RGB", array.x.shape[2:0:-1]
+        self.array, self.index = array, index
 
     def load(self) -> Any:
         """Read the image, as PIL does before every use."""
         if self._im is None:
-            images, index = self._row
-            self.im = Image.fromarray(images.x[index]).im
+            self.im = Image.fromarray(self.array.x[self.index]).im
         return super().load()
-
-    @property
-    def pixels(self) -> Tensor:
-        """uint8, shape (3, H, W), on the device of the images.
-
-        Raises:
-            ValueError: In a loader's process, which cannot reach a GPU.
-        """
-        images, index = self._row
-        if images.pixels.is_cuda and get_worker_info():
-            raise ValueError(
-                "images on a GPU are not reached from a loader's processes: train with "
-                "num_workers=0 (workers=0), since none has to be read"
-            )
-        return images.pixels[index]

@@ -36,8 +36,12 @@ class LinearProbe(FeatureProbe):
 
     Args:
         lrs: Learning rates to choose from; a single one is taken as it is.
-        epochs: Passes over the features.
-        milestones: Epochs after which the learning rate falls to a tenth.
+        epochs: Passes over the features; over more than ``full_passes`` images fewer,
+            so that the steps are as many as for that number, but 10 or more (or all,
+            if they are fewer).
+        milestones: Epochs after which the learning rate falls to a tenth; they move
+            with the number of passes.
+        full_passes: Images up to which all ``epochs`` are made.
         batch_size: Features in a batch.
         momentum: Of SGD.
         seed: Of the images held out and the order of the batches.
@@ -54,19 +58,23 @@ class LinearProbe(FeatureProbe):
         *,
         epochs: int = 100,
         milestones: Sequence[int] = (60, 80),
+        full_passes: int = 10_000,
         batch_size: int = 256,
         momentum: float = 0.9,
         seed: int = 0,
         name: str = "linear",
     ) -> None:
-        if not (lrs and min(lrs) > 0 and epochs >= 1 and batch_size >= 1):
+        least = min(epochs, batch_size, full_passes)
+        if not (lrs and min(lrs) > 0 and least >= 1):
             raise ValueError(
-                "LinearProbe needs lrs > 0, epochs >= 1 and batch_size >= 1, got "
-                f"lrs={list(lrs)}, epochs={epochs}, batch_size={batch_size}"
+                "LinearProbe needs lrs > 0, and epochs, batch_size and full_passes >= "
+                f"1, got lrs={list(lrs)}, epochs={epochs}, batch_size={batch_size}, "
+                f"full_passes={full_passes}"
             )
         self.lrs = list(lrs)
         self.epochs = epochs
         self.milestones = list(milestones)
+        self.full_passes = full_passes
         self.batch_size = batch_size
         self.momentum = momentum
         self.seed = seed
@@ -75,10 +83,17 @@ class LinearProbe(FeatureProbe):
     def __str__(self) -> str:
         rates = ", ".join(f"{lr:g}" for lr in self.lrs)
         chosen = " chosen on a tenth held out" if len(self.lrs) > 1 else ""
+        fewer = f" (fewer over more than {self.full_passes} images)"
+        limit = fewer if self.epochs > 10 else ""
         return (
-            f"{self.name} (SGD on cached features, {self.epochs} epochs, momentum "
-            f"{self.momentum:g}, learning rate {rates}{chosen})"
+            f"{self.name} (SGD on cached features, {self.epochs} epochs{limit}, "
+            f"momentum {self.momentum:g}, learning rate {rates}{chosen})"
         )
+
+    def passes(self, images: int) -> int:
+        """Passes over that many images."""
+        enough = math.ceil(self.epochs * self.full_passes / max(images, 1))
+        return min(self.epochs, max(10, enough))
 
     def fit(self, features: Tensor, labels: Tensor) -> LinearReadout:
         """Fit to features (N, F) and labels (N,) in 0..C-1.
@@ -144,9 +159,11 @@ class LinearProbe(FeatureProbe):
             {"params": head, "lr": lr} for head, lr in zip(heads, lrs, strict=True)
         ]
         optimizer = torch.optim.SGD(groups, momentum=self.momentum)
-        schedule = MultiStepLR(optimizer, self.milestones)
+        passes = self.passes(len(x))
+        milestones = [round(each * passes / self.epochs) for each in self.milestones]
+        schedule = MultiStepLR(optimizer, milestones)
         generator = torch.Generator().manual_seed(self.seed)
-        for _ in progress(range(self.epochs), f"fitting {self.name}"):
+        for _ in progress(range(passes), f"fitting {self.name}"):
             order = torch.randperm(len(kept), generator=generator).to(x.device)
             for rows in torch.split(kept[order], self.batch_size):
                 weights, biases = (torch.cat(each) for each in zip(*heads, strict=True))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 def _labels(plugin: Any, strategy: SelfSupervised) -> str | None:
     """For whatever sorts its memory by class."""
+    from avalanche_pnr.training.checkpoint import whole_stream
+
     memory = getattr(plugin, "storage_policy", None)
     by_class = isinstance(memory, ClassBalancedBuffer)
     if not by_class and getattr(memory, "groupby", None) != "class":

@@ -54,13 +54,13 @@ def test_an_image_of_an_array_survives_a_process() -> None:
     assert np.array_equal(np.asarray(image), arrays().x[2])
 
 
-def test_its_pixels_are_the_arrays_own() -> None:
+def test_bytes_are_the_arrays_own() -> None:
     images = arrays()
-    row = images[1][0].pixels
-    assert row.dtype == torch.uint8
-    assert np.array_equal(row.permute(1, 2, 0), images.x[1])
+    rows = images.bytes([4, 1, 4])
+    assert rows.dtype == torch.uint8
+    assert np.array_equal(rows.permute(0, 2, 3, 1), images.x[[4, 1, 4]])
     images.x[1] = 7
-    assert row.unique().tolist() == [7]
+    assert images.bytes([1]).unique().tolist() == [7]
 
 
 def test_files_are_read_resized_and_cropped_once(files: FileImages) -> None:

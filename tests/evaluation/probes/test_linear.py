@@ -130,10 +130,30 @@ def test_linear_probe_does_not_care_for_scale_and_offset() -> None:
     torch.testing.assert_close(moved(TEST[0] * scale + offset), plain)
 
 
+@pytest.mark.parametrize(
+    ("images", "passes"),
+    [(100, 100), (10_000, 100), (12_000, 84), (50_000, 20), (1_281_167, 10)],
+)
+def test_many_images_take_as_many_steps_as_ten_thousand(
+    images: int, passes: int
+) -> None:
+    assert LinearProbe().passes(images) == passes
+    assert LinearProbe(epochs=6).passes(images) == 6
+
+
+def test_milestones_move_with_the_number_of_passes() -> None:
+    options = {**QUICK, "epochs": 60, "milestones": (30, 50)}
+    fewer = LinearProbe([0.1], full_passes=30, **options)
+    assert fewer.passes(90) == 20
+    alone = LinearProbe([0.1], **{**QUICK, "epochs": 20, "milestones": (10, 17)})
+    assert torch.equal(fewer.fit(*TRAIN)(TEST[0]), alone.fit(*TRAIN)(TEST[0]))
+
+
 def test_linear_probe_says_what_it_is() -> None:
     assert str(LinearProbe()) == (
-        "linear (SGD on cached features, 100 epochs, momentum 0.9, learning rate "
-        "0.003, 0.01, 0.03, 0.1, 0.3, 1 chosen on a tenth held out)"
+        "linear (SGD on cached features, 100 epochs (fewer over more than 10000 "
+        "images), momentum 0.9, learning rate 0.003, 0.01, 0.03, 0.1, 0.3, 1 chosen on "
+        "a tenth held out)"
     )
     assert str(LinearProbe([3.0], epochs=7)).endswith(
         "7 epochs, momentum 0.9, learning rate 3)"
@@ -141,8 +161,8 @@ def test_linear_probe_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"lrs": []}, {"lrs": [0.1, 0.0]}, {"epochs": 0}, {"batch_size": 0}]
+    "options", [{"lrs": []}, {"lrs": [0.1, 0.0]}, {"epochs": 0}, {"full_passes": 0}]
 )
 def test_linear_options_are_checked(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"LinearProbe needs lrs > 0, epochs >= 1"):
+    with pytest.raises(ValueError, match="LinearProbe needs lrs > 0, and epochs"):
         LinearProbe(**options)

@@ -1,0 +1,110 @@
+"""One run that is struck, and continued."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from experiments.measurements.faults.kinds import Fault, MissedError, Target
+from experiments.measurements.faults.site import Site
+
+TRIES = 100
+"""Moments that are drawn until a fault finds something to strike."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A run that nothing happens to.
+
+    Attributes:
+        outcome: What it ends with.
+        seconds: How long it takes.
+    """
+
+    outcome: dict[str, str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a run that was struck.
+
+    Attributes:
+        clear: Whether it ended as it should, struck by the fault.
+        said: Its last line, or all that it said if it did not end as it should.
+        lost: Names of what is not, to the last bit, what it would have been.
+    """
+
+    clear: bool
+    said: str
+    lost: tuple[str, ...]
+
+
+def whole(folder: Path, workers: int) -> Whole:
+    """Run without a fault.
+
+    Raises:
+        RuntimeError: If that fails.
+    """
+    site, start = Site(folder, workers), time.monotonic()
+    end = site.start().ended()
+    if end.code:
+        raise RuntimeError(f"a run fails without any fault:\n{end.text}")
+    return Whole(site.outcome(), time.monotonic() - start)
+
+
+def trial(fault: Fault, folder: Path, expected: Whole, seed: int) -> Trial:
+    """Strike a run at a random moment, and continue it.
+
+    Args:
+        fault: What it is struck by.
+        folder: Where it takes place; its last site is kept if anything is lost.
+        expected: A run that nothing happens to.
+        seed: Of the moment.
+
+    Raises:
+        RuntimeError: If there is nothing to strike at any moment.
+    """
+    rng = Random(seed)
+    for _ in range(TRIES):
+        site = Site(folder, fault.workers)
+        if fault.mounted:
+            site.mount()
+        try:
+            result = _struck(fault, site, expected, rng)
+        except (MissedError, ProcessLookupError):  # it has just ended by itself
+            result = None
+        finally:
+            if fault.mounted:
+                site.unmount()
+        if result is None or not result.lost:
+            shutil.rmtree(folder)
+        if result is not None:
+            return result
+    raise RuntimeError(f"{fault.name} has found nothing to strike in {TRIES} runs")
+
+
+def _struck(fault: Fault, site: Site, expected: Whole, rng: Random) -> Trial:
+    run = site.start()
+    if not run.lasts(rng.uniform(0, expected.seconds)):
+        raise MissedError
+    try:
+        with fault.strike(Target(site, run, rng)):
+            struck = run.ended()
+        if not struck.code:  # it has not noticed
+            raise MissedError
+        end = site.start().ended()
+    except TimeoutError as error:
+        return Trial(False, str(error), ("it hangs",))
+    finally:
+        run.process.kill()
+        run.process.join()
+    clear = fault.is_clear(struck)
+    said = struck.last_line if clear else struck.text
+    if end.code:
+        return Trial(clear, said, (f"refused: {end.last_line}",))
+    found = site.outcome()
+    names = sorted(found.keys() | expected.outcome.keys())
+    different = (n for n in names if found.get(n) != expected.outcome.get(n))
+    return Trial(clear, said, tuple(different))

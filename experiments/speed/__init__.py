@@ -1,5 +1,0 @@
-"""``python -m experiments.speed``: what is fast, beside what it is compared with.
-
-One comparison a file, each a function ``measure(setting) -> Table`` that
-``__main__.py`` lists. Every figure is a ratio of two things run in turn in one process.
-"""
