@@ -30,7 +30,12 @@ from experiments.jobs import (
 )
 from experiments.overrides import CONF, check_overrides, with_own_arguments
 from experiments.paths import quoted_paths
-from experiments.processes import agree_on, join_processes, speaker
+from experiments.processes import (
+    agree_on,
+    join_processes,
+    leave_processes,
+    speaker,
+)
 from experiments.seed_list import check_typed_seeds, choose_seeds
 
 # Hydra's sweeper insists on writing a copy of its configuration somewhere.

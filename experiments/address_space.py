@@ -26,7 +26,7 @@ def check_address_space() -> None:
     except (ImportError, MemoryError, OSError, RuntimeError, SystemError) as error:
         sys.exit(
             f"error: the address space is limited to {limit / 1e9:.1f} GB, which is "
-            f"too little to start ({str(error) or type(error).__name__}): raise the limit "
-            "(ulimit -v, a scheduler's setting of virtual memory) to "
+            f"too little to start ({str(error) or type(error).__name__}): raise the "
+            "limit (ulimit -v, a scheduler's setting of virtual memory) to "
             f"{NEEDED / 1e9:.0f} GB, or remove it"
         )

@@ -262,6 +262,8 @@ def check_device(device: str) -> None:
 
 def available_device() -> str:
     """The fastest kind of device here: what ``device=auto`` stands for."""
+    import torch
+
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

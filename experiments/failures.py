@@ -2,8 +2,6 @@
 
 from hydra.errors import InstantiationException
 
-from avalanche_pnr.benchmarks.reading.file_images import UnreadableImageError
-
 EXPECTED = (InstantiationException, ValueError, OSError, FloatingPointError)
 """What is answered with one sentence, without a traceback."""
 
@@ -27,6 +25,8 @@ def way_on(error: BaseException, continue_with: str) -> str:
         error: The error.
         continue_with: The command that goes on where the run stopped.
     """
+    from avalanche_pnr.benchmarks.reading.file_images import UnreadableImageError
+
     if isinstance(error, UnreadableImageError):
         # Without the image it is another run, which the folder refuses.
         return (

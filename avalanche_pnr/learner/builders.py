@@ -133,6 +133,7 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     """
     name, size = settings.backbone, settings.image_size
     arguments = dict(options)
+    make: Callable[..., nn.Module]
     if name.startswith("timm/"):
         make = partial(_timm().create_model, name.removeprefix("timm/"), num_classes=0)
     elif "." in name:
@@ -146,7 +147,8 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
             arguments.setdefault("image_size", size)
         if "patch_size" in parameters:
             arguments.setdefault("patch_size", max(4, size // 14))
-    return _call("backbone", make, arguments)
+    backbone: nn.Module = _call("backbone", make, arguments)
+    return backbone
 
 
 def make_method(

@@ -38,9 +38,8 @@ class WithData(Where):
 class WithLabels(Where):
     """The learner, and labelled images."""
 
-    data: str = option(
-        "...", "class/image, experience/class/image, or .csv with path and label"
-    )
+    data: str = option("...", "folder of labelled images, or .csv with path and label")
+    layout: str = option("class", "of a folder: class, or experience/class")
 
 
 @dataclass(frozen=True)

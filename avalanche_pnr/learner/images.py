@@ -78,6 +78,8 @@ class Arrivals(Dataset[tuple[Image.Image, int]]):
 
 
 class _Subset:
+    images: Any
+
     def __init__(self, images: Any, indices: Sequence[int]) -> None:
         if isinstance(images, _Subset):
             images, indices = images.images, [images.indices[k] for k in indices]
@@ -111,7 +113,8 @@ def find_images(data: Any, *, skip_damaged: bool = False) -> Arrivals:
     source = os.path.abspath(path)
     images: Any
     if path.is_dir():
-        images = _files(images_below(path), f"in {path} or below")
+        (paths,) = images_below(str(path), [path])
+        images = _files(paths, f"in {path} or below")
     elif ".tar" in path.name:
         images = _shards(str(path))
     elif not path.is_file():
@@ -228,7 +231,8 @@ def _content(images: Any, index: int) -> bytes:
     if isinstance(images, FileImages):
         return Path(images.paths[index]).read_bytes()
     if isinstance(images, ShardImages):
-        return images._member(index).read()
+        with images.member(index).open() as file:
+            return file.read()
     sample = images[index]
     image = sample[0] if isinstance(sample, tuple | list) else sample
     pixels = np.asarray(image)

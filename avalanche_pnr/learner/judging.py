@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torchvision.transforms import Compose
 
 from avalanche_pnr.benchmarks import ImageData, load_folders
+from avalanche_pnr.benchmarks.datasets.folders import Layout
 from avalanche_pnr.benchmarks.reading.file_images import FileImages
 from avalanche_pnr.benchmarks.reading.hold_out import hold_out
 from avalanche_pnr.evaluation import (
@@ -23,9 +24,11 @@ from avalanche_pnr.evaluation import (
     SemiSupervisedProbe,
 )
 from avalanche_pnr.evaluation.features import extract_features
+from avalanche_pnr.learner.options import checked
 
 FEW_LABELS = 0.1
 NEIGHBOURS = 20
+LAYOUTS: dict[str, Layout] = {"class": "class", "experience/class": "domain/class"}
 Z = 1.96
 """Of a 95 % interval."""
 
@@ -45,26 +48,25 @@ class Judgement:
     hits: Tensor
 
 
-def labelled_images(data: Any) -> ImageData:
-    """Labelled images, in folders by class, or as a text file of paths and labels.
+def labelled_images(data: Any, layout: str = "class") -> ImageData:
+    """Labelled images, in folders by class, or as a table of paths and labels.
 
     Args:
-        data: A folder ``class/image`` or ``experience/class/image``, with ``train/``
-            and ``test/`` if it has them (otherwise a fifth is held out); a ``.csv``
-            file with the columns ``path`` and ``label``, and ``experience`` if it is
-            known; or :class:`~avalanche_pnr.ImageData`.
+        data: A folder, with ``train/`` and ``test/`` if it has them (otherwise a fifth
+            is held out); a ``.csv`` file with the columns ``path`` and ``label``, and
+            ``experience`` if it is known; or :class:`~avalanche_pnr.ImageData`.
+        layout: What a folder holds, ``class/image`` or ``experience/class/image``.
 
     Raises:
         FileNotFoundError: If it is not there.
-        ValueError: If it has no labels.
+        ValueError: If it has no labels, or the layout is another.
     """
     if isinstance(data, ImageData):
         return data
     path = Path(data).expanduser()
     if path.suffix == ".csv":
         return _listed(path)
-    depth = "domain/class" if _is_grouped(path) else "class"
-    return load_folders(path, depth)
+    return load_folders(path, checked("layout", layout, LAYOUTS))
 
 
 def judge(
@@ -154,14 +156,6 @@ def _probes(images: int) -> list[Any]:
         NearestMeanProbe(),
         SemiSupervisedProbe(FEW_LABELS, name="few labels"),
     ]
-
-
-def _is_grouped(path: Path) -> bool:
-    """Whether the folders of a folder hold folders and no files."""
-    tops = [each for each in path.iterdir() if each.is_dir()] if path.is_dir() else []
-    inner = path / "train" if (path / "train").is_dir() else path
-    tops = [each for each in inner.iterdir() if each.is_dir()] if tops else []
-    return bool(tops) and all(any(e.is_dir() for e in top.iterdir()) for top in tops)
 
 
 def _listed(path: Path) -> ImageData:

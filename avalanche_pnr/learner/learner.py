@@ -194,12 +194,15 @@ class Learner:
         features = np.concatenate([each for _, each in parts])
         return features, [name for names, _ in parts for name in names]
 
-    def judge(self, data: Any, **reading: Any) -> list[Judgement]:
+    def judge(
+        self, data: Any, *, layout: str = "class", **reading: Any
+    ) -> list[Judgement]:
         """Judge the backbones by labelled images; nothing that was learned changes.
 
         Args:
             data: Labelled images, see
                 :func:`~avalanche_pnr.learner.judging.labelled_images`.
+            layout: What a folder holds, ``class`` or ``experience/class``.
             **reading: Fields of :class:`~avalanche_pnr.learner.options.Reading`.
 
         Returns:
@@ -207,7 +210,7 @@ class Learner:
             after each experience whose backbone was kept.
         """
         options = Reading(**reading)
-        images, device = labelled_images(data), choose_device(options.device)
+        images, device = labelled_images(data, layout), choose_device(options.device)
         experiences = self.folder.experiences()
         names = {0: "before learning"} | {
             k: f"after experience {k}" for k in range(1, len(experiences) + 1)

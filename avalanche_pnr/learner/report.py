@@ -141,7 +141,7 @@ def _projection(features: Tensor, sample: KeptImages) -> Figure:
     figure = Figure(figsize=(6, 5), layout="constrained")
     axis = figure.subplots()
     numbers = torch.tensor(sample.experiences)
-    for k in numbers.unique().tolist():
+    for k in sorted(set(sample.experiences)):
         axis.scatter(x[numbers == k], y[numbers == k], s=14, label=f"experience {k}")
     axis.legend(frameon=False)
     axis.spines[["top", "right"]].set_visible(False)

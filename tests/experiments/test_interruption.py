@@ -203,7 +203,7 @@ def test_one_that_is_told_twice_stops_as_if_told_once() -> None:
             training.close()
 
 
-@pytest.mark.parametrize("moment", [while_a_process_is_forked, Finalized])
+@pytest.mark.parametrize("moment", [while_a_process_is_started, Finalized])
 def test_one_that_is_told_twice_loses_no_signal_that_python_drops(
     moment: Callable[[], object],
 ) -> None:

@@ -190,7 +190,7 @@ def test_judge_compares_the_backbones_and_changes_nothing(
         for folder in each.glob("day*"):
             folder.rmdir()
     before = tree()
-    judgements = learned.judge(labelled)
+    judgements = learned.judge(labelled, layout="experience/class")
     assert tree() == before
     assert [each.name for each in judgements] == [
         "random backbone",

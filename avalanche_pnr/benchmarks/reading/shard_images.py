@@ -79,7 +79,7 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
         return len(self.places)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        member = self._member(index)
+        member = self.member(index)
         with member.open() as file:
             return read_rgb(file, member, self._max_pixels), self.targets[index]
 
@@ -89,8 +89,9 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
 
     def name(self, index: int) -> str:
         """The name of an image and of its shard."""
-        return str(self._member(index))
+        return str(self.member(index))
 
-    def _member(self, index: int) -> Member:
+    def member(self, index: int) -> Member:
+        """Where an image lies."""
         shard, offset, size = self.places[index].tolist()
         return Member(self._shards[shard], offset, size)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from avalanche_pnr import LARS, Precision, resnet18
+from avalanche_pnr import LARS, PNRPlugin, Precision, resnet18
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from experiments.measurements.speed.measure import Setting, Work, seconds
 from experiments.measurements.speed.step import METHODS, pnr_step
