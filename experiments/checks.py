@@ -20,7 +20,7 @@ NUMBERS = {
     "accumulate": 1,
     "stream.experiences": 1,
     "representation_images": 2,
-    "mem_size": 1,
+    "mem_size": 2,
     "data.image_size": 1,
     "method.hidden_dim": 1,
     "method.projection_dim": 1,

@@ -176,6 +176,6 @@ def unblock() -> None:
 def _send(number: int) -> None:
     """Send a signal to this process; on Windows ``os.kill`` would end it."""
     if os.name == "nt":
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))
     else:
         os.kill(os.getpid(), number)
