@@ -23,7 +23,7 @@ def test_an_address_space_too_small_to_start_gets_a_sentence(
     folder = write_run(tmp_path / "run")
     done = subprocess.run(
         [sys.executable, "-m", module, str(folder)],
-        preexec_fn=limited,  # noqa: PLW1509
+        preexec_fn=limited,
         capture_output=True,
         text=True,
         check=False,
