@@ -49,6 +49,8 @@ from experiments.pixels import Pixels
 from experiments.progress import Progress, progress_bar
 from experiments.trainer import Trainer, naming_dead_workers
 
+MANY_EVALUATIONS = 200
+"""That take longer than training does where experiences are small."""
 FIRST = "first experience"
 """Name of the training that all regularizers share."""
 
@@ -118,6 +120,7 @@ class Comparison:
             naming_dead_workers(),
         ):
             self._begin()
+            self._warn_of_many()
             for name in self.config.references:
                 self.journal.once(name, partial(self._untrained, name))
             for name in self.config.regularizers:
@@ -218,6 +221,19 @@ class Comparison:
         model, probes = make_method(self.config), make_probes(self.config)
         strategy = self.trainer.strategy(name, model, probes, plugins)
         return self.trainer.listen(training or name, strategy)
+
+    def _warn_of_many(self) -> None:
+        """Say how often probes are to be fitted, where that is what takes the time."""
+        names = set(self.config.regularizers)
+        length = len(self.benchmark.train_stream)
+        count = len(names - {JOINT}) * length + (JOINT in names)
+        if count >= MANY_EVALUATIONS:
+            self.trainer.bar.write(
+                f"note: {count} evaluations are to come, one after each of {length} "
+                f"experiences, and each fits {', '.join(p.name for p in self.probes)} "
+                "anew: if that takes too long, lower stream.experiences, or name fewer "
+                "regularizers or probes"
+            )
 
     def _epochs(self) -> int:
         """Passes over an experience in all."""

@@ -181,7 +181,9 @@ def _length_of_stream(records: Sequence[Mapping[str, Any]]) -> int:
     """How many experiences were trained or judged on, as far as the lines say."""
     told = (record for record in records if record.get("run") == "stream")
     lengths = (record.get(name) for record in told for name in ("train", "test"))
-    return max(filter(_LENGTH.fits, lengths), default=MOST_EXPERIENCES)
+    return max(
+        (int(n) for n in lengths if n and _LENGTH.fits(n)), default=MOST_EXPERIENCES
+    )
 
 
 def _wrong(record: Mapping[str, Any], longest: int) -> Iterator[str]:

@@ -46,7 +46,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    if type(value) not in (int, float):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return value != value or -LARGEST <= value <= LARGEST  # NaN, or in the range
 

@@ -360,6 +360,21 @@ def test_other_data_is_refused(data: list[str], tmp_path: Path) -> None:
         prepared(out, *choices).run()
 
 
+@pytest.mark.parametrize(("experiences", "told"), [(40, True), (4, False)])
+def test_many_evaluations_are_told_of_before_they_begin(
+    experiences: int,
+    told: bool,
+    data: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    choices = ["stream=data", f"stream.experiences={experiences}", "batch_size=2"]
+    names = "regularizers=[finetune,cassle,pnr,pfr,joint,er]"
+    prepared(tmp_path / "run", *data, *choices, names)._warn_of_many()
+    note = f"note: 201 evaluations are to come, one after each of {experiences} exper"
+    assert (note in capsys.readouterr().out) == told
+
+
 def test_other_versions_are_told_and_recorded(
     whole: Path, data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
