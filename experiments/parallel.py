@@ -190,17 +190,21 @@ def _run(run: SeedRun, one_thread: bool, connection: Connection, command: int) -
     warnings.showwarning = mouth.warn
     if one_thread:
         torch.set_num_threads(1)
+    prepared = False
     try:
         with Interruption(patient=True):
             unblock()
             bar = partial(RemoteBar, mouth)
             comparison = Comparison(run.config, run.command, run.out, bar, patient=True)
+            create(run.out.parent)
             create(run.out)
+            prepared = True
             comparison.run()
     except InterruptedRunError as stop:
         sys.exit(128 + stop.number)
     except EXPECTED as error:
-        mouth.tell(Failed(f"{sentence(error)}{way_on(error, run.continue_with)}"))
+        end = way_on(error, run.continue_with) if prepared else ""
+        mouth.tell(Failed(f"{sentence(error)}{end}"))
         sys.exit(1)
 
 

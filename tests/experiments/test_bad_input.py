@@ -40,9 +40,7 @@ def test_unknown_names_get_the_nearest_valid_one(override: str, answer: str) -> 
 def test_valid_names_pass() -> None:
     names = ["epochs=3", "data=npz", "data.path=x", "optimizer.lr=0.1"]
     check_overrides([*names, "method=mocov2plus,simclr", "method.queue_length=64"])
-    check_overrides(
-        ["hydra.verbose=true", "backbone.width=64", "data.views.first.hf_prob=1"]
-    )
+    check_overrides(["hydra.verbose=true", "backbone.width=64", "data.views.flip=1"])
 
 
 @pytest.mark.parametrize(
