@@ -44,7 +44,9 @@ class JSONLinesLogger(BaseLogger):
 
         On online streams it ends with its last part; the clock counts every part.
         """
-        ended = getattr(strategy, "part", 0) + 1 == getattr(strategy, "parts", 1)
+        ended = getattr(strategy, "sub_experience", 0) + 1 == getattr(
+            strategy, "sub_experiences", 1
+        )
         self._training, self._uncounted = not ended, 1
         self._parts += not ended
 

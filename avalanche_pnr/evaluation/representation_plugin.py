@@ -158,7 +158,7 @@ def _draw(
 
 
 def _check_strategy(strategy: EvaluatedStrategy) -> None:
-    if not hasattr(strategy, "parts"):
+    if not hasattr(strategy, "sub_experiences"):
         raise TypeError(
             "RepresentationPlugin watches a backbone's features, which "
             f"{type(strategy).__name__} does not give: use it with "

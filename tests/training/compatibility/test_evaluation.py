@@ -25,8 +25,8 @@ from avalanche_pnr import NearestMeanProbe, ProbePlugin, SelfSupervised, WandBLo
 from avalanche_pnr.evaluation import JSONLinesLogger, read_records
 from tests.evaluation.test_wandb_logger import OFFLINE
 from tests.evaluation.wandb_file import read_history
-from tests.training.compatibility.companions import COMPANIONS
 from tests.training.compatibility.conftest import Make, cassle, pnr, run
+from tests.training.compatibility.plugin_effects import EFFECTS
 
 LOSS = "Loss_Epoch/train_phase/train_stream/Task000"
 
@@ -59,7 +59,7 @@ def test_every_logger_at_once(
         wandb_logger,
         JSONLinesLogger(tmp_path / "results.jsonl"),
     )
-    plugins = [regularizer, COMPANIONS["replay"].make, probe(stream)]
+    plugins = [regularizer, EFFECTS["replay"].make, probe(stream)]
     logged = run(stream, plugins, evaluator=evaluator, eval_every=0)
     silent = run(stream, plugins)
     assert torch.equal(logged.weights, silent.weights)
@@ -93,7 +93,7 @@ def test_evaluation_within_training_changes_nothing(
             self.evaluations += 1
 
     count = Count()
-    plugins = [pnr, COMPANIONS[companion].make, probe(stream), lambda _: count]
+    plugins = [pnr, EFFECTS[companion].make, probe(stream), lambda _: count]
     options = {"train_epochs": 2, "evaluator": judged()}
     plain = run(stream, plugins, **options)
     assert count.evaluations == 0

@@ -9,8 +9,8 @@ import torch
 from avalanche_pnr import DERPlugin, LUMPPlugin
 from avalanche_pnr.methods import SelfSupervisedMethod
 from tests.conftest import METHODS
-from tests.training.compatibility.companions import COMPANIONS
 from tests.training.compatibility.conftest import Make, Run, cassle, pnr, run
+from tests.training.compatibility.plugin_effects import EFFECTS
 
 TOGETHER = [
     ("replay", "ewc"),
@@ -31,12 +31,12 @@ def check_terms(run: Run) -> None:
         assert batch.terms == pytest.approx(batch.expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", COMPANIONS)
+@pytest.mark.parametrize("name", EFFECTS)
 @pytest.mark.parametrize("regularizer", [pnr, cassle])
 def test_a_companion_has_its_effect_and_leaves_the_terms_alone(
     name: str, regularizer: Make, stream: Any
 ) -> None:
-    companion = COMPANIONS[name]
+    companion = EFFECTS[name]
     together = run(stream, [regularizer, companion.make], **companion.options)
     companion.effect(together)
     check_terms(together)
@@ -47,7 +47,7 @@ def test_there_is_no_effect_without_them(stream: Any) -> None:
     for options in {}, {"train_epochs": 2}, {"train_epochs": 5}:
         alone = run(stream, [pnr], **options)
         check_terms(alone)
-        for companion in COMPANIONS.values():
+        for companion in EFFECTS.values():
             if companion.options == options:
                 with pytest.raises(AssertionError):
                     companion.effect(alone)
@@ -60,8 +60,8 @@ def test_it_has_its_effect_where_a_step_has_several_batches(
     name: str, benchmark_of_digits: Any
 ) -> None:
     options = {"accumulate": 3, "train_epochs": 2}
-    together = run(benchmark_of_digits, [pnr, COMPANIONS[name].make], **options)
-    COMPANIONS[name].effect(together)
+    together = run(benchmark_of_digits, [pnr, EFFECTS[name].make], **options)
+    EFFECTS[name].effect(together)
     check_terms(together)
 
 
@@ -70,16 +70,16 @@ def test_it_has_its_effect_where_a_step_has_several_batches(
 def test_several_have_their_effects_in_whatever_order_they_are_given(
     names: tuple[str, ...], regularizer: Make, stream: Any
 ) -> None:
-    plugins = [regularizer, *(COMPANIONS[name].make for name in names)]
+    plugins = [regularizer, *(EFFECTS[name].make for name in names)]
     together, reversed_ = run(stream, plugins), run(stream, plugins[::-1])
     for name in names:
-        COMPANIONS[name].effect(together)
+        EFFECTS[name].effect(together)
     check_terms(together)
     assert torch.equal(together.weights, reversed_.weights)
 
 
 def test_every_order_of_three_gives_the_same(benchmark_of_digits: Any) -> None:
-    three = [pnr, COMPANIONS["mir"].make, COMPANIONS["ewc"].make]
+    three = [pnr, EFFECTS["mir"].make, EFFECTS["ewc"].make]
     weights = [run(benchmark_of_digits, each).weights for each in permutations(three)]
     assert all(torch.equal(weights[0], each) for each in weights[1:])
 
@@ -106,7 +106,7 @@ def test_other_methods_compose_too(
     method: str, companion: str, benchmark_of_digits: Any
 ) -> None:
     make: type[SelfSupervisedMethod] = METHODS[method]  # type: ignore[assignment]
-    plugins = [pnr, COMPANIONS[companion].make]
+    plugins = [pnr, EFFECTS[companion].make]
     together = run(benchmark_of_digits, plugins, method=make, lr=0.01)
-    COMPANIONS[companion].effect(together)
+    EFFECTS[companion].effect(together)
     check_terms(together)

@@ -13,8 +13,8 @@ from torch.nn.functional import normalize
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.training.problem import MethodLoss
 from tests.conftest import tiny_moco
-from tests.training.compatibility.companions import COMPANIONS
 from tests.training.compatibility.conftest import gradient, pnr, run
+from tests.training.compatibility.plugin_effects import EFFECTS
 
 
 class Queues(SupervisedPlugin):
@@ -56,7 +56,7 @@ def test_queues_hold_the_batch_with_replayed_images_and_no_others(
     companion: str, images: int, benchmark_of_digits: CLScenario
 ) -> None:
     queues = Queues()
-    run(benchmark_of_digits, [pnr, COMPANIONS[companion].make, lambda _: queues])
+    run(benchmark_of_digits, [pnr, EFFECTS[companion].make, lambda _: queues])
     assert len(queues.images) >= 4 * 2
     assert set(queues.images) == {images}
 
@@ -87,7 +87,7 @@ def test_replayed_images_pass_the_past_model_with_the_others(
 def test_replay_drops_incomplete_batches_too(
     benchmark_of_digits: CLScenario,
 ) -> None:
-    replay = COMPANIONS["replay"].make
+    replay = EFFECTS["replay"].make
     done = run(benchmark_of_digits, [pnr, replay], train_mb_size=10)
     assert [len(batch.labels) for batch in done.batches] == [10] * 2 + [20] * 8
 
@@ -105,7 +105,7 @@ def test_a_filled_queue_begins_with_the_new_images_alone(
 
     run(
         benchmark_of_digits,
-        [pnr, COMPANIONS["replay"].make, lambda _: Begin()],
+        [pnr, EFFECTS["replay"].make, lambda _: Begin()],
         method=lambda: tiny_moco(past_queue_start="filled"),
     )
     assert filled == [24] * 5
@@ -127,7 +127,7 @@ def test_gem_projects_on_gradients_of_the_plain_loss(
                 assert torch.allclose(gradient(strategy), row, atol=1e-5)
             checked.append(len(gem.G))
 
-    plugins = [pnr, COMPANIONS["gem"].make, lambda _: Check()]
+    plugins = [pnr, EFFECTS["gem"].make, lambda _: Check()]
     run(benchmark_of_digits, plugins)
     assert checked == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3 + [4] * 3
 
@@ -168,5 +168,5 @@ def test_mir_adds_the_plain_loss_of_the_most_interfered_images(
             Check.checked += 1
 
     monkeypatch.setattr(MethodLoss, "__call__", note)
-    run(benchmark_of_digits, [pnr, COMPANIONS["mir"].make, lambda _: Check()])
+    run(benchmark_of_digits, [pnr, EFFECTS["mir"].make, lambda _: Check()])
     assert Check.checked == 9

@@ -8,8 +8,8 @@ from avalanche.benchmarks import CLScenario
 
 from avalanche_pnr import SelfSupervised
 from tests.conftest import tiny_moco
-from tests.training.compatibility.companions import COMPANIONS
 from tests.training.compatibility.conftest import pnr, seed
+from tests.training.compatibility.plugin_effects import EFFECTS
 from tests.training.continued import continued, differences, whole
 
 UNSAVED = ("agem", "gdumb", "mir")
@@ -23,13 +23,13 @@ def made(companion: str) -> SelfSupervised:
         model=model,
         optimizer=optimizer,
         train_mb_size=8,
-        train_epochs=COMPANIONS[companion].options.get("train_epochs", 1),
-        plugins=[COMPANIONS[companion].make(optimizer), pnr()],
+        train_epochs=EFFECTS[companion].options.get("train_epochs", 1),
+        plugins=[EFFECTS[companion].make(optimizer), pnr()],
         evaluator=None,
     )
 
 
-@pytest.mark.parametrize("companion", [n for n in COMPANIONS if n not in UNSAVED])
+@pytest.mark.parametrize("companion", [n for n in EFFECTS if n not in UNSAVED])
 def test_it_ends_as_without_a_break(
     companion: str, benchmark_of_digits: CLScenario, tmp_path: Path
 ) -> None:

@@ -47,7 +47,7 @@ class Clip(SupervisedPlugin):
 
 
 @dataclass(frozen=True)
-class Companion:
+class Effect:
     """A plugin, what it does, and options of the strategy that show it."""
 
     make: Make
@@ -120,39 +120,39 @@ def warms_up(run: Run) -> None:
         assert rates[4] < 0.05
 
 
-COMPANIONS: dict[str, Companion] = {
-    "replay": Companion(lambda _: ReplayPlugin(mem_size=40), replays),
-    "reservoir": Companion(
+EFFECTS: dict[str, Effect] = {
+    "replay": Effect(lambda _: ReplayPlugin(mem_size=40), replays),
+    "reservoir": Effect(
         lambda _: ReplayPlugin(40, storage_policy=ReservoirSamplingBuffer(40)), replays
     ),
-    "class-balanced": Companion(
+    "class-balanced": Effect(
         lambda _: ReplayPlugin(48, storage_policy=ClassBalancedBuffer(48)),
         replays_by_class,
     ),
-    "ewc": Companion(lambda _: EWCPlugin(ewc_lambda=0.1), penalises),
-    "si": Companion(lambda _: SynapticIntelligencePlugin(si_lambda=1000), penalises),
-    "mas": Companion(lambda _: MASPlugin(lambda_reg=10), penalises),
-    "rwalk": Companion(lambda _: RWalkPlugin(ewc_lambda=10, delta_t=1), penalises),
-    "pfr": Companion(
+    "ewc": Effect(lambda _: EWCPlugin(ewc_lambda=0.1), penalises),
+    "si": Effect(lambda _: SynapticIntelligencePlugin(si_lambda=1000), penalises),
+    "mas": Effect(lambda _: MASPlugin(lambda_reg=10), penalises),
+    "rwalk": Effect(lambda _: RWalkPlugin(ewc_lambda=10, delta_t=1), penalises),
+    "pfr": Effect(
         lambda _: PFRPlugin(lambda_pfr=1, hidden_dim=16), rewards_predictable_features
     ),
-    "less-forget": Companion(lambda _: LessForgetPlugin(), penalises),
-    "der": Companion(lambda _: DERPlugin(mem_size=20), penalises),
-    "osiris": Companion(lambda _: OsirisPlugin(mem_size=20), penalises),
-    "gem": Companion(lambda _: GEMPlugin(8, memory_strength=0.5), projects_gradients),
-    "agem": Companion(lambda _: AGEMPlugin(8, sample_size=8), projects_gradients),
-    "gdumb": Companion(lambda _: GDumbPlugin(mem_size=40), starts_anew_on_its_memory),
-    "mir": Companion(
+    "less-forget": Effect(lambda _: LessForgetPlugin(), penalises),
+    "der": Effect(lambda _: DERPlugin(mem_size=20), penalises),
+    "osiris": Effect(lambda _: OsirisPlugin(mem_size=20), penalises),
+    "gem": Effect(lambda _: GEMPlugin(8, memory_strength=0.5), projects_gradients),
+    "agem": Effect(lambda _: AGEMPlugin(8, sample_size=8), projects_gradients),
+    "gdumb": Effect(lambda _: GDumbPlugin(mem_size=40), starts_anew_on_its_memory),
+    "mir": Effect(
         lambda _: MIRPlugin(batch_size_mem=8, mem_size=40, subsample=16),
         adds_the_loss_of_remembered_images,
     ),
-    "lr schedule": Companion(
+    "lr schedule": Effect(
         lambda optimizer: LRSchedulerPlugin(StepLR(optimizer, 1, gamma=0.5)),
         halves_the_rate,
         {"train_epochs": 2},
     ),
-    "warm-up": Companion(
+    "warm-up": Effect(
         lambda _: WarmupCosinePlugin(warmup_epochs=3), warms_up, {"train_epochs": 5}
     ),
-    "clipping": Companion(lambda _: Clip(), clips_gradients),
+    "clipping": Effect(lambda _: Clip(), clips_gradients),
 }
