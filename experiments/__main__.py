@@ -17,9 +17,9 @@ from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr import __version__
+from avalanche_pnr.runs.interruption import InterruptedRunError, Interruption
 from experiments.checks import available_device, check_config
 from experiments.failures import EXPECTED, sentence, way_on
-from experiments.interruption import InterruptedRunError, Interruption
 from experiments.jobs import (
     COMMAND,
     how_to_continue,

@@ -7,9 +7,9 @@ from typing import Any
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from avalanche_pnr.runs.lock import LOCK, check_free
 from experiments.journal import saved_state
-from experiments.lock import check_free
-from experiments.names import CONFIG, LOCK, RESULTS, STATE
+from experiments.names import CONFIG, RESULTS, STATE
 from experiments.parts import data_facts, make_data
 from experiments.results import Run, read_run
 from experiments.run_files import read_config

@@ -10,7 +10,7 @@ from typing import Any
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.distributed import from_first, largest, rank
 from avalanche_pnr.files import load_state, previous, save_state
-from experiments.interruption import Interruption
+from avalanche_pnr.runs.interruption import Interruption
 from experiments.names import RESULTS, STATE
 from experiments.progress import Progress
 

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
+from avalanche_pnr.runs.interruption import InterruptedRunError, Interruption, unblock
 from experiments.continuing import create
 from experiments.failures import EXPECTED, sentence, way_on
-from experiments.interruption import InterruptedRunError, Interruption, unblock
 from experiments.messages import (
     Advanced,
     Begun,

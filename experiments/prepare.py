@@ -7,8 +7,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from avalanche_pnr.distributed import from_first, rank
+from avalanche_pnr.runs.interruption import Interruption
 from experiments.continuing import changed_data, create, is_finished
-from experiments.interruption import Interruption
 from experiments.jobs import how_to_continue, own_command
 from experiments.names import CONFIG
 from experiments.parallel import FailedSeedsError, SeedRun, SeedRuns

@@ -27,11 +27,11 @@ from avalanche_pnr.files import (
     write_whole,
 )
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.runs.interruption import Interruption
+from avalanche_pnr.runs.lock import locked
 from experiments.continuing import check_same, differing
 from experiments.environment import environment
-from experiments.interruption import Interruption
 from experiments.journal import Journal
-from experiments.lock import locked
 from experiments.names import CONFIG, FIRST_STATE, JOINT, RAW, SINGLE
 from experiments.parts import (
     check_probes,
@@ -69,7 +69,7 @@ class Comparison:
         out: Folder of the run, existing when it is run; empty, or with the same run,
             stopped.
         bar: Makes the progress bar over so many epochs.
-        patient: As of :class:`~experiments.interruption.Interruption`.
+        patient: As of :class:`~avalanche_pnr.runs.interruption.Interruption`.
 
     Raises:
         ValueError: If the data, the stream, the method or the probes do not fit

@@ -25,6 +25,7 @@ import numpy as np
 from avalanche_pnr.files import load_state, save_state, write_whole
 from avalanche_pnr.learner.images import Digests
 from avalanche_pnr.learner.options import Settings
+from avalanche_pnr.runs.lock import LOCK
 
 FORMAT = 1
 """Version of the folder's format."""
@@ -69,7 +70,7 @@ class LearnerFolder:
             FileExistsError: If the folder holds other things.
         """
         if self.path.is_dir() and any(
-            each.name not in ("run.lock", ".run.lock") for each in self.path.iterdir()
+            each.name not in (LOCK, f".{LOCK}") for each in self.path.iterdir()
         ):
             raise FileExistsError(
                 f"learner={self.path} is not empty and holds no learner: name a new "

@@ -556,7 +556,7 @@ class Learner:
         if not needed:
             yield
             return
-        with locked(self.folder.path):
+        with locked(self.folder.path, "learner"):
             yield
 
 

@@ -18,10 +18,10 @@ from avalanche.core import SupervisedPlugin
 
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.files import load_state, previous
+from avalanche_pnr.runs.interruption import InterruptedRunError
 from experiments import environment, journal, lock, run
 from experiments.continuing import is_finished
 from experiments.environment import git_state
-from experiments.interruption import InterruptedRunError
 from experiments.journal import Journal
 from experiments.trainer import Trainer
 from tests.experiments.small_runs import composed, finished, prepared, save_images

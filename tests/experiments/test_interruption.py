@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from avalanche_pnr.files import load_state
-from experiments.interruption import SIGNALS, InterruptedRunError, Interruption
+from avalanche_pnr.runs.interruption import SIGNALS, InterruptedRunError, Interruption
 from tests.experiments.small_runs import TINY, save_images
 
 if sys.platform == "win32":

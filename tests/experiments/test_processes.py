@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from avalanche_pnr.distributed import from_first, join, rank
+from avalanche_pnr.runs.interruption import InterruptedRunError
 from experiments.continuing import is_finished
-from experiments.interruption import InterruptedRunError
 from experiments.processes import agree_on, join_processes, launcher, speaker
 from experiments.results import Run, read_run
 from experiments.trainer import Trainer

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from avalanche_pnr import SelfSupervised
+from avalanche_pnr.runs.lock import check_free
 from experiments import parallel, seed_list
 from experiments.__main__ import main
-from experiments.lock import check_free
 from experiments.progress import BarOfSeeds
 from experiments.results import read_run
 from experiments.seed_list import check_typed_seeds, jobs_at_a_time

@@ -10,8 +10,10 @@ from typing import Any
 
 import psutil
 
-from experiments.names import LOCK
-from experiments.system_lock import NoLocksError, SystemLock
+from avalanche_pnr.runs.system_lock import NoLocksError, SystemLock
+
+LOCK = "run.lock"
+"""The process that is at work in a run's folder."""
 
 Holder = dict[str, Any]
 """``process`` and ``host`` of a run at work."""
@@ -21,7 +23,7 @@ _LONGEST = 4096
 
 
 @contextmanager
-def locked(out: Path) -> Iterator[None]:
+def locked(out: Path, option: str = "out") -> Iterator[None]:
     """Keep other runs out of a folder.
 
     The operating system decides between processes of one machine. What names the
@@ -30,14 +32,15 @@ def locked(out: Path) -> Iterator[None]:
 
     Args:
         out: The folder.
+        option: What names another one on the command line.
 
     Raises:
         BlockingIOError: If another run is at work in it, or may be on another machine.
     """
     system, path, own = _system_lock(out), out / LOCK, _this_process()
-    locks = _acquired(system, out)
+    locks = _acquired(system, out, option)
     try:
-        _claim(out, own, locks)
+        _claim(out, own, locks, option)
         try:
             yield
         finally:
@@ -68,42 +71,46 @@ def _system_lock(out: Path) -> SystemLock:
     return SystemLock(out / f".{LOCK}")
 
 
-def _acquired(system: SystemLock, out: Path) -> bool:
+def _acquired(system: SystemLock, out: Path, option: str) -> bool:
     """Whether the operating system has locks here; this one is ours, then."""
     try:
         if system.acquire():
             return True
     except NoLocksError:
         return False
-    raise _refusal(out, _read(out / LOCK))
+    raise _refusal(out, _read(out / LOCK, option), option=option)
 
 
-def _claim(out: Path, own: Holder, locks: bool) -> None:
+def _claim(out: Path, own: Holder, locks: bool, option: str) -> None:
     """Write who is at work, unless another run may be."""
-    path, holder = out / LOCK, _read(out / LOCK)
+    path, holder = out / LOCK, _read(out / LOCK, option)
     if holder is not None and locks and holder["host"] == own["host"]:
         path.unlink()  # of a process that has lost its lock, and is no more
     try:
         with path.open("x") as file:
             file.write(json.dumps(own))
     except FileExistsError:
-        raise _refusal(out, _read(path), locks) from None
+        raise _refusal(out, _read(path, option), locks, option) from None
     except OSError:
         path.unlink(missing_ok=True)  # as full disks leave it
         raise
 
 
-def _refusal(out: Path, holder: Holder | None, locks: bool = True) -> BlockingIOError:
+def _refusal(
+    out: Path, holder: Holder | None, locks: bool = True, option: str = "out"
+) -> BlockingIOError:
     path, here = out / LOCK, socket.gethostname()
     if holder is None:  # about to write who it is
-        who, way_out = "another process", "wait for it, or choose another out="
+        who, way_out = "another process", f"wait for it, or choose another {option}="
     elif holder["host"] != here:
         who = f"process {holder['process']} on {holder['host']}, which cannot be seen"
         who += f" from {here}"
-        way_out = f"choose another out=, or remove {path} if that process is no more"
+        way_out = (
+            f"choose another {option}=, or remove {path} if that process is no more"
+        )
     elif locks or _runs(holder):
         who = f"process {holder['process']} on this machine"
-        way_out = "wait for it, stop it, or choose another out="
+        way_out = f"wait for it, stop it, or choose another {option}="
     else:
         who = f"process {holder['process']} of this machine, which is no more, as far"
         who += " as can be told on a file system without locks"
@@ -115,7 +122,7 @@ def _this_process() -> Holder:
     return {"process": os.getpid(), "host": socket.gethostname()}
 
 
-def _read(path: Path) -> Holder | None:
+def _read(path: Path, option: str = "out") -> Holder | None:
     """Who has written a lock; ``None`` if there is none.
 
     Raises:
@@ -135,7 +142,7 @@ def _read(path: Path) -> Holder | None:
         reason = "is no lock of a run" if content.strip() else "is empty"
     raise BlockingIOError(
         f"{path} {reason}, so that nobody can tell who is at work in {path.parent}: "
-        "remove it if no run is, or choose another out="
+        f"remove it if no run is, or choose another {option}="
     )
 
 

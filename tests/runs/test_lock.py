@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from avalanche_pnr.runs.lock import check_free, locked
 from experiments import system_lock
-from experiments.lock import check_free, locked
 
 fork = multiprocessing.get_context("fork")
 DEAD = {"process": 2**22 + 1, "host": socket.gethostname()}
@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_no_lock(
     def full(*_: object) -> str:
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr("experiments.lock.json.dumps", full)
+    monkeypatch.setattr("avalanche_pnr.runs.lock.json.dumps", full)
     with pytest.raises(OSError, match="no space left"), locked(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
