@@ -27,6 +27,6 @@ def check_address_space() -> None:
         reason = str(error) or type(error).__name__
         sys.exit(
             f"error: the address space is limited to {limit / 1e9:.1f} GB, which is "
-            f"too little to start ({reason}): raise the limit (ulimit -v, or the virtual "
-            f"memory of a scheduler) to {NEEDED / 1e9:.0f} GB, or remove it"
+            f"too little to start ({reason}): raise the limit (ulimit -v, or the "
+            f"virtual memory of a scheduler) to {NEEDED / 1e9:.0f} GB, or remove it"
         )
