@@ -24,9 +24,9 @@ def check_address_space() -> None:
         for library in ("torch", "torchvision", "avalanche.training"):
             import_module(library)
     except (ImportError, MemoryError, OSError, RuntimeError, SystemError) as error:
+        reason = str(error) or type(error).__name__
         sys.exit(
             f"error: the address space is limited to {limit / 1e9:.1f} GB, which is "
-            f"too little to start ({str(error) or type(error).__name__}): raise the "
-            "limit (ulimit -v, a scheduler's setting of virtual memory) to "
-            f"{NEEDED / 1e9:.0f} GB, or remove it"
+            f"too little to start ({reason}): raise the limit (ulimit -v, or the "
+            f"virtual memory of a scheduler) to {NEEDED / 1e9:.0f} GB, or remove it"
         )
