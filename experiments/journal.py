@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.distributed import from_first, largest, rank
-from avalanche_pnr.files import load_state, previous, save_state
+from avalanche_pnr.files import LoadedState, load_state, previous, save_state
 from experiments.interruption import Interruption
 from experiments.names import RESULTS, STATE
 
@@ -97,7 +97,7 @@ class Journal:
             Whether that was at the end of an experience.
         """
         assert self.saved is not None
-        state = self.saved.pop("strategy")
+        state = LoadedState(self.saved.pop("strategy"), self.path)
         self.saved["training"] = None
         strategy.load_state_dict(state, stream)
         return state["experience"] is None

@@ -5,13 +5,15 @@ from typing import Any
 
 import torch
 
+from avalanche_pnr.benchmarks.stream_samples import StreamSamples
+from avalanche_pnr.files import naming_file
 from avalanche_pnr.sampling import SeededLoader
 from avalanche_pnr.training.checkpoint import (
+    check_state,
     restore_strategy,
     strategy_state,
     whole_stream,
 )
-from avalanche_pnr.training.stream_samples import StreamSamples
 
 
 class ResumableTraining:
@@ -45,9 +47,10 @@ class ResumableTraining:
         """All that training depends on, as tensors and plain data.
 
         Model, past model, optimizer, plugins, metrics, counters and random number
-        generators; replay buffers as indices into the stream. Like a module's, the
-        tensors are no copies. It may be taken between experiences and in ``pause``,
-        on several processes by all of them: it is the same in each.
+        generators; remembered images as indices into the stream, with a digest of
+        each. Like a module's, the tensors are no copies. It may be taken between
+        experiences and in ``pause``, on several processes by all of them: it is the
+        same in each.
 
         Raises:
             TypeError: If a plugin holds what cannot be saved; the message names it.
@@ -77,10 +80,14 @@ class ResumableTraining:
 
         Args:
             state: What :meth:`state_dict` returned.
-            stream: The train stream; replay buffers are filled from it.
+            stream: The train stream; remembered images are found in it. It may be left
+                out where none are remembered.
 
         Raises:
-            ValueError: If plugins or parameters are others than those of the state.
+            ValueError: If plugins or parameters are others than those of the state, a
+                remembered image is not where it was, or anything else does not belong
+                where it stands; with the file that it was read from. The strategy is
+                of no use then.
         """
         experiences = list(stream)
         self._samples = StreamSamples(experiences) if experiences else None
@@ -94,8 +101,10 @@ class ResumableTraining:
         return {k: v for k, v in state.items() if k not in ("_samples", "pause")}
 
     def _restore(self, state: dict[str, Any]) -> None:
-        restore_strategy(self, state, self._samples)
-        self.seed = state["seed"]
+        with naming_file(state):
+            check_state(state)
+            restore_strategy(self, state, self._samples)
+            self.seed = state["seed"]
 
     def _before_training(self, **kwargs: Any) -> None:
         # What this experience began with has been logged already.
