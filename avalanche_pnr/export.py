@@ -11,6 +11,7 @@ from torch import Tensor, nn
 import avalanche_pnr
 from avalanche_pnr.files import load_plain, read_state, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.weight_checks import check_names, check_numbers
 
 _WRAPPERS = ("strategy", "model", "state_dict")
 """Where checkpoints keep weights, from outer to inner."""
@@ -91,6 +92,7 @@ def load_backbone(backbone: nn.Module, path: str | Path) -> None:
         if name in wanted or not name.startswith(_HEADS)
     }
     _check(weights, wanted, f"{path} does not fit {type(backbone).__name__}")
+    check_numbers(weights, wanted, path)
     backbone.load_state_dict(weights)
 
 
@@ -106,6 +108,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
             content = content[name]
     values = content.items() if isinstance(content, dict) else ()
     tensors = {name: value for name, value in values if isinstance(value, Tensor)}
+    check_names(tensors, path)
     if not tensors:
         raise ValueError(
             f"{path} holds no weights: of a run take backbone_NAME.safetensors or "

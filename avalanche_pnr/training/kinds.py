@@ -1,7 +1,7 @@
 """Kinds of values in a state: how each is saved, and what may come back."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,11 @@ class Place:
     samples: StreamSamples | None
     parameters: Mapping[str, Tensor]
     weights: Mapping[str, Tensor]
+
+    @property
+    def plugin(self) -> str:
+        """Name of the plugin that the value is a part of."""
+        return self.name.partition(".")[0]
 
     def within(self, part: str, owner: Any = None) -> "Place":
         """The place of a part of the value."""
@@ -88,8 +93,8 @@ class Scalar(Kind):
         if type(value) not in (type(None), bool, int, float, str):
             raise TypeError(
                 f"{place.name} is a {type(value).__name__}, and a state cannot know "
-                "what that is made of: give "
-                f"{type(place.owner).__name__} state_dict() and load_state_dict(state)"
+                f"what that is made of: leave {type(place.owner).__name__} out, or "
+                "give it state_dict() and load_state_dict(state)"
             )
         return value
 
@@ -123,8 +128,8 @@ class Images(Kind):
         digests = torch.empty(0, DIGEST, dtype=torch.uint8)
         if len(value):
             if place.samples is None:
-                raise TypeError(f"{place.name} holds images of an unknown stream")
-            indices = place.samples.indices(value, place.name)
+                raise TypeError(f"{place.plugin} holds images of an unknown stream")
+            indices = place.samples.indices(value, place.plugin)
             digests = place.samples.digests(indices)
         return {"indices": indices, "digests": digests}
 
@@ -138,11 +143,11 @@ class Images(Kind):
             return AvalancheDataset([])
         if place.samples is None:
             raise ValueError(
-                f"{place.name} holds {len(indices)} images, which are found in the "
+                f"{place.plugin} holds {len(indices)} images, which are found in the "
                 "stream that they come from: load_state_dict(state, "
                 "benchmark.train_stream)"
             )
-        return place.samples.subset(indices, digests, place.name)
+        return place.samples.subset(indices, digests, place.plugin)
 
 
 class PerImage(Kind):
@@ -207,11 +212,15 @@ class PerParameter(Kind):
     """What Avalanche keeps of each of the model's parameters, or ``None``.
 
     Args:
-        flat: Whether as vectors on the CPU.
+        flat: Whether as vectors on the CPU, and of some of the parameters.
+        names: Those of the parameters, asked of the owner; by default all but those of
+            heads that were added later.
     """
 
-    def __init__(self, flat: bool = False) -> None:
-        self._flat = flat
+    def __init__(
+        self, flat: bool = False, names: Callable[[Any], Iterable[str]] | None = None
+    ) -> None:
+        self._flat, self._names = flat, names
 
     def encode(self, value: Any, place: Place) -> Any:
         """Tensors by the names of the parameters."""
@@ -220,6 +229,11 @@ class PerParameter(Kind):
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
         """The same, with copies beside the parameters."""
         check_type(saved, place.name, dict, type(None))
+        if self._names is not None:
+            check_keys(saved, self._names(place.owner), place.name)
+        elif saved and not self._flat:
+            first = [k for k in place.parameters if not k.startswith(_ADDED)]
+            check_keys(saved, {*first, *(saved.keys() & place.parameters)}, place.name)
         return saved and {
             name: self._one(name, tensor, place) for name, tensor in saved.items()
         }
@@ -236,6 +250,10 @@ class PerParameter(Kind):
         device = torch.device("cpu") if self._flat else parameter.device
         data = tensor.to(device, copy=True)
         return ParamData(name, init_tensor=data, device=device)
+
+
+_ADDED = ("distillation_predictor.", "temporal_projection.", "memory_projector.")
+"""Heads that plugins add to the model when the second experience begins."""
 
 
 class Weights(Kind):
@@ -294,7 +312,7 @@ class Each(Kind):
 
 
 class Pair(Kind):
-    """A tuple of two values of one kind."""
+    """A tuple of two dictionaries of one kind, with the same keys."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
@@ -309,7 +327,9 @@ class Pair(Kind):
         if len(saved) != len(now):
             raise ValueError(f"{place.name} has {len(saved)} parts in the state, not 2")
         pairs = zip(saved, now, strict=True)
-        return tuple(self._kind.decode(*pair, place) for pair in pairs)
+        first, second = (self._kind.decode(*pair, place) for pair in pairs)
+        check_keys(second, first, place.name)
+        return first, second
 
 
 class Numbers(Kind):

@@ -6,6 +6,7 @@ there must be numbers, truth values or text, and anything else is refused by nam
 the state is taken.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,14 +15,19 @@ from avalanche.evaluation.metrics import (
     Accuracy,
     ElapsedTime,
     Forgetting,
+    ForwardTransfer,
     LossMetric,
     Mean,
+    RunningEpochTime,
     Sum,
     TaskAwareAccuracy,
     TaskAwareLoss,
     TopkAccuracy,
 )
 from avalanche.evaluation.metrics.forgetting_bwt import GenericExperienceForgetting
+from avalanche.evaluation.metrics.forward_transfer import (
+    GenericExperienceForwardTransfer,
+)
 from avalanche.training.plugins import (
     EarlyStoppingPlugin,
     EWCPlugin,
@@ -44,7 +50,7 @@ from avalanche_pnr.evaluation.metrics import PluginValues, ProbeAccuracy
 from avalanche_pnr.plugins import DERPlugin, MemoryPlugin, OsirisPlugin
 from avalanche_pnr.plugins.features import PastFeaturesPlugin
 from avalanche_pnr.plugins.memory import Memory
-from avalanche_pnr.state_checks import check_keys
+from avalanche_pnr.state_checks import check_keys, check_type
 from avalanche_pnr.training.kinds import (
     Each,
     Images,
@@ -58,11 +64,12 @@ from avalanche_pnr.training.kinds import (
     Scalar,
     Views,
     Weights,
+    offered_state,
 )
 
 
-def encode(value: Any, place: Place) -> dict[str, Any]:
-    """Make tensors and plain data of an object's attributes.
+def encode(value: Any, place: Place) -> Any:
+    """Take the state that an object offers, or else its attributes.
 
     Args:
         value: The object.
@@ -71,6 +78,8 @@ def encode(value: Any, place: Place) -> dict[str, Any]:
     Raises:
         TypeError: If it holds what would not survive; the message names it.
     """
+    if has_state(value):
+        return offered_state(value, place.name)
     has = vars(value)
     return {
         name: kind.encode(has[name], place.within(f".{name}", value))
@@ -79,7 +88,7 @@ def encode(value: Any, place: Place) -> dict[str, Any]:
 
 
 def decode(saved: Any, value: Any, place: Place) -> None:
-    """Give an object the attributes that :func:`encode` took.
+    """Give an object the state that :func:`encode` took.
 
     Args:
         saved: What should be what :func:`encode` returned.
@@ -89,11 +98,53 @@ def decode(saved: Any, value: Any, place: Place) -> None:
     Raises:
         ValueError: If it is something else.
     """
+    if has_state(value):
+        value.load_state_dict(saved)
+        return
     has, kinds = vars(value), _kinds(value)
     check_keys(saved, kinds, place.name)
     for name, kind in kinds.items():
         where = place.within(f".{name}", value)
         has[name] = kind.decode(saved[name], has[name], where)
+
+
+def has_state(value: Any) -> bool:
+    """Whether an object offers and takes its state itself."""
+    return hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
+
+
+def class_name(value: Any) -> str:
+    """Name of an object's class."""
+    return type(value).__name__
+
+
+def named_states(saved: Any, present: Sequence[Any], what: str) -> list[Any]:
+    """Take apart states that were saved with the names of their objects' classes.
+
+    Args:
+        saved: Pairs of a name and a state.
+        present: The objects that are there.
+        what: What one of them is called in the error message.
+
+    Returns:
+        The states.
+
+    Raises:
+        ValueError: If they are of objects of other classes.
+    """
+    check_type(saved, f"{what}s", list)
+    for each in saved:
+        check_type(each, f"a {what}", list, tuple)
+        if len(each) != 2:
+            raise ValueError(f"a {what} is {len(each)} values in the state, not 2")
+        check_type(each[0], f"the name of a {what}", str)
+    names = [name for name, _ in saved]
+    if names != (here := [class_name(each) for each in present]):
+        raise ValueError(
+            f"the state is of a strategy with the {what}s {', '.join(names)}, and this "
+            f"one has {', '.join(here)}: make the strategy as it was made"
+        )
+    return [state for _, state in saved]
 
 
 class Nested(Kind):
@@ -104,8 +155,8 @@ class Nested(Kind):
         if not any(cls in ATTRIBUTES for cls in type(value).__mro__):
             raise TypeError(
                 f"{place.name} is a {type(value).__name__}, of which a state does not "
-                f"know what to keep: give {type(place.owner).__name__} state_dict() "
-                "and load_state_dict(state)"
+                f"know what to keep: leave {type(place.owner).__name__} out, or give "
+                "it state_dict() and load_state_dict(state)"
             )
         return encode(value, place)
 
@@ -158,7 +209,9 @@ ATTRIBUTES: dict[type, dict[str, Kind]] = {
         "si_lambda": _SETTING,
         "excluded_parameters": _SETTING,
         "ewc_data": Pair(PerParameter(flat=True)),
-        "syn_data": Each(PerParameter(flat=True), known=True),
+        "syn_data": Each(
+            PerParameter(flat=True, names=lambda owner: owner.ewc_data[0]), known=True
+        ),
         "_device": _SETTING,
     },
     # Its memories
@@ -186,9 +239,14 @@ ATTRIBUTES: dict[type, dict[str, Kind]] = {
     GenericExperienceForgetting: dict.fromkeys(
         ("forgetting", "_current_metric", "stream_forgetting"), _NESTED
     ),
+    ForwardTransfer: {"initial": Each(_SCALAR), "previous": Each(_SCALAR)},
+    GenericExperienceForwardTransfer: dict.fromkeys(
+        ("forward_transfer", "_current_metric", "stream_forward_transfer"), _NESTED
+    ),
     GenericPluginMetric: {"_metric": _NESTED},
     LossMetric: {"_mean_loss": _NESTED},
     Mean: {},
+    RunningEpochTime: {"_time_mean": _NESTED},
     Sum: {},
     TaskAwareAccuracy: {"_mean_accuracy": Each(_NESTED, lambda _owner: Accuracy())},
     TaskAwareLoss: {"_mean_loss": _MEANS},
@@ -211,7 +269,8 @@ def _kinds(value: Any) -> dict[str, Kind]:
     for cls in reversed(type(value).__mro__):
         listed |= ATTRIBUTES.get(cls, {})
     has = vars(value)
-    objects = {id(has[name]) for name, kind in listed.items() if kind is _NESTED}
+    nested = [name for name, kind in listed.items() if kind is _NESTED and name in has]
+    objects = {id(has[name]) for name in nested}
     return {
         name: listed.get(name, _SCALAR)
         for name, attribute in has.items()
