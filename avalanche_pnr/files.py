@@ -7,10 +7,18 @@ import pickletools
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from avalanche_pnr.state_checks import (
+    check_count,
+    check_keys,
+    check_plain,
+    check_type,
+)
 
 VERSION = 1
 """Of the states that this release writes."""
@@ -113,7 +121,7 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
 
     path = Path(path)
     buffer = io.BytesIO()  # torch.save hides what goes wrong with a file
-    torch.save({"version": VERSION, "state": state}, buffer)
+    torch.save({"version": VERSION, "state": dict(state)}, buffer)
     data = buffer.getbuffer()
     try:
         with replacing(path, keep=previous(path)) as file:
@@ -126,7 +134,42 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
         ) from error
 
 
-def load_state(path: str | Path) -> dict[str, Any]:
+class LoadedState(dict[str, Any]):
+    """A state that was read from a file, for sentences that name it.
+
+    Args:
+        state: What the file holds, or a part of it.
+        path: The file.
+    """
+
+    def __init__(self, state: Mapping[str, Any], path: Path) -> None:
+        super().__init__(state)
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a file holds dictionaries alone
+        return OrderedDict, (), None, None, iter(self.items())
+
+
+@contextmanager
+def naming_file(state: Mapping[str, Any]) -> Iterator[None]:
+    """Let an error say which file a state was read from.
+
+    Args:
+        state: The state.
+
+    Raises:
+        ValueError: Whatever error there was, if it was read from a file.
+    """
+    try:
+        yield
+    except Exception as error:  # plugins of others raise what they like
+        if not isinstance(state, LoadedState):
+            raise
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ValueError(f"{state.path} cannot be used: {kind}{error}") from error
+
+
+def load_state(path: str | Path) -> LoadedState:
     """Read what :func:`save_state` wrote; nothing in the file is executed.
 
     Where the file is missing or damaged, the state before it is read, with a warning.
@@ -135,7 +178,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
         path: The file.
 
     Returns:
-        The state, its tensors on the CPU.
+        The state, its tensors on the CPU; errors in using it name the file.
 
     Raises:
         FileNotFoundError: If there is neither of the two.
@@ -199,7 +242,7 @@ class _DamagedError(ValueError):
     """A file that is missing or not as it was written."""
 
 
-def read_state(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> LoadedState:
     """Read what :func:`save_state` wrote, of this file and not of the one before.
 
     Args:
@@ -215,7 +258,15 @@ def read_state(path: Path) -> dict[str, Any]:
     data, digest = content[:-_DIGEST], content[-_DIGEST:]
     if _digest(data) != digest:
         raise _DamagedError(f"{path} is damaged")
-    return _migrated(path, _plain(path, data))
+    saved = _plain(path, data)
+    try:
+        check_plain(saved, "it")
+        check_keys(saved, ("version", "state"), "it")
+        check_count(saved["version"], "its version")
+        check_type(saved["state"], "what it holds", dict, OrderedDict)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a state: {error}") from error
+    return LoadedState(_migrated(path, saved), path)
 
 
 def _plain(path: Path, data: memoryview, remedy: str = "") -> Any:

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from avalanche_pnr.state_checks import check_alike, check_count, check_type
 
 
 @contextmanager
@@ -85,10 +88,22 @@ def set_random_state(state: dict[str, Any]) -> None:
     """Restore what :func:`random_state` returned.
 
     Generators of CUDA devices that are not there are left out.
+
+    Raises:
+        ValueError: If it is something else.
     """
+    check_alike(state, {**random_state(), "cuda": state.get("cuda")}, "random")
+    check_type(state["cuda"], "random['cuda']", list)
+    for cuda_state in state["cuda"]:
+        check_type(cuda_state, "random['cuda']", Tensor)
     name, keys, *rest = state["numpy"]
+    # numpy reads the number at this position without looking how many there are.
+    check_count(rest[0], "random['numpy']", most=len(keys))
     numpy_state = (name, keys.numpy().astype(np.uint32), *rest)
-    set_host_states((state["torch"], numpy_state, state["python"]))
+    try:
+        set_host_states((state["torch"], numpy_state, state["python"]))
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"random is no state of generators ({error})") from error
     for device, cuda_state in enumerate(state["cuda"]):
         if device < torch.cuda.device_count():
             torch.cuda.set_rng_state(cuda_state, device)

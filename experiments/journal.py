@@ -9,8 +9,15 @@ from typing import Any
 
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.distributed import from_first, largest, rank
-from avalanche_pnr.files import load_state, previous, save_state
+from avalanche_pnr.files import (
+    LoadedState,
+    load_state,
+    naming_file,
+    previous,
+    save_state,
+)
 from avalanche_pnr.runs.interruption import Interruption
+from avalanche_pnr.state_checks import check_count, check_keys, check_type
 from experiments.names import RESULTS, STATE
 from experiments.progress import Progress
 
@@ -96,7 +103,9 @@ class Journal:
             Whether that was at the end of an experience.
         """
         assert self.saved is not None
-        state = self.saved.pop("strategy")
+        saved = self.saved.pop("strategy")
+        check_type(saved, f"{self.path}: the strategy", dict)
+        state = LoadedState(saved, self.path)
         self.saved["training"] = None
         strategy.load_state_dict(state, stream)
         return state["experience"] is None
@@ -168,10 +177,29 @@ class Journal:
 
 
 def saved_state(path: Path) -> dict[str, Any] | None:
-    """A run's last state, or ``None`` if it has not saved any."""
+    """A run's last state, or ``None`` if it has not saved any.
+
+    Raises:
+        ValueError: If it is the state of something else.
+    """
     if not path.exists() and not previous(path).exists():
         return None
-    return load_state(path)
+    state = load_state(path)
+    with naming_file(state):
+        check_keys(dict(state), _STATE, "the run's state")
+        check_type(state["done"], "done", list)
+        check_type(state["training"], "training", str, type(None))
+        check_type(state["facts"], "facts", dict)
+        check_keys(state["facts"], ("environment", "data"), "facts")
+        check_type(state["facts"]["data"], "facts about the data", dict)
+        check_type(state["finished"], "finished", bool)
+        check_count(state["results"], "results")
+        check_count(state["epochs"], "epochs")
+    return state
+
+
+_STATE = ("done", "training", "strategy", "results", "epochs", "facts", "finished")
+"""What a run's state holds."""
 
 
 def _synced_size(path: Path) -> int:

@@ -531,3 +531,66 @@ def test_what_holds_no_weights_is_refused(content: Any, tmp_path: Path) -> None:
     torch.save(content, path)
     with pytest.raises(ValueError, match=r"list\.pth holds no weights"):
         load_backbone(tiny_backbone(), path)
+
+
+BAD_WEIGHTS: dict[str, tuple[Tensor, str]] = {
+    "truth values": (torch.ones(8, dtype=torch.bool), "is of bool and not of floating"),
+    "quantized": (torch.ones(8, dtype=torch.int8), "is of int8 and not of floating"),
+    "complex": (torch.ones(8, dtype=torch.complex64), "is of complex64 and not"),
+    "NaN": (torch.full((8,), float("nan")), "has NaN or infinite numbers, .* earlier"),
+    "infinite": (torch.tensor([float("inf")] * 8), "has NaN or infinite numbers"),
+    "sparse": (torch.ones(8).to_sparse(), "is not a dense tensor"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_WEIGHTS)
+def test_what_no_trained_network_holds_is_refused(kind: str, tmp_path: Path) -> None:
+    tensor, answer = BAD_WEIGHTS[kind]
+    path, backbone = tmp_path / "bad.pth", tiny_backbone()
+    before = weights_of(backbone)
+    torch.save({**others(before), "0.bias": tensor}, path)
+    with pytest.raises(
+        ValueError, match=rf"bad\.pth cannot be loaded: 0\.bias {answer}"
+    ):
+        load_backbone(backbone, path)
+    assert_holds(backbone, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "answer"),
+    [
+        ("1.running_var", -torch.ones(8), "has negative numbers"),
+        ("1.num_batches_tracked", torch.tensor(-1), "has negative numbers"),
+        ("1.num_batches_tracked", torch.tensor(1.5), "is of float32 and not of whole"),
+    ],
+)
+def test_statistics_that_cannot_be_are_refused(
+    name: str, tensor: Tensor, answer: str, tmp_path: Path
+) -> None:
+    path, backbone = tmp_path / "bad.pth", tiny_backbone()
+    torch.save({**weights_of(backbone), name: tensor}, path)
+    with pytest.raises(
+        ValueError, match=rf"bad\.pth cannot be loaded: {name} {answer}"
+    ):
+        load_backbone(backbone, path)
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_weights(precision: torch.dtype, tmp_path: Path) -> None:
+    path, backbone = tmp_path / "half.pth", tiny_backbone()
+    weights = weights_of(tiny_backbone().to(precision))
+    torch.save(weights, path)
+    load_backbone(backbone, path)
+    assert torch.equal(backbone[0].weight, weights["0.weight"].float())
+
+
+@pytest.mark.parametrize("wrapper", [None, "state_dict"])
+def test_names_that_are_no_text_are_refused(
+    wrapper: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "numbers.pt"
+    weights = dict(enumerate(weights_of(tiny_backbone()).values()))
+    torch.save({wrapper: weights} if wrapper else weights, path)
+    answer = r"numbers\.pt holds a tensor under 0, which is not the name of a weight"
+    with pytest.raises(ValueError, match=answer):
+        load_backbone(tiny_backbone(), path)

@@ -10,6 +10,10 @@ from avalanche.evaluation.metric_results import MetricValue
 from avalanche.logging import BaseLogger
 
 from avalanche_pnr.files import append
+from avalanche_pnr.state_checks import check_alike
+
+_STATE = ("_training", "_uncounted", "_parts")
+"""What a logger knows that has been training."""
 
 
 class JSONLinesLogger(BaseLogger):
@@ -76,13 +80,17 @@ class JSONLinesLogger(BaseLogger):
 
     def state_dict(self) -> dict[str, Any]:
         """Where training stands, for the lines to come; not what has been written."""
-        names = ("_training", "_uncounted", "_parts")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        for name, value in state.items():
-            setattr(self, name, value)
+        """Go on from there.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        check_alike(state, self.state_dict(), "JSONLinesLogger")
+        for name in _STATE:
+            setattr(self, name, state[name])
 
     def _write_evaluation(self, strategy: Any, metrics: Any, **where: Any) -> None:
         if self._training:

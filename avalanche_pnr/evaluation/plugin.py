@@ -20,6 +20,7 @@ from avalanche_pnr.evaluation.probes.base import check_names, fit_all
 from avalanche_pnr.evaluation.probes.data import check_experiences, count_classes
 from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 from avalanche_pnr.evaluation.state import backbone_state
+from avalanche_pnr.state_checks import check_keys
 
 READINGS: dict[str, dict[str, Any]] = {
     "Acc": {},
@@ -163,7 +164,12 @@ class ProbePlugin(SupervisedPlugin):
         return {probe.name: probe.state_dict() for probe in self.probes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with it; the others are fitted when they are asked."""
+        """Go on with it; the others are fitted when they are asked.
+
+        Raises:
+            ValueError: If it is of other probes.
+        """
+        check_keys(state, (probe.name for probe in self.probes), "the probes")
         for probe in self.probes:
             probe.load_state_dict(state[probe.name])
         self._fitted_to = b""

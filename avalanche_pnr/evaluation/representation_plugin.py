@@ -21,6 +21,7 @@ from avalanche_pnr.evaluation.representation import (
 )
 from avalanche_pnr.evaluation.state import checksum
 from avalanche_pnr.sampling import SeededSamples
+from avalanche_pnr.state_checks import check_keys, check_tensor, check_type
 
 Extract = Callable[[Dataset[Any]], Tensor]
 """From a data set to its features, (N, F) or, of views, (N, V, F)."""
@@ -124,7 +125,21 @@ class RepresentationPlugin(SupervisedPlugin):
         return {"kept": dict(self._kept)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Compare with these features from now on."""
+        """Compare with these features from now on.
+
+        Raises:
+            ValueError: If they are not those of the experiences that are watched.
+        """
+        check_keys(state, ("kept",), "RepresentationPlugin")
+        kept = state["kept"]
+        check_type(kept, "kept features", dict)
+        for number, features in kept.items():
+            if number not in self._images:
+                raise ValueError(
+                    f"kept features are of an unknown experience {number!r}"
+                )
+            name = f"kept features of experience {number}"
+            check_tensor(features, name, (len(self._images[number]), None))
         self._kept = {k: features.cpu() for k, features in state["kept"].items()}
         self._measured = b""
 

@@ -69,22 +69,12 @@ class DERPlugin(MemoryPlugin):
 
     def after_training_exp(self, strategy: Strategy, **kwargs: Any) -> None:
         """Let images enter the memory, and store their projections."""
-        known = dict(zip(self.memory.origins, self.projections, strict=True))
-        super().after_training_exp(strategy, **kwargs)
-        origins = self.memory.origins
-        new = [row for row, origin in enumerate(origins) if origin not in known]
-        fresh = _stored_projections(strategy, self.memory.dataset.subset(new))
-        known.update(zip([origins[row] for row in new], fresh, strict=True))
-        self.projections = torch.stack([known[origin] for origin in origins])
-
-    def state_dict(self) -> dict[str, Any]:
-        """Origins of the images, no pixels; and the stored projections."""
-        return {**super().state_dict(), "projections": self.projections}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state; the images come from the next experience's stream."""
-        super().load_state_dict(state)
-        self.projections = state["projections"].cpu()
+        before = self.memory.add(strategy.experience.dataset)
+        new = [row for row, then in enumerate(before) if then is None]
+        fresh = iter(_stored_projections(strategy, self.memory.dataset.subset(new)))
+        self.projections = torch.stack(
+            [next(fresh) if then is None else self.projections[then] for then in before]
+        )
 
 
 def _project(method: Any, views: Tensor) -> Tensor:

@@ -52,25 +52,3 @@ class EWCPlugin(AvalancheEWCPlugin):
             model, criterion, optimizer, mixed, device, batch_size, num_workers
         )
         return importances
-
-    def state_dict(self) -> dict[str, Any]:
-        """Importances and weights of each experience."""
-        return {
-            name: {
-                number: {key: param.data for key, param in params.items()}
-                for number, params in getattr(self, name).items()
-            }
-            for name in _STATE
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state."""
-        for name in _STATE:
-            for number, tensors in state[name].items():
-                getattr(self, name)[int(number)] = {
-                    key: ParamData(key, init_tensor=tensor, device=tensor.device)
-                    for key, tensor in tensors.items()
-                }
-
-
-_STATE = ("importances", "saved_params")

@@ -47,7 +47,6 @@ class MemoryPlugin(SelfSupervisedPlugin):
         self, strategy: Any, num_workers: int = 0, **kwargs: Any
     ) -> None:
         """Prepare as many batches as the epoch has."""
-        self.memory.restore(strategy.experience.origin_stream)
         rows = len(self.memory)
         if rows:
             size = min(self.batch_size_mem or strategy.train_mb_size, rows)
@@ -85,17 +84,7 @@ class MemoryPlugin(SelfSupervisedPlugin):
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Let the images of the experience enter the memory."""
-        experience = strategy.experience
-        self.memory.restore(experience.origin_stream)
-        self.memory.add(experience.dataset, experience.current_experience)
-
-    def state_dict(self) -> dict[str, Any]:
-        """State of the memory: origins of the images, no pixels."""
-        return {"memory": self.memory.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state; the images come from the next experience's stream."""
-        self.memory.load_state_dict(state["memory"])
+        self.memory.add(strategy.experience.dataset)
 
 
 def _order(rows: int, size: int, batches: int) -> list[int]:

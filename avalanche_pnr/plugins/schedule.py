@@ -8,6 +8,8 @@ from avalanche.training.templates.base_sgd import BaseSGDTemplate
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
+from avalanche_pnr.state_checks import check_alike, check_keys, check_type
+
 
 class WarmupCosinePlugin(SupervisedPlugin):
     """Linear warm-up and cosine decay to zero, anew in each experience.
@@ -80,10 +82,20 @@ class WarmupCosinePlugin(SupervisedPlugin):
         return {"base_lrs": self._base_lrs, "scheduler": scheduler}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state; a schedule that has not begun begins by itself."""
-        self._base_lrs = state["base_lrs"]
-        if self._scheduler is not None and state["scheduler"] is not None:
-            self._scheduler.load_state_dict(state["scheduler"])
+        """Go on from a state; a schedule that has not begun begins by itself.
+
+        Raises:
+            ValueError: If it is the state of something else.
+        """
+        check_keys(state, ("base_lrs", "scheduler"), "the schedule")
+        base_lrs, scheduler = state["base_lrs"], state["scheduler"]
+        check_type(base_lrs, "base_lrs", list, type(None))
+        for each in base_lrs or ():
+            check_type(each, "base_lrs", int, float)
+        if self._scheduler is not None and scheduler is not None:
+            check_alike(scheduler, self._scheduler.state_dict(), "the schedule")
+            self._scheduler.load_state_dict(scheduler)
+        self._base_lrs = base_lrs
 
     def _fitting_warmup(self, epochs: int) -> int:
         warmup = min(self.warmup_epochs, epochs - 1)

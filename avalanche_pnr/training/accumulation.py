@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from avalanche_pnr.state_checks import check_keys, check_tensor, check_type
+
 
 class Accumulation:
     """Gradients and outputs of the batches of a step so far.
@@ -72,6 +74,14 @@ class Accumulation:
         return {"gradients": dict(self._gradients), "outputs": list(self._outputs)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with those of a state."""
+        """Go on with those of a state.
+
+        Raises:
+            ValueError: If they are something else.
+        """
+        check_keys(state, ("gradients", "outputs"), "accumulation")
+        check_type(state["outputs"], "accumulated outputs", list)
+        for output in state["outputs"]:
+            check_tensor(output, "an accumulated output", (None, None, None))
         self._gradients = {k: v.clone() for k, v in state["gradients"].items()}
         self._outputs = list(state["outputs"])

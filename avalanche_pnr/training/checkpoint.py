@@ -1,17 +1,37 @@
 """The state of a strategy: all it needs to go on as if nothing had happened."""
 
 import copy
-from collections.abc import Iterable
-from numbers import Real
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avalanche.training.plugins import AGEMPlugin, GDumbPlugin, MIRPlugin
+from torch import Tensor
 
-from avalanche_pnr.distributed import rank
+from avalanche_pnr.benchmarks.streams.stream_samples import StreamSamples
 from avalanche_pnr.plugins.base import SelfSupervisedPlugin
 from avalanche_pnr.random_state import random_state, set_random_state
-from avalanche_pnr.training.plain import Plain, has_state
-from avalanche_pnr.training.stream_samples import StreamSamples
+from avalanche_pnr.state_checks import (
+    check_alike,
+    check_count,
+    check_keys,
+    check_plain,
+    check_tensor,
+    check_type,
+)
+from avalanche_pnr.training.evaluator_state import evaluator_state, restore_evaluator
+from avalanche_pnr.training.kinds import Place, offered_state
+from avalanche_pnr.training.optimizer_state import optimizer_state, restore_optimizer
+from avalanche_pnr.training.plain import (
+    class_name,
+    decode,
+    encode,
+    has_state,
+    named_states,
+)
+
+FORMAT = 2
+"""Of the states that this release takes and restores; those of 0.1.0 have none."""
 
 _OWN = ("model", "optimizer", "past_model")
 """Parts of a strategy whose state is taken in a way of their own."""
@@ -33,21 +53,66 @@ def strategy_state(strategy: Any, samples: StreamSamples | None) -> dict[str, An
     Raises:
         TypeError: If a plugin holds what cannot be saved; the message names it.
     """
-    plain = _plain(strategy, samples)
+    place = _place(strategy, samples)
     return {
+        "format": FORMAT,
         "model": strategy.model.state_dict(),
         "past_model": strategy.past_model.state_dict(),
-        "optimizer": _optimizer_state(strategy),
+        "optimizer": optimizer_state(strategy),
         "plugins": [
-            [_name(each), _plugin_state(strategy, plain, each)]
+            [class_name(each), _plugin_state(strategy, each, place)]
             for each in strategy.plugins
         ],
-        "parts": {name: part.state_dict() for name, part in _parts(strategy).items()},
+        "parts": {
+            name: offered_state(part, name) for name, part in _parts(strategy).items()
+        },
         "sub_experience": strategy.sub_experience,
         "stop": getattr(strategy, "_stop_training", False),
         "loss": strategy.loss.detach(),
         "random": random_state(),
     }
+
+
+def check_state(state: Any) -> None:
+    """Refuse what is no state of a strategy that this release can restore.
+
+    Args:
+        state: What should be a strategy's ``state_dict()``.
+
+    Raises:
+        ValueError: If it is something else, or of another release.
+    """
+    if not isinstance(state, dict) or not {"model", "plugins"} <= state.keys():
+        raise ValueError(
+            "this is no state of a strategy: save strategy.state_dict(), and load that"
+        )
+    if "format" not in state:
+        raise ValueError(
+            "the state was saved by version 0.1.0, which was never released: begin anew"
+        )
+    state = dict(state)
+    check_plain(state, "the state")
+    check_count(state["format"], "format")
+    if state["format"] != FORMAT:
+        raise ValueError(
+            f"the state has format {state['format']}, and this release reads format "
+            f"{FORMAT}: continue with the release that saved it, or begin anew"
+        )
+    check_keys(state, _STATE, "the state")
+    if state["experience"] is not None:
+        check_count(state["experience"], "experience")
+    for name in ("batches", "seed", "sub_experience"):
+        check_count(state[name], name)
+    check_type(state["stop"], "stop", bool)
+    check_type(state["loss"], "loss", Tensor)
+    check_tensor(state["loss"], "loss", [1] * min(state["loss"].dim(), 1))
+
+
+_STATE = (
+    *("format", "model", "past_model", "optimizer", "plugins", "parts"),
+    *("sub_experience", "stop", "loss", "random", "experience", "batches", "seed"),
+)
+"""What a state holds, with what ``SelfSupervised.state_dict`` adds."""
 
 
 def restore_strategy(
@@ -57,31 +122,22 @@ def restore_strategy(
 
     Args:
         strategy: A strategy made with the same arguments.
-        state: What :func:`strategy_state` returned; it is not changed.
+        state: What :func:`strategy_state` returned, checked; it is not changed.
         samples: Images of the stream.
 
     Raises:
-        ValueError: If it has other plugins or other parameters.
+        ValueError: If it has other plugins or parameters, or a value is not what
+            belongs in its place.
     """
-    names = [name for name, _ in state["plugins"]]
-    present = [_name(each) for each in strategy.plugins]
-    if names != present:
-        raise ValueError(
-            f"the state is of a strategy with the plugins {', '.join(names)}, and this "
-            f"one has {', '.join(present)}: make the strategy as it was made"
-        )
-    plain = _plain(strategy, samples)
+    plugins = named_states(state["plugins"], strategy.plugins, "plugin")
+    check_keys(state["parts"], _parts(strategy), "parts")
     strategy.model.to(strategy.device)
-    for plugin in strategy.plugins:
-        if isinstance(plugin, SelfSupervisedPlugin):
-            plugin.add_heads(strategy.model, among=state["model"])
-    strategy.model.load_state_dict(state["model"])
-    strategy.past_model.load_state_dict(state["past_model"], strategy.model)
-    _restore_optimizer(strategy, copy.deepcopy(state["optimizer"]))
-    for plugin, (_, plugin_state) in zip(
-        strategy.plugins, state["plugins"], strict=True
-    ):
-        _restore_plugin(strategy, plain, plugin, plugin_state)
+    _load_weights(strategy, state)
+    restore_optimizer(strategy, copy.deepcopy(state["optimizer"]))
+    place = _place(strategy, samples)
+    for plugin, saved in zip(strategy.plugins, plugins, strict=True):
+        _restore_plugin(strategy, plugin, saved, place)
+    _check_gradients(state["parts"]["accumulation"], place.parameters)
     for name, part in _parts(strategy).items():
         part.load_state_dict(state["parts"][name])
     strategy.sub_experience = state["sub_experience"]
@@ -97,9 +153,9 @@ def whole_stream(experience: Any) -> Iterable[Any]:
     return stream
 
 
-def _plain(strategy: Any, samples: StreamSamples | None) -> Plain:
-    parts = [strategy, *(getattr(strategy, name) for name in (*_OWN, "_criterion"))]
-    return Plain(samples, [*parts, *strategy.plugins], strategy.device)
+def _place(strategy: Any, samples: StreamSamples | None) -> Place:
+    model = strategy.model
+    return Place("", None, samples, dict(model.named_parameters()), model.state_dict())
 
 
 def _parts(strategy: Any) -> dict[str, Any]:
@@ -111,97 +167,53 @@ def _parts(strategy: Any) -> dict[str, Any]:
     }
 
 
-def _name(plugin: Any) -> str:
-    return type(plugin).__name__
+def _load_weights(strategy: Any, state: dict[str, Any]) -> None:
+    """Those of the model and of the past one, which have the heads of plugins."""
+    model, past_model = strategy.model, strategy.past_model
+    for name in ("model", "past_model"):
+        check_type(state[name], name, dict, OrderedDict)
+    for plugin in strategy.plugins:
+        if isinstance(plugin, SelfSupervisedPlugin):
+            plugin.add_heads(model, among=state["model"])
+    try:
+        model.load_state_dict(state["model"])
+        check_alike(state["model"], dict(model.state_dict()), "model")
+        past_model.load_state_dict(state["past_model"], model)
+        check_alike(state["past_model"], dict(past_model.state_dict()), "past_model")
+    except (RuntimeError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"the state is of another model than this strategy's ({reason}): make the "
+            "model as it was made"
+        ) from error
 
 
-def _plugin_state(strategy: Any, plain: Plain, plugin: Any) -> Any:
+def _plugin_state(strategy: Any, plugin: Any, place: Place) -> Any:
+    name = class_name(plugin)
     if plugin is strategy.evaluator:
-        return _evaluator_state(plain, plugin)
-    if has_state(plugin):
-        return plugin.state_dict()
+        return evaluator_state(plugin, place)
     for kind, why in _UNSAVED.items():
         if isinstance(plugin, kind):
             raise TypeError(
-                f"{_name(plugin)} {why}, so a training with it cannot be saved and "
-                "continued: train in one go, or use ReplayPlugin"
+                f"{name} {why}, so a training with it cannot be saved and continued: "
+                "train in one go, or use ReplayPlugin"
             )
-    return plain.attributes(plugin, _name(plugin))
+    return encode(plugin, place.within(name))
 
 
-def _restore_plugin(strategy: Any, plain: Plain, plugin: Any, state: Any) -> None:
+def _restore_plugin(strategy: Any, plugin: Any, saved: Any, place: Place) -> None:
     if plugin is strategy.evaluator:
-        _restore_evaluator(plain, plugin, state)
-    elif has_state(plugin):
-        plugin.load_state_dict(state)
+        restore_evaluator(plugin, saved, place)
     else:
-        plain.set_attributes(plugin, state)
+        decode(saved, plugin, place.within(class_name(plugin)))
 
 
-def _evaluator_state(plain: Plain, evaluator: Any) -> dict[str, Any]:
-    """Metrics as far as they have got; loggers that offer their state."""
-    last, every = evaluator.last_metric_results, evaluator.all_metric_results
-    return {
-        "metrics": [plain.attributes(each, str(each)) for each in evaluator.metrics],
-        "last": {k: v for k, v in last.items() if isinstance(v, Real)},
-        "all": {k: v for k, v in every.items() if isinstance(v[1][-1], Real)},
-        "loggers": [each.state_dict() for each in _loggers(evaluator)],
-    }
-
-
-def _restore_evaluator(plain: Plain, evaluator: Any, state: dict[str, Any]) -> None:
-    for metric, metric_state in zip(evaluator.metrics, state["metrics"], strict=True):
-        plain.set_attributes(metric, metric_state)
-    evaluator.last_metric_results = dict(state["last"])
-    evaluator.all_metric_results.clear()
-    evaluator.all_metric_results.update(copy.deepcopy(state["all"]))
-    if rank() > 0:  # only the first of several processes logs
-        return
-    for logger, logger_state in zip(_loggers(evaluator), state["loggers"], strict=True):
-        logger.load_state_dict(logger_state)
-
-
-def _loggers(evaluator: Any) -> list[Any]:
-    return [each for each in evaluator.loggers if has_state(each)]
-
-
-def _optimizer_state(strategy: Any) -> dict[str, Any]:
-    """The optimizer's state by the names of the parameters, in whatever order."""
-    state, names = strategy.optimizer.state_dict(), _optimized_names(strategy)
-    flat = [name for group in names for name in group]
-    return {
-        "state": {flat[index]: each for index, each in state["state"].items()},
-        "groups": [
-            {**group, "params": group_names}
-            for group, group_names in zip(state["param_groups"], names, strict=True)
-        ],
-    }
-
-
-def _restore_optimizer(strategy: Any, saved: dict[str, Any]) -> None:
-    strategy.make_optimizer(reset_optimizer_state=True)
-    names = _optimized_names(strategy)
-    if [sorted(group["params"]) for group in saved["groups"]] != [
-        sorted(group) for group in names
-    ]:
-        raise ValueError(
-            "the state's optimizer has other parameters than this strategy's: make "
-            "model and optimizer as they were made"
-        )
-    flat = [name for group in names for name in group]
-    position = {name: index for index, name in enumerate(flat)}
-    groups = [
-        {**group, "params": [position[name] for name in group_names]}
-        for group, group_names in zip(saved["groups"], names, strict=True)
-    ]
-    state = {position[name]: each for name, each in saved["state"].items()}
-    strategy.optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _optimized_names(strategy: Any) -> list[list[str]]:
-    """Names of the parameters in each group of the optimizer."""
-    names = {id(param): name for name, param in strategy.model.named_parameters()}
-    return [
-        [names.get(id(param), f"parameter {k}") for k, param in enumerate(each)]
-        for each in (group["params"] for group in strategy.optimizer.param_groups)
-    ]
+def _check_gradients(saved: Any, parameters: Mapping[str, Tensor]) -> None:
+    """Refuse accumulated gradients that are not of the model's parameters."""
+    check_keys(saved, ("gradients", "outputs"), "accumulation")
+    check_type(saved["gradients"], "accumulated gradients", dict)
+    for name, gradient in saved["gradients"].items():
+        if name not in parameters:
+            raise ValueError(f"an accumulated gradient is of an unknown {name!r}")
+        like = parameters[name]
+        check_tensor(gradient, f"the gradient of {name}", like.shape, like.dtype)

@@ -1,181 +1,280 @@
-"""What Avalanche's objects hold, as tensors and plain data, and back."""
+"""The state of objects, as tensors and plain data: the object that is there decides.
 
-import sys
-from collections.abc import Callable, Iterable
-from itertools import zip_longest
-from typing import Any, ClassVar, cast
+Nothing in a state names a class, a function, or an attribute that the object does not
+have. What an object's attributes are is said by :data:`ATTRIBUTES`; those that are not
+there must be numbers, truth values or text, and anything else is refused by name when
+the state is taken.
+"""
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
+
 import torch
-from avalanche.benchmarks.utils import AvalancheDataset
-from torch import Tensor
+from avalanche.evaluation import GenericPluginMetric
+from avalanche.evaluation.metrics import (
+    Accuracy,
+    ElapsedTime,
+    Forgetting,
+    ForwardTransfer,
+    LossMetric,
+    Mean,
+    RunningEpochTime,
+    Sum,
+    TaskAwareAccuracy,
+    TaskAwareLoss,
+    TopkAccuracy,
+)
+from avalanche.evaluation.metrics.forgetting_bwt import GenericExperienceForgetting
+from avalanche.evaluation.metrics.forward_transfer import (
+    GenericExperienceForwardTransfer,
+)
+from avalanche.training.plugins import (
+    EarlyStoppingPlugin,
+    EWCPlugin,
+    GEMPlugin,
+    LRSchedulerPlugin,
+    MASPlugin,
+    ReplayPlugin,
+    RWalkPlugin,
+    SynapticIntelligencePlugin,
+)
+from avalanche.training.storage_policy import (
+    BalancedExemplarsBuffer,
+    ClassBalancedBuffer,
+    ParametricBuffer,
+    ReservoirSamplingBuffer,
+    _ParametricSingleBuffer,
+)
 
-from avalanche_pnr.training.stream_samples import StreamSamples
+from avalanche_pnr.evaluation.metrics import PluginValues, ProbeAccuracy
+from avalanche_pnr.plugins import DERPlugin, MemoryPlugin, OsirisPlugin
+from avalanche_pnr.plugins.features import PastFeaturesPlugin
+from avalanche_pnr.plugins.memory import Memory
+from avalanche_pnr.state_checks import check_keys, check_type
+from avalanche_pnr.training.kinds import (
+    Each,
+    Images,
+    Kind,
+    Numbers,
+    Offered,
+    Pair,
+    PerImage,
+    PerParameter,
+    Place,
+    Scalar,
+    Views,
+    Weights,
+    offered_state,
+)
 
-_KIND = "kind of value"
-"""Key of a dictionary that stands for something else than a dictionary."""
-_PACKAGES = ("avalanche.", "avalanche_pnr.")
-"""Objects of these packages are taken apart."""
-_PLAIN = (type(None), bool, int, float, str, torch.Size, torch.dtype, torch.device)
 
-
-class Plain:
-    """Turns values into tensors and plain data, and makes values of them again.
-
-    Tensors, numbers, text and containers of them stay what they are. A data set of the
-    stream's images becomes their indices; an object with ``state_dict`` and
-    ``load_state_dict`` becomes its state; any other object of Avalanche becomes its
-    attributes.
+def encode(value: Any, place: Place) -> Any:
+    """Take the state that an object offers, or else its attributes.
 
     Args:
-        samples: Images of the stream, or ``None`` if it is not known.
-        parts: Objects of the strategy that others refer to: they stay as they are.
-        device: Where tensors go that were not on the CPU.
+        value: The object.
+        place: Where it stands.
+
+    Raises:
+        TypeError: If it holds what would not survive; the message names it.
     """
-
-    def __init__(
-        self,
-        samples: StreamSamples | None,
-        parts: Iterable[Any],
-        device: torch.device,
-    ) -> None:
-        self._samples = samples
-        self._parts = {id(part) for part in parts}
-        self._device = device
-
-    def of(self, value: Any, name: str) -> Any:
-        """Make plain data of a value.
-
-        Args:
-            value: The value.
-            name: What it is called, for the error message.
-
-        Raises:
-            TypeError: If it is something that would not survive.
-        """
-        if isinstance(value, _PLAIN):
-            return value
-        if id(value) in self._parts:
-            return {_KIND: "part"}
-        if isinstance(value, Tensor):
-            here = value.device.type == "cpu"
-            return value.detach() if here else {_KIND: "device", "tensor": value}
-        if isinstance(value, np.generic):
-            return value.item()
-        if isinstance(value, np.ndarray) and value.dtype != object:
-            return {_KIND: "array", "tensor": torch.from_numpy(value)}
-        if isinstance(value, dict):
-            return {k: self.of(v, f"{name}[{k!r}]") for k, v in value.items()}
-        if isinstance(value, list | tuple | set):
-            items = [self.of(item, f"{name}[...]") for item in value]
-            return items if isinstance(value, list) else type(value)(items)
-        return self._of_object(value, name)
-
-    def attributes(self, value: Any, name: str) -> dict[str, Any]:
-        """Make plain data of an object's attributes; as :meth:`of`."""
-        return {k: self.of(v, f"{name}.{k}") for k, v in vars(value).items()}
-
-    def _of_object(self, value: Any, name: str) -> dict[str, Any]:
-        cls = type(value)
-        if isinstance(value, AvalancheDataset):
-            if self._samples is None and len(value):
-                raise TypeError(f"{name} holds images of a stream that is not known")
-            none = torch.empty(0, 2, dtype=torch.long)
-            samples = self._samples
-            return {
-                _KIND: "images",
-                "indices": samples.indices(value, name) if samples else none,
-            }
-        if has_state(value):
-            return {_KIND: "state", "state": value.state_dict()}
-        function = getattr(value, "__name__", "")
-        if function and getattr(torch, function, None) is value:
-            return {_KIND: "function", "name": function}
-        if cls.__module__.startswith(_PACKAGES) and hasattr(value, "__dict__"):
-            names = {"module": cls.__module__, "class": cls.__qualname__}
-            return {_KIND: "object", **names, "has": self.attributes(value, name)}
-        raise TypeError(
-            f"{name} is a {cls.__name__}, which cannot be saved as tensors and plain "
-            "data: give its owner state_dict() and load_state_dict(state)"
-        )
-
-    def restored(self, plain: Any, now: Any = None) -> Any:
-        """The value that plain data was made of.
-
-        Args:
-            plain: What :meth:`of` returned.
-            now: What stands in its place at present.
-        """
-        if isinstance(plain, dict):
-            if _KIND in plain:
-                return self._restorers[plain[_KIND]](self, plain, now)
-            return self._dictionary(plain, now)
-        if isinstance(plain, list | tuple | set) and not isinstance(plain, torch.Size):
-            nows = now if isinstance(now, list | tuple) else ()
-            items = [self.restored(*pair) for pair in zip_longest(plain, nows)]
-            items = items[: len(plain)]
-            return items if isinstance(plain, list) else type(plain)(items)
-        return plain.clone() if isinstance(plain, Tensor) else plain
-
-    def _dictionary(self, plain: dict[Any, Any], now: Any) -> dict[Any, Any]:
-        if not isinstance(now, dict):
-            return {k: self.restored(v) for k, v in plain.items()}
-        new = {k: self.restored(v, now.get(k)) for k, v in plain.items()}
-        now.clear()  # not replaced: it may be one with defaults
-        now.update(new)
-        return now
-
-    def set_attributes(self, value: Any, plain: dict[str, Any]) -> None:
-        """Give an object the attributes that :meth:`attributes` took."""
-        has = vars(value)
-        has.update({k: self.restored(v, has.get(k)) for k, v in plain.items()})
-
-    def _part(self, plain: dict[str, Any], now: Any) -> Any:
-        return now
-
-    def _tensor(self, plain: dict[str, Any], now: Any) -> Tensor:
-        tensor: Tensor = plain["tensor"].to(self._device)
-        return tensor
-
-    def _array(self, plain: dict[str, Any], now: Any) -> Any:
-        return plain["tensor"].numpy()
-
-    def _images(self, plain: dict[str, Any], now: Any) -> AvalancheDataset[Any]:
-        if self._samples is None:
-            return now if len(plain["indices"]) else AvalancheDataset([])
-        return self._samples.subset(plain["indices"])
-
-    def _state(self, plain: dict[str, Any], now: Any) -> Any:
-        if now is not None:  # else it is made when training begins, and loaded then
-            now.load_state_dict(plain["state"])
-        return now
-
-    def _function(self, plain: dict[str, Any], now: Any) -> Any:
-        return getattr(torch, plain["name"])
-
-    def _object(self, plain: dict[str, Any], now: Any) -> Any:
-        module, name = plain["module"], plain["class"]
-        cls = getattr(sys.modules.get(module), name, None)
-        known = module.startswith(_PACKAGES) and isinstance(cls, type)
-        if not known or getattr(cls, "__module__", None) != module:
-            raise ValueError(
-                f"the state names {module}.{name}, which is no class of Avalanche's"
-            )
-        value = now if type(now) is cls else object.__new__(cast("type[Any]", cls))
-        self.set_attributes(value, plain["has"])
-        return value
-
-    _restorers: ClassVar[dict[str, Callable[..., Any]]] = {
-        "part": _part,
-        "device": _tensor,
-        "array": _array,
-        "images": _images,
-        "state": _state,
-        "function": _function,
-        "object": _object,
+    if has_state(value):
+        return offered_state(value, place.name)
+    has = vars(value)
+    return {
+        name: kind.encode(has[name], place.within(f".{name}", value))
+        for name, kind in _kinds(value).items()
     }
+
+
+def decode(saved: Any, value: Any, place: Place) -> None:
+    """Give an object the state that :func:`encode` took.
+
+    Args:
+        saved: What should be what :func:`encode` returned.
+        value: The object.
+        place: Where it stands.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if has_state(value):
+        value.load_state_dict(saved)
+        return
+    has, kinds = vars(value), _kinds(value)
+    check_keys(saved, kinds, place.name)
+    for name, kind in kinds.items():
+        where = place.within(f".{name}", value)
+        has[name] = kind.decode(saved[name], has[name], where)
 
 
 def has_state(value: Any) -> bool:
     """Whether an object offers and takes its state itself."""
     return hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
+
+
+def class_name(value: Any) -> str:
+    """Name of an object's class."""
+    return type(value).__name__
+
+
+def named_states(saved: Any, present: Sequence[Any], what: str) -> list[Any]:
+    """Take apart states that were saved with the names of their objects' classes.
+
+    Args:
+        saved: Pairs of a name and a state.
+        present: The objects that are there.
+        what: What one of them is called in the error message.
+
+    Returns:
+        The states.
+
+    Raises:
+        ValueError: If they are of objects of other classes.
+    """
+    check_type(saved, f"{what}s", list)
+    for each in saved:
+        check_type(each, f"a {what}", list, tuple)
+        if len(each) != 2:
+            raise ValueError(f"a {what} is {len(each)} values in the state, not 2")
+        check_type(each[0], f"the name of a {what}", str)
+    names = [name for name, _ in saved]
+    if names != (here := [class_name(each) for each in present]):
+        raise ValueError(
+            f"the state is of a strategy with the {what}s {', '.join(names)}, and this "
+            f"one has {', '.join(here)}: make the strategy as it was made"
+        )
+    return [state for _, state in saved]
+
+
+class Nested(Kind):
+    """An object of one of the classes in :data:`ATTRIBUTES`; it stays and is filled."""
+
+    def encode(self, value: Any, place: Place) -> Any:
+        """Its attributes."""
+        if not any(cls in ATTRIBUTES for cls in type(value).__mro__):
+            raise TypeError(
+                f"{place.name} is a {type(value).__name__}, of which a state does not "
+                f"know what to keep: leave {type(place.owner).__name__} out, or give "
+                "it state_dict() and load_state_dict(state)"
+            )
+        return encode(value, place)
+
+    def decode(self, saved: Any, now: Any, place: Place) -> Any:
+        """The object that is there, with the saved attributes."""
+        decode(saved, now, place)
+        return now
+
+
+class Setting(Kind):
+    """What training does not change, or makes anew: no part of a state."""
+
+    def encode(self, value: Any, place: Place) -> Any:
+        """Nothing."""
+
+    def decode(self, saved: Any, now: Any, place: Place) -> Any:
+        """What is there."""
+        return now
+
+
+_NESTED, _SETTING, _SCALAR = Nested(), Setting(), Scalar()
+_IMAGES, _PER_PARAMETER = Images(), PerParameter()
+_MEANS = Each(_NESTED, lambda _owner: Mean())
+
+ATTRIBUTES: dict[type, dict[str, Kind]] = {
+    # Plugins of Avalanche
+    EarlyStoppingPlugin: {"best_state": Weights(), "operator": _SETTING},
+    EWCPlugin: {
+        "saved_params": Each(_PER_PARAMETER),
+        "importances": Each(_PER_PARAMETER),
+    },
+    GEMPlugin: {
+        "memory_x": Views(),
+        "memory_y": Views(torch.int64, torch.float32, like="memory_x"),
+        "memory_tid": Views(torch.int64, torch.float32, like="memory_x"),
+        "G": _SETTING,
+    },
+    LRSchedulerPlugin: {"scheduler": Offered(), "rolling_metric": _NESTED},
+    MASPlugin: {"params": _PER_PARAMETER, "importance": _PER_PARAMETER},
+    ReplayPlugin: {"storage_policy": _NESTED},
+    RWalkPlugin: dict.fromkeys(
+        (
+            *("checkpoint_params", "checkpoint_loss", "checkpoint_scores"),
+            *("iter_grad", "iter_importance", "iter_params", "exp_scores"),
+            *("exp_params", "exp_importance", "exp_penalties"),
+        ),
+        _PER_PARAMETER,
+    ),
+    SynapticIntelligencePlugin: {
+        "si_lambda": _SETTING,
+        "excluded_parameters": _SETTING,
+        "ewc_data": Pair(PerParameter(flat=True)),
+        "syn_data": Each(
+            PerParameter(flat=True, names=lambda owner: owner.ewc_data[0]), known=True
+        ),
+        "_device": _SETTING,
+    },
+    # Its memories
+    BalancedExemplarsBuffer: {
+        "_buffer": _SETTING,  # empty: the groups have the images
+        "buffer_groups": Each(_NESTED, lambda _owner: ReservoirSamplingBuffer(0)),
+    },
+    ClassBalancedBuffer: {"seen_classes": Numbers()},
+    ParametricBuffer: {
+        "buffer_groups": Each(
+            _NESTED, lambda owner: _ParametricSingleBuffer(0, owner.selection_strategy)
+        ),
+        "seen_groups": Numbers(),
+        "selection_strategy": _SETTING,
+    },
+    ReservoirSamplingBuffer: {
+        "_buffer": _IMAGES,
+        "_buffer_weights": PerImage(lambda owner: len(owner.buffer)),
+    },
+    _ParametricSingleBuffer: {"_buffer": _IMAGES, "selection_strategy": _SETTING},
+    # Its metrics
+    Accuracy: {"_mean_accuracy": _NESTED},
+    ElapsedTime: {},
+    Forgetting: {"initial": Each(_SCALAR), "last": Each(_SCALAR)},
+    GenericExperienceForgetting: dict.fromkeys(
+        ("forgetting", "_current_metric", "stream_forgetting"), _NESTED
+    ),
+    ForwardTransfer: {"initial": Each(_SCALAR), "previous": Each(_SCALAR)},
+    GenericExperienceForwardTransfer: dict.fromkeys(
+        ("forward_transfer", "_current_metric", "stream_forward_transfer"), _NESTED
+    ),
+    GenericPluginMetric: {"_metric": _NESTED},
+    LossMetric: {"_mean_loss": _NESTED},
+    Mean: {},
+    RunningEpochTime: {"_time_mean": _NESTED},
+    Sum: {},
+    TaskAwareAccuracy: {"_mean_accuracy": Each(_NESTED, lambda _owner: Accuracy())},
+    TaskAwareLoss: {"_mean_loss": _MEANS},
+    TopkAccuracy: {"_topk_acc_dict": _MEANS},
+    # Of this package
+    DERPlugin: {"projections": PerImage(lambda owner: len(owner.memory), dims=2)},
+    Memory: {"_reservoir": _NESTED},
+    MemoryPlugin: {"memory": _NESTED, "_loader": _SETTING, "_batches": _SETTING},
+    OsirisPlugin: {"_backbone": _SETTING},
+    PastFeaturesPlugin: {"_backbone": _SETTING},
+    PluginValues: {"_plugin": _SETTING},
+    ProbeAccuracy: {"_plugin": _SETTING},
+}
+"""What objects of these classes, and of their subclasses, hold in their attributes."""
+
+
+def _kinds(value: Any) -> dict[str, Kind]:
+    """Attributes that are a part of an object's state, and their kinds."""
+    listed: dict[str, Kind] = {}
+    for cls in reversed(type(value).__mro__):
+        listed |= ATTRIBUTES.get(cls, {})
+    has = vars(value)
+    nested = [name for name, kind in listed.items() if kind is _NESTED and name in has]
+    objects = {id(has[name]) for name in nested}
+    return {
+        name: listed.get(name, _SCALAR)
+        for name, attribute in has.items()
+        if listed.get(name) is not _SETTING
+        # One object may have two names.
+        and (name in listed or id(attribute) not in objects)
+    }

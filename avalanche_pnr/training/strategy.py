@@ -12,7 +12,9 @@ from avalanche.training.templates.update_type import SGDUpdate
 from torch import Tensor
 from torch.optim import Optimizer
 
+from avalanche_pnr.benchmarks.streams.stream_samples import StreamSamples
 from avalanche_pnr.distributed import naming_lost_processes, world_size
+from avalanche_pnr.files import naming_file
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
 from avalanche_pnr.precision import Precision
 from avalanche_pnr.random_state import preserve_random_state
@@ -26,6 +28,7 @@ from avalanche_pnr.training.avalanche_workarounds import (
     workarounds,
 )
 from avalanche_pnr.training.checkpoint import (
+    check_state,
     restore_strategy,
     strategy_state,
     whole_stream,
@@ -54,7 +57,6 @@ from avalanche_pnr.training.problem import (
     SelfSupervisedProblem,
     check_method,
 )
-from avalanche_pnr.training.stream_samples import StreamSamples
 
 _UNSAVED: dict[str, Any] = {"_samples": None, "pause": None, "workarounds": []}
 """Attributes that copies and Avalanche's checkpoints do without."""
@@ -494,9 +496,10 @@ class SelfSupervised(
         """All that training depends on, as tensors and plain data.
 
         Model, past model, optimizer, plugins, metrics, counters and random number
-        generators; replay buffers as indices into the stream. Like a module's, the
-        tensors are no copies. It may be taken between experiences and in ``pause``,
-        on several processes by all of them: it is the same in each.
+        generators; remembered images as indices into the stream, with a digest of
+        each. Like a module's, the tensors are no copies. It may be taken between
+        experiences and in ``pause``, on several processes by all of them: it is the
+        same in each.
 
         Raises:
             TypeError: If a plugin holds what cannot be saved; the message names it.
@@ -526,10 +529,14 @@ class SelfSupervised(
 
         Args:
             state: What :meth:`state_dict` returned.
-            stream: The train stream; replay buffers are filled from it.
+            stream: The train stream; remembered images are found in it. It may be left
+                out where none are remembered.
 
         Raises:
-            ValueError: If plugins or parameters are others than those of the state.
+            ValueError: If plugins or parameters are others than those of the state, a
+                remembered image is not where it was, or anything else does not belong
+                where it stands; with the file that it was read from. The strategy is
+                of no use then.
         """
         experiences = list(stream)
         self._samples = StreamSamples(experiences) if experiences else None
@@ -537,8 +544,10 @@ class SelfSupervised(
         self._unfinished = None if state["experience"] is None else state
 
     def _restore(self, state: dict[str, Any]) -> None:
-        restore_strategy(self, state, self._samples)
-        self.seed = state["seed"]
+        with naming_file(state):
+            check_state(state)
+            restore_strategy(self, state, self._samples)
+            self.seed = state["seed"]
 
     def _check_unfinished(self) -> None:
         state, present = self._unfinished, self.experience.current_experience

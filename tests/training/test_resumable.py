@@ -228,7 +228,9 @@ def test_a_plugin_that_cannot_be_saved_is_named(
     strategy = whole(
         lambda: made(plugins=[Hoarder()]), benchmark_of_digits.train_stream[:1]
     )
-    with pytest.raises(TypeError, match=r"Hoarder.kept\['views'\] is a tuple_iterator"):
+    with pytest.raises(
+        TypeError, match=r"Hoarder.kept is a dict, .* leave Hoarder out, or"
+    ):
         strategy.state_dict()
 
 

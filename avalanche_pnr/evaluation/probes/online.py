@@ -15,6 +15,13 @@ from avalanche_pnr.evaluation.probes.base import (
     zero_head,
 )
 from avalanche_pnr.evaluation.probes.data import ProbeData
+from avalanche_pnr.state_checks import (
+    check_alike,
+    check_count,
+    check_keys,
+    check_tensor,
+    check_type,
+)
 
 Head = tuple[nn.Parameter, nn.Parameter]
 """Weight (C, F) and bias (C,)."""
@@ -102,7 +109,13 @@ class OnlineProbe(Probe):
         return {"steps": self.steps, "head": head, "optimizer": optimizer}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with them when next asked."""
+        """Go on with them when next asked.
+
+        Raises:
+            ValueError: If they are not those of such a probe.
+        """
+        if state:
+            _check(state, self.lr, self.momentum)
         self._saved = state
         self.steps = state.get("steps", 0)
         self._head = None
@@ -130,3 +143,19 @@ class OnlineProbe(Probe):
         weight, bias = (each.detach().clone() for each in self._head)
         check_converged(self, weight, bias)
         return LinearReadout.of_plain_features(weight, bias)
+
+
+def _check(state: Any, lr: float, momentum: float) -> None:
+    """Refuse what is no state of a classifier trained by SGD."""
+    check_keys(state, ("steps", "head", "optimizer"), "the online probe")
+    check_count(state["steps"], "steps of the online probe")
+    head, optimizer = state["head"], state["optimizer"]
+    check_type(head, "the online probe's head", list)
+    if len(head) != 2:
+        raise ValueError(f"the online probe's head is {len(head)} tensors, not 2")
+    check_tensor(head[0], "the online probe's weight", (None, None))
+    check_tensor(head[1], "the online probe's bias", head[0].shape[:1])
+    like = [torch.empty_like(each, requires_grad=True) for each in head]
+    now = torch.optim.SGD(like, lr, momentum).state_dict()
+    momenta = {row: {"momentum_buffer": each} for row, each in enumerate(head)}
+    check_alike(optimizer, {**now, "state": momenta}, "the online probe's optimizer")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import avalanche_pnr
 from avalanche_pnr.files import load_plain, read_state, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.weights.checks import check_name, check_numbers
 
 Weights = dict[str, Tensor]
 
@@ -130,6 +131,7 @@ def load_backbone(
         raise ValueError(_difference(path, backbone, found, wanted))
     prefix = _the_only(path, complete)
     weights = {k: v for k, v in found[prefix].items() if k in wanted}
+    check_numbers(weights, wanted, path)
     backbone.load_state_dict({names[name]: value for name, value in weights.items()})
     used = {prefix + name for name in weights}
     return LoadedWeights(
@@ -178,7 +180,7 @@ def _tensors(path: Path) -> Weights:
         content = state.get("strategy", state)  # of a run, or of a strategy
         if isinstance(content, dict):
             content = content.get("model", content)
-    tensors = {_without_wrappers(name): each for name, each in _flat(content)}
+    tensors = {_without_wrappers(name): each for name, each in _flat(content, path)}
     if not tensors:
         raise ValueError(
             f"{path} holds no weights: of a run take backbone_NAME.safetensors or "
@@ -188,13 +190,14 @@ def _tensors(path: Path) -> Weights:
     return tensors
 
 
-def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+def _flat(content: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
     """Tensors of nested dictionaries, by dotted names."""
     for name, value in content.items() if isinstance(content, Mapping) else ():
-        if isinstance(value, Tensor) and isinstance(name, str):
+        if isinstance(value, Tensor):
+            check_name(name, path)
             yield prefix + name, value
         else:
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from _flat(value, path, f"{prefix}{name}.")
 
 
 def _safetensors(path: Path) -> Weights:

@@ -1,0 +1,12 @@
+"""Weights of backbones, out and in, whatever program wrote the file.
+
+States of training belong to ``training`` and ``runs``.
+"""
+
+from avalanche_pnr.weights.loading import (
+    LoadedWeights,
+    export_backbone,
+    load_backbone,
+)
+
+__all__ = ["LoadedWeights", "export_backbone", "load_backbone"]
