@@ -183,13 +183,20 @@ def make_optimizer(
     return made
 
 
-def make_plugins(training: Training, optimizer: Optimizer, epochs: int) -> list[Any]:
-    """Regularizer and schedule of an experience."""
-    regularizer = checked("regularizer", training.regularizer, REGULARIZERS)
+def make_regularizer(training: Training) -> list[Any]:
+    """Plugins that hold the network towards the past model."""
+    make: Callable[[int], list[Any]]
+    make = checked("regularizer", training.regularizer, REGULARIZERS)
+    return make(training.predictor_hidden_dim)
+
+
+def make_schedule(
+    training: Training, optimizer: Optimizer, epochs: int
+) -> WarmupCosinePlugin:
+    """The learning rate over an experience."""
     warmup = min(training.warmup_epochs, epochs // 10)
     start = min(0.003, optimizer.param_groups[0]["lr"])
-    schedule = WarmupCosinePlugin(warmup_epochs=warmup, warmup_start_lr=start)
-    return [*regularizer(training.predictor_hidden_dim), schedule]
+    return WarmupCosinePlugin(warmup_epochs=warmup, warmup_start_lr=start)
 
 
 def make_views(settings: Settings, training: Training) -> Any:

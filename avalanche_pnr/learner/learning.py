@@ -1,7 +1,7 @@
 """Learning one experience, so that it can be stopped at any batch and continued."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ from avalanche.benchmarks import benchmark_from_datasets
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.benchmarks.utils.utils import as_classification_dataset
 from avalanche.training.determinism.rng_manager import RNGManager
+from torch import Tensor
 
 from avalanche_pnr.benchmarks.reading.in_memory import in_memory
 from avalanche_pnr.files import load_state, previous, save_state
@@ -22,8 +23,9 @@ from avalanche_pnr.learner.builders import (
     make_method,
     make_optimizer,
     make_plain_view,
-    make_plugins,
     make_precision,
+    make_regularizer,
+    make_schedule,
     make_views,
 )
 from avalanche_pnr.learner.folder import LearnerFolder
@@ -31,6 +33,7 @@ from avalanche_pnr.learner.images import Arrivals, Digests
 from avalanche_pnr.learner.kept import KeptImages, smallest
 from avalanche_pnr.learner.options import Settings, Training
 from avalanche_pnr.learner.watch import ProgressPlugin, WatchPlugin, features_of
+from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.training import SelfSupervised
 from avalanche_pnr.weights import export_backbone, load_backbone
@@ -197,11 +200,12 @@ class ExperienceTrainer:
         method = make_method(
             self.settings, self.options, lambda each: load_backbone(each, first)
         )
+        plugins = make_regularizer(self.training)
         if self._state is not None:
-            method.load_state_dict(self._state["model"])
+            load_weights(method, plugins, self._state["model"])
         batch_size, epochs = self.plan["batch_size"], self.plan["epochs"]
         optimizer = make_optimizer(self.settings, self.training, method, batch_size)
-        plugins = make_plugins(self.training, optimizer, epochs)
+        plugins.append(make_schedule(self.training, optimizer, epochs))
         if len(memory):
             plugins.append(FixedReplayPlugin(memory, batch_size))
         description = f"experience {self.number}"
@@ -272,6 +276,28 @@ class ExperienceTrainer:
         }
         made: AvalancheDataset[Any] = as_classification_dataset(images, groups)
         return made
+
+
+def load_weights(
+    method: SelfSupervisedMethod, plugins: Iterable[Any], weights: dict[str, Tensor]
+) -> None:
+    """Let a method go on from weights, with the heads of the plugins at work.
+
+    Args:
+        method: The method.
+        plugins: Plugins of the experience; heads of others are left behind.
+        weights: As an experience ended with.
+    """
+    for plugin in plugins:
+        plugin.add_heads(method, among=weights)
+    wanted = method.state_dict()
+    method.load_state_dict(
+        {
+            name: weight
+            for name, weight in weights.items()
+            if name in wanted or not name.startswith("heads.")
+        }
+    )
 
 
 def new_plan(
