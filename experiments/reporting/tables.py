@@ -85,14 +85,17 @@ def essential_table(rows: Sequence[Row]) -> Table:
     notes = {**DEFINITIONS, **IN_THE_END}
     table = _table("", rows, [*first, *others[:1], *further], notes=notes)
     last = _compared_with_all(rows)
-    heads = {f"difference from {BASELINE}": difference_cells(rows, to=BASELINE)}
-    if last:
-        heads[f"{last} minus this"] = difference_cells(rows, of=last)
+    from_baseline = _table("", rows, first, difference_cells(rows, to=BASELINE))
     gains = [
-        Column(head, f"{column.probe}, 95 % interval", column.cells)
-        for head, cell in heads.items()
-        for column in _table("", rows, first, cell).columns
+        Column(
+            f"difference from {BASELINE}", f"{each.probe}, 95 % interval", each.cells
+        )
+        for each in from_baseline.columns
     ]
+    if last:
+        beside = _table("", rows, first, difference_cells(rows, of=last))
+        heads = f"{last} minus this", "95 % interval"
+        gains += [Column(*heads, each.cells) for each in beside.columns]
     return Table("", table.labels, table.learners, table.columns + gains, table.notes)
 
 

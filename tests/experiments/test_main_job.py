@@ -20,6 +20,7 @@ RUN = [
     "backbone.width=16",
     "stream.experiences=3",
     "representation_images=20",
+    "method=simclr",
 ]
 QUICK_PROBE = ["probe=linear", "probes.main.epochs=5"]
 
@@ -42,10 +43,8 @@ SWEEP = ["regularizers=[pnr]", "references=[random backbone]", "seed=0,1"]
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ablation of the pseudo-negatives, two seeds of two values."""
     out = tmp_path_factory.mktemp("sweep") / "all"
-    ablation = ["method=simclr", "method.pseudo_negatives=both,neither"]
-    done = experiments(
-        "--multirun", *RUN, *QUICK_PROBE, *ablation, *SWEEP, f"out={out}"
-    )
+    ablation = "method.pseudo_negatives=both,neither"
+    done = experiments("--multirun", *RUN, *QUICK_PROBE, ablation, *SWEEP, f"out={out}")
     assert done.returncode == 0, done.stderr
     return out
 
@@ -222,7 +221,6 @@ def test_an_npz_file_runs_with_simclr(images: Path, tmp_path: Path) -> None:
         "data=npz",
         f"data.path={images}",
         "data.image_size=16",
-        "method=simclr",
         "batch_size=32",
         "regularizers=[pnr]",
         f"out={out}",
