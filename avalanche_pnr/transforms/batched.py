@@ -55,7 +55,7 @@ class BatchedViews:
             after = _changed(before[0], first), _changed(before[1], second)
             if not (after[0] is before[0] and after[1] is before[1]):  # not in place
                 views = torch.stack(after, dim=1).flatten(0, 1)
-        return views.unflatten(0, (-1, 2))
+        return views.reshape(-1, 2, *views.shape[1:])
 
 
 def _changed(images: Tensor, steps: Iterable[Step]) -> Tensor:

@@ -47,8 +47,9 @@ def _blend(images: Tensor, factors: Tensor, now: Tensor) -> None:
 
 def luma(images: Tensor) -> Tensor:
     """How light each pixel is, (N, 1, H, W), of images (N, 3, H, W)."""
-    red, green, blue = images.split(1, dim=1)
-    return (0.299 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114)
+    red, green, blue = images.unbind(dim=1)
+    light: Tensor = (0.299 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114)
+    return light[:, None]
 
 
 def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
@@ -77,5 +78,6 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
     sixths.div_(chroma.clamp_min(1e-6)).add_(6 * turns[:, None, None])
     sixths.sub_((sixths / 6).floor_(), alpha=6)
     centre, slope, offset = images.new_tensor(RAMPS)[..., None, None]
-    channels = (sixths[:, None] - centre).abs_().mul_(slope).add_(offset)
-    return channels.clamp_(0, 1).mul_(chroma[:, None]).add_(least[:, None])
+    channels: Tensor = (sixths[:, None] - centre).abs_().mul_(slope).add_(offset)
+    channels = channels.clamp_(0, 1).mul_(chroma[:, None])
+    return channels.add_(least[:, None])

@@ -1,5 +1,6 @@
 """What probes and measures cost on cached features."""
 
+from collections.abc import Mapping
 from statistics import median
 
 import torch
@@ -13,7 +14,7 @@ from experiments.measurements.speed.measure import (
     peak_memory,
     seconds,
 )
-from experiments.measurements.speed.table import Table
+from experiments.measurements.speed.table import Cell, Table
 
 CLASSES, QUERIES = 20, 10_000
 
@@ -29,7 +30,7 @@ def measure(setting: Setting) -> Table:
 
     def neighbours() -> list[Tensor]:
         readout = KNNProbe().fit(x, y)
-        return [readout(rows) for rows in queries.split(512)]
+        return [readout(rows) for rows in torch.split(queries, 512)]
 
     works: dict[str, Work] = {
         "linear probe": lambda: LinearProbe().fit(x, y),
@@ -38,7 +39,7 @@ def measure(setting: Setting) -> Table:
     }
     once = {**works, "linear probe": lambda: LinearProbe([0.1], epochs=1).fit(x, y)}
     taken = seconds(works, setting._replace(rounds=1))
-    rows = [
+    rows: list[Mapping[str, Cell]] = [
         {
             "what": name,
             "seconds": median(taken[name]),

@@ -26,7 +26,7 @@ from experiments.measurements.speed.step import network_passes
 from experiments.measurements.speed.table import Cell, Table
 from experiments.measurements.speed.views import photographs
 
-NORMALIZE = {"mean": (0.5, 0.5, 0.5), "std": (0.3, 0.3, 0.3)}
+MEAN, STD = (0.5, 0.5, 0.5), (0.3, 0.3, 0.3)
 
 
 class Size(NamedTuple):
@@ -89,12 +89,14 @@ def _training(size: Size, device: torch.device) -> tuple[SelfSupervised, object]
     """A strategy in its second experience, and the experience."""
     images = photographs(size.batch * size.steps, size.side)
     data = ImageData.from_images("photographs", images, images).in_memory(device)
-    views = photograph_views(size.side, batched=True, jitter=size.jitter, **NORMALIZE)
+    views = photograph_views(
+        size.side, mean=MEAN, std=STD, batched=True, jitter=size.jitter
+    )
     benchmark = data_incremental(
         data,
         experiences=1,
         train_transform=views,
-        eval_transform=plain_view(**NORMALIZE),
+        eval_transform=plain_view(mean=MEAN, std=STD),
     )
     method = SimCLR(size.backbone())
     strategy = SelfSupervised(
