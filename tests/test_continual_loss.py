@@ -196,3 +196,20 @@ def test_several_processes_are_refused() -> None:
     assert together(1, _begins) == ["begins"]
     for answer in together(2, _begins):
         assert "SelfSupervised" in answer
+
+
+def test_a_state_between_experiences_is_gone_on_with() -> None:
+    agent, other = an_agent(), SimpleNamespace(model=tiny_moco())
+    step(agent)
+    agent.loss.post_adapt(agent)
+    model = copy.deepcopy(agent.model.state_dict())
+    past = copy.deepcopy(agent.loss.past_model.state_dict())
+    other.loss = ContinualLoss(PNRPlugin())
+    other.loss.plugin.add_heads(other.model, among=model)
+    other.model.load_state_dict(model)
+    other.loss.past_model.load_state_dict(past, other.model)
+    losses = []
+    for each in (agent, other):
+        each.loss.pre_adapt(each)
+        losses.append(step(each))
+    assert losses[0] == losses[1]
