@@ -7,6 +7,8 @@ do without Avalanche, which takes longer to import than all the rest.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from avalanche_pnr.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from avalanche_pnr.backbones import (
         resnet18,
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
         load_webdataset,
         with_multiview,
     )
-    from avalanche_pnr.continual_loss import ContinualLoss
     from avalanche_pnr.evaluation import (
         ConvexProbe,
         DownstreamPlugin,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         VICReg,
         infer_feature_dim,
     )
+    from avalanche_pnr.methods.precision import Precision
     from avalanche_pnr.plugins import (
         CaSSLePlugin,
         DERPlugin,
@@ -70,21 +72,19 @@ if TYPE_CHECKING:
         PNRPlugin,
         WarmupCosinePlugin,
     )
-    from avalanche_pnr.precision import Precision
     from avalanche_pnr.training import (
         LARS,
         SelfSupervised,
     )
+    from avalanche_pnr.training.continual_loss import ContinualLoss
     from avalanche_pnr.transforms import (
         BatchedViews,
         TwoViews,
         cropped_view,
-        photograph_views,
-        plain_view,
+        make_eval_transform,
+        make_ssl_transform,
     )
     from avalanche_pnr.weights import export_backbone, load_backbone
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BYOL",
@@ -140,8 +140,8 @@ __all__ = [
     "load_torchvision",
     "load_unlabelled",
     "load_webdataset",
-    "photograph_views",
-    "plain_view",
+    "make_eval_transform",
+    "make_ssl_transform",
     "resnet18",
     "resnet34",
     "resnet50",
@@ -161,7 +161,7 @@ _ROOMS = {
         load_pacs load_tiny_imagenet load_torchvision load_unlabelled
         load_webdataset with_multiview
     """,
-    "continual_loss": """
+    "training.continual_loss": """
         ContinualLoss
     """,
     "evaluation": """
@@ -180,14 +180,14 @@ _ROOMS = {
         CaSSLePlugin DERPlugin EWCPlugin LessForgetPlugin LUMPPlugin
         OsirisPlugin PFRPlugin PNRPlugin WarmupCosinePlugin
     """,
-    "precision": """
+    "methods.precision": """
         Precision
     """,
     "training": """
         LARS SelfSupervised
     """,
     "transforms": """
-        BatchedViews TwoViews cropped_view photograph_views plain_view
+        BatchedViews TwoViews cropped_view make_ssl_transform make_eval_transform
     """,
     "weights": """
         export_backbone load_backbone

@@ -21,9 +21,9 @@ size = options.image_size
 mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 benchmark = pnr.class_incremental(
     pnr.load_folders(options.path),
-    experiences=options.experiences,
-    train_transform=pnr.photograph_views(size, mean=mean, std=std),
-    eval_transform=pnr.plain_view(resize=size, crop=size, mean=mean, std=std),
+    n_experiences=options.experiences,
+    train_transform=pnr.make_ssl_transform(size, mean=mean, std=std),
+    eval_transform=pnr.make_eval_transform(resize=size, crop=size, mean=mean, std=std),
 )
 model = pnr.SimCLR(pnr.resnet18(small_images=False))
 strategy = pnr.SelfSupervised(

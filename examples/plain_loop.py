@@ -35,7 +35,7 @@ if __name__ == "__main__":
     crop = Compose([RandomResizedCrop(8, (0.5, 1.0)), ToTensor()])
     benchmark = pnr.class_incremental(
         pnr.load_digits(),
-        experiences=5,
+        n_experiences=5,
         train_transform=pnr.TwoViews(crop),
         eval_transform=ToTensor(),
     )

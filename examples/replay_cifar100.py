@@ -19,7 +19,7 @@ options = parser.parse_args()
 torch.manual_seed(0)
 benchmark = SplitCIFAR100(options.experiences, seed=0, dataset_root=options.root)
 mean, std = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)  # as the benchmark has
-views = pnr.photograph_views(32, mean=mean, std=std)
+views = pnr.make_ssl_transform(32, mean=mean, std=std)
 benchmark = pnr.with_multiview(benchmark, views)
 model = pnr.MoCoV2Plus(pnr.resnet_small(), queue_length=4096)
 probe = pnr.ProbePlugin(benchmark.train_stream)

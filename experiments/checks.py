@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.names import BATCHED, JOINT, SINGLE, VIEWS
+from experiments.constants import BATCHED, JOINT, SINGLE, VIEWS
 from experiments.overrides import check_choice
 from experiments.seed_list import check_seeds
 
@@ -18,7 +18,7 @@ NUMBERS = {
     "seed": 0,
     "workers": 0,
     "accumulate": 1,
-    "stream.experiences": 1,
+    "stream.n_experiences": 1,
     "representation_images": 2,
     "mem_size": 2,
     "data.image_size": 1,

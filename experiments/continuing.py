@@ -8,9 +8,9 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr.runs.lock import LOCK, check_free
+from experiments.builders import data_facts, make_data
+from experiments.constants import CONFIG, RESULTS, STATE
 from experiments.journal import saved_state
-from experiments.names import CONFIG, RESULTS, STATE
-from experiments.parts import data_facts, make_data
 from experiments.results import Run, read_run
 from experiments.run_files import read_config
 

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.distributed import from_first, largest, rank
-from avalanche_pnr.files import (
+from avalanche_pnr.distributed.collectives import (
+    all_reduce_max,
+    broadcast_from_rank0,
+    rank,
+)
+from avalanche_pnr.runs.files import (
     LoadedState,
     load_state,
     naming_file,
@@ -17,8 +21,8 @@ from avalanche_pnr.files import (
     save_state,
 )
 from avalanche_pnr.runs.interruption import Interruption
-from avalanche_pnr.state_checks import check_count, check_keys, check_type
-from experiments.names import RESULTS, STATE
+from avalanche_pnr.runs.state_checks import check_count, check_keys, check_type
+from experiments.constants import RESULTS, STATE
 from experiments.progress import Progress
 
 
@@ -56,7 +60,7 @@ class Journal:
     @cached_property
     def saved(self) -> dict[str, Any] | None:
         """The last state, or ``None`` if there is none."""
-        return from_first(lambda: saved_state(self.path))
+        return broadcast_from_rank0(lambda: saved_state(self.path))
 
     def begin(self, facts: dict[str, Any]) -> dict[str, Any] | None:
         """Begin, or stand where the last state was saved.
@@ -72,17 +76,17 @@ class Journal:
         """
         self._facts = facts
         if self.saved is None:
-            from_first(lambda: self._cut(0))
+            broadcast_from_rank0(lambda: self._cut(0))
             self._save(None)
             return None
         written = self.saved["results"]
-        from_first(lambda: self._cut(written))
+        broadcast_from_rank0(lambda: self._cut(written))
         self.done = list(self.saved["done"])
         self.bar.update(self.saved["epochs"])
         before: dict[str, Any] = self.saved["facts"]
         return before
 
-    def once(self, name: str, training: Callable[[], object]) -> None:
+    def run_once(self, name: str, training: Callable[[], object]) -> None:
         """Carry a training out, unless that has been done."""
         if name in self.done:
             return
@@ -92,7 +96,7 @@ class Journal:
         self.done.append(name)
         self._save(None)
 
-    def holds_strategy(self) -> bool:
+    def has_checkpoint(self) -> bool:
         """Whether a process before has stopped in the midst of this training."""
         return self.saved is not None and self.saved["training"] == self._training
 
@@ -116,7 +120,7 @@ class Journal:
         Raises:
             InterruptedRunError: If it is to stop.
         """
-        requested, passed = largest(
+        requested, passed = all_reduce_max(
             self.interruption.requested or 0,
             time.monotonic() - self._last_save >= 60 * self.minutes,
         )
@@ -160,7 +164,7 @@ class Journal:
             }
             save_state(self.path, state)
 
-        from_first(write)
+        broadcast_from_rank0(write)
         self._last_save = time.monotonic()
 
     def _cut(self, size: int) -> None:

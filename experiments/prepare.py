@@ -6,11 +6,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from avalanche_pnr.distributed import from_first, rank
+from avalanche_pnr.distributed.collectives import broadcast_from_rank0, rank
 from avalanche_pnr.runs.interruption import Interruption
+from experiments.constants import CONFIG
 from experiments.continuing import changed_data, create, is_finished
 from experiments.jobs import how_to_continue, own_command
-from experiments.names import CONFIG
 from experiments.parallel import FailedSeedsError, SeedRun, SeedRuns
 from experiments.report import write_report
 from experiments.run import Comparison
@@ -48,10 +48,10 @@ def prepared(
 
 def _one_run(config: DictConfig, out: Path) -> Callable[[], None]:
     command, comparison = own_command(out), None
-    finished = from_first(lambda: is_finished(out, config, command))
+    finished = broadcast_from_rank0(lambda: is_finished(out, config, command))
     if not finished:
         comparison = Comparison(config, command, out)
-        from_first(lambda: create(out))
+        broadcast_from_rank0(lambda: create(out))
 
     def train() -> None:
         if comparison is not None:

@@ -25,7 +25,7 @@ def join_processes(config: DictConfig) -> None:
             "torchrun --max-restarts needs out=..., where the restarted run is "
             "continued"
         )
-    from avalanche_pnr.distributed import join
+    from avalanche_pnr.distributed.collectives import join
 
     join(config.device, **config.distributed)
 
@@ -33,7 +33,7 @@ def join_processes(config: DictConfig) -> None:
 def leave_processes() -> None:
     """Leave them in order, at the end; without ``torchrun``, do nothing."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        from avalanche_pnr.distributed import leave
+        from avalanche_pnr.distributed.collectives import leave
 
         leave()
 
@@ -44,11 +44,14 @@ def agree_on(config: DictConfig) -> None:
     Raises:
         ValueError: If they were started with different configurations.
     """
-    from avalanche_pnr.distributed import check_alike, from_first
+    from avalanche_pnr.distributed.collectives import (
+        assert_same_across_ranks,
+        broadcast_from_rank0,
+    )
     from experiments.continuing import settings
 
-    check_alike(settings(config))
-    config.out = from_first(lambda: config.out)
+    assert_same_across_ranks(settings(config))
+    config.out = broadcast_from_rank0(lambda: config.out)
 
 
 def launcher() -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any, Protocol, Self
 from avalanche.core import SupervisedPlugin
 from tqdm import tqdm
 
-from avalanche_pnr.distributed import rank
+from avalanche_pnr.distributed.collectives import rank
 
 
 class Progress(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from avalanche_pnr.files import write_whole
+from avalanche_pnr.runs.files import write_whole
 from experiments.page import inline, names_as_text, page, png
 from experiments.reporting import probes, protocol, provenance
 from experiments.reporting.conclusions import conclusions

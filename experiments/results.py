@@ -11,7 +11,7 @@ import numpy as np
 
 from avalanche_pnr.evaluation import accuracy_matrix
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
-from experiments.names import CONFIG, JOINT, REFERENCES
+from experiments.constants import CONFIG, JOINT, REFERENCES
 from experiments.run_files import read_files
 
 _ACCURACY = re.compile(r"(\w+)_Acc_Exp")

@@ -13,27 +13,23 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.distributed import (
-    check_alike,
-    from_first,
-    naming_lost_processes,
+from avalanche_pnr.distributed.collectives import (
+    assert_same_across_ranks,
+    broadcast_from_rank0,
+    explain_lost_rank,
     rank,
 )
 from avalanche_pnr.evaluation import Probe
-from avalanche_pnr.files import (
+from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.runs.files import (
     load_state,
     previous,
     save_state,
     write_whole,
 )
-from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.runs.lock import locked
-from experiments.continuing import check_same, differing
-from experiments.environment import environment
-from experiments.journal import Journal
-from experiments.names import CONFIG, FIRST_STATE, JOINT, RAW, SINGLE
-from experiments.parts import (
+from experiments.builders import (
     check_probes,
     check_references,
     check_sizes,
@@ -45,9 +41,13 @@ from experiments.parts import (
     make_probes,
     resized,
 )
+from experiments.constants import CONFIG, FIRST_STATE, JOINT, RAW, SINGLE
+from experiments.continuing import check_same, differing
+from experiments.environment import environment
+from experiments.journal import Journal
 from experiments.pixels import Pixels
 from experiments.progress import Progress, progress_bar
-from experiments.trainer import Trainer, naming_dead_workers
+from experiments.trainer import Trainer, explain_dead_worker
 
 MANY_EVALUATIONS = 200
 """That take longer than training does where experiences are small."""
@@ -113,19 +113,19 @@ class Comparison:
         """
         trainings = {JOINT: self._joint, SINGLE: self._single}
         with (
-            naming_lost_processes(),
+            explain_lost_rank(),
             locked(self.out) if rank() == 0 else nullcontext(),
             self.interruption,
             self.bar,
-            naming_dead_workers(),
+            explain_dead_worker(),
         ):
             self._begin()
             self._warn_of_many()
             for name in self.config.references:
-                self.journal.once(name, partial(self._untrained, name))
+                self.journal.run_once(name, partial(self._untrained, name))
             for name in self.config.regularizers:
                 training = trainings.get(name, self._continual)
-                self.journal.once(name, partial(training, name))
+                self.journal.run_once(name, partial(training, name))
             self.journal.finish()
             if rank() == 0:
                 previous(self.out / FIRST_STATE).unlink(missing_ok=True)
@@ -138,11 +138,11 @@ class Comparison:
         if name == RAW:
             method.backbone = Pixels()
         strategy = self.trainer.strategy(name, method, make_probes(self.config))
-        self.trainer.judge(name, strategy)
+        self.trainer.evaluate(name, strategy)
 
     def _continual(self, name: str) -> None:
         """Go through the experiences one after the other."""
-        make = self._fresh if self.journal.holds_strategy() else self._continued
+        make = self._fresh if self.journal.has_checkpoint() else self._continued
         strategy = make(name, plugins=instantiate(self.config.plugins[name]))
         if rest := self.benchmark.train_stream[1:]:
             self._learn(name, strategy, rest)
@@ -158,10 +158,10 @@ class Comparison:
 
     def _single(self, name: str) -> None:
         """Train a network of its own on each experience: the FT_k of plasticity."""
-        self.journal.once(f"{name} 1", partial(self._continued, name))
+        self.journal.run_once(f"{name} 1", partial(self._continued, name))
         for index in range(1, len(self.benchmark.train_stream)):
             training = partial(self._alone, name, index)
-            self.journal.once(f"{name} {index + 1}", training)
+            self.journal.run_once(f"{name} {index + 1}", training)
 
     def _alone(self, name: str, index: int) -> None:
         """Train a network on one experience."""
@@ -174,15 +174,15 @@ class Comparison:
     ) -> None:
         """Train and judge, from where the strategy stands."""
         if self._restored(strategy, experiences):
-            self.trainer.judge(name, strategy)
+            self.trainer.evaluate(name, strategy)
         done = strategy.clock.train_exp_counter - experiences[0].current_experience
         for experience in experiences[done:]:
             self.trainer.train(strategy, experience)
-            self.trainer.judge(name, strategy)
+            self.trainer.evaluate(name, strategy)
 
     def _restored(self, strategy: SelfSupervised, experiences: Sequence[Any]) -> bool:
         """Whether it was saved when an experience had been trained, and not judged."""
-        if not self.journal.holds_strategy():
+        if not self.journal.has_checkpoint():
             return False
         return self.journal.restore(strategy, experiences[0].origin_stream)
 
@@ -191,28 +191,28 @@ class Comparison:
         strategy = self.trainer.strategy(
             name, *copy.deepcopy(self._after_first), list(plugins)
         )
-        self.trainer.listen(name, strategy)
-        self.trainer.adopt(strategy, self.benchmark.train_stream[0])
-        self.trainer.judge(name, strategy)
+        self.trainer.attach_loggers(name, strategy)
+        self.trainer.run_boundary_hooks(strategy, self.benchmark.train_stream[0])
+        self.trainer.evaluate(name, strategy)
         return strategy
 
     @cached_property
     def _after_first(self) -> tuple[SelfSupervisedMethod, list[Probe]]:
         """Network and probes, trained on the first experience."""
         if FIRST in self.journal.done:
-            state = from_first(lambda: load_state(self.out / FIRST_STATE))
+            state = broadcast_from_rank0(lambda: load_state(self.out / FIRST_STATE))
             self.first.load_state_dict(state, self.benchmark.train_stream)
-        self.journal.once(FIRST, self._train_first)
+        self.journal.run_once(FIRST, self._train_first)
         return self.first.model, self.probes
 
     def _train_first(self) -> None:
         """Train on the first experience, and keep what comes of it."""
-        self.trainer.listen(FIRST, self.first)
+        self.trainer.attach_loggers(FIRST, self.first)
         if not self._restored(self.first, self.benchmark.train_stream):
             self.trainer.train(self.first, self.benchmark.train_stream[0])
         state = self.first.state_dict()
         for _ in range(2):  # so that there is one before, should it be damaged
-            from_first(lambda: save_state(self.out / FIRST_STATE, state))
+            broadcast_from_rank0(lambda: save_state(self.out / FIRST_STATE, state))
 
     def _fresh(
         self, name: str, training: str = "", plugins: Sequence[Any] = ()
@@ -220,7 +220,7 @@ class Comparison:
         """A strategy that stands where the first experience begins."""
         model, probes = make_method(self.config), make_probes(self.config)
         strategy = self.trainer.strategy(name, model, probes, plugins)
-        return self.trainer.listen(training or name, strategy)
+        return self.trainer.attach_loggers(training or name, strategy)
 
     def _warn_of_many(self) -> None:
         """Say how often probes are to be fitted, where that is what takes the time."""
@@ -231,8 +231,8 @@ class Comparison:
             self.trainer.bar.write(
                 f"note: {count} evaluations are to come, one after each of {length} "
                 f"experiences, and each fits {', '.join(p.name for p in self.probes)} "
-                "anew: if that takes too long, lower stream.experiences, or name fewer "
-                "regularizers or probes"
+                "anew: if that takes too long, lower stream.n_experiences, or name "
+                "fewer regularizers or probes"
             )
 
     def _epochs(self) -> int:
@@ -247,17 +247,19 @@ class Comparison:
 
     def _begin(self) -> None:
         """Write what is run, or see that it is what was run."""
-        from_first(self._check_same)
+        broadcast_from_rank0(self._check_same)
         if self.journal.saved is None:
             config = OmegaConf.to_yaml(self.config, resolve=True)
-            from_first(lambda: write_whole(self.out / CONFIG, config.encode()))
+            broadcast_from_rank0(
+                lambda: write_whole(self.out / CONFIG, config.encode())
+            )
         data = data_facts(self.config, self.data)
-        check_alike(data)
-        facts = {"environment": from_first(environment), "data": data}
+        assert_same_across_ranks(data)
+        facts = {"environment": broadcast_from_rank0(environment), "data": data}
         before = self.journal.begin(facts)
         if before is not None:
             self._compare(before, facts)
-        self.journal.once("description", partial(self._describe, facts))
+        self.journal.run_once("description", partial(self._describe, facts))
 
     def _check_same(self) -> None:
         """Refuse what another run has begun here, and left, since this one started."""

@@ -18,7 +18,7 @@ from avalanche_pnr.evaluation.records import (
     shortened,
     whole_number,
 )
-from experiments.names import CONFIG, REFERENCES, RESULTS
+from experiments.constants import CONFIG, REFERENCES, RESULTS
 
 LARGEST_CONFIG = 2**20
 """In bytes."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from avalanche_pnr.distributed import rank
+from avalanche_pnr.distributed.collectives import rank
 from avalanche_pnr.evaluation import extract_stream
-from avalanche_pnr.files import write_whole
+from avalanche_pnr.runs.files import write_whole
 
 IMAGES = 1000
 """Test images at most whose features are kept."""

@@ -20,14 +20,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr import ProbePlugin, SelfSupervised, ssl_metrics
-from avalanche_pnr.distributed import from_first, rank
+from avalanche_pnr.distributed.collectives import broadcast_from_rank0, rank
 from avalanche_pnr.evaluation import JSONLinesLogger, Probe
-from avalanche_pnr.files import append, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.runs.files import append, write_whole
 from avalanche_pnr.weights import export_backbone
+from experiments.builders import make_downstream, make_probes, make_watchers
+from experiments.constants import BACKBONE, FEATURES, RESULTS
 from experiments.journal import Journal
-from experiments.names import BACKBONE, FEATURES, RESULTS
-from experiments.parts import make_downstream, make_probes, make_watchers
 from experiments.progress import Progress, ProgressPlugin
 from experiments.sample import save_features
 
@@ -102,7 +102,7 @@ class Trainer:
         strategy.pause = self.journal.pause
         return strategy
 
-    def listen(self, name: str, strategy: SelfSupervised) -> SelfSupervised:
+    def attach_loggers(self, name: str, strategy: SelfSupervised) -> SelfSupervised:
         """Let those of Avalanche's loggers listen that the configuration names.
 
         They write as soon as they are made.
@@ -131,7 +131,7 @@ class Trainer:
             state = self._keep(strategy.model)
             raise FloatingPointError(f"{error} (its state: {state})") from error
 
-    def adopt(self, strategy: SelfSupervised, experience: Any) -> None:
+    def run_boundary_hooks(self, strategy: SelfSupervised, experience: Any) -> None:
         """Let a strategy treat its model as already trained on an experience.
 
         Zero epochs of training: all hooks of the boundary happen (past model, replay
@@ -154,7 +154,7 @@ class Trainer:
             write_whole(path, content.getvalue())
         return path
 
-    def judge(self, name: str, strategy: SelfSupervised) -> None:
+    def evaluate(self, name: str, strategy: SelfSupervised) -> None:
         """Evaluate on all test data, and say how good the features are."""
         self.bar.set_description(f"judging {name}")
         stream = self.benchmark.test_stream
@@ -174,7 +174,7 @@ class Trainer:
     def keep(self, name: str, strategy: SelfSupervised) -> None:
         """Save the backbone, and features of test images for the report's pictures."""
         weights = self.out / BACKBONE.format(name=name)
-        from_first(lambda: export_backbone(strategy.model, weights))
+        broadcast_from_rank0(lambda: export_backbone(strategy.model, weights))
         if not self.benchmark.probe_stream:
             return  # the pictures are of labelled images
         path = self.out / FEATURES.format(name=name)
@@ -196,7 +196,7 @@ class Trainer:
 
 
 @contextmanager
-def naming_dead_workers() -> Iterator[None]:
+def explain_dead_worker() -> Iterator[None]:
     """Say what it means that a process that loads images has died.
 
     Raises:

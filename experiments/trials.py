@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
-from experiments.names import JOINT, REFERENCES, SINGLE
+from experiments.constants import JOINT, REFERENCES, SINGLE
 from experiments.results import Run
 
 Row = NDArray[np.float64]

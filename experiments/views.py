@@ -19,7 +19,7 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from avalanche_pnr.files import write_whole
+from avalanche_pnr.runs.files import write_whole
 from experiments.overrides import CONF
 from experiments.page import png
 

@@ -130,7 +130,7 @@ def benchmark_of_digits(few_digits: ImageData) -> CLScenario:
     )
     return class_incremental(
         few_digits,
-        experiences=5,
+        n_experiences=5,
         train_transform=TwoViews(crop),
         eval_transform=transforms.ToTensor(),
     )

@@ -24,17 +24,25 @@ from experiments.measurements.structure import (
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 
-SHARED = {"distributed", "files", "random_state", "rendezvous", "sampling", "sharding"}
-"""Modules that any room may use; they know none of them."""
+SHARED = {"distributed", "reproducibility", "runs", "version"}
+"""Rooms that any other may use; they know none of the others."""
 
 MAY_IMPORT: dict[str, set[str]] = {
     "losses": set(),
-    "methods": {"losses", "precision"},
+    "methods": {"losses"},
     "plugins": {"losses", "methods"},
-    "training": {"losses", "methods", "plugins", "evaluation", "precision"},
+    "training": {"losses", "methods", "plugins", "benchmarks", "evaluation"},
     "transforms": set(),
     "benchmarks": {"transforms"},
     "evaluation": {"benchmarks"},
+    "weights": {"methods"},
+    "learner": {
+        *("methods", "plugins", "training", "transforms"),
+        *("benchmarks", "evaluation", "backbones", "weights"),
+    },
+    "distributed": set(),
+    "reproducibility": set(),
+    "runs": set(),
 }
 """The rooms, each with those that it may know beside the shared modules."""
 

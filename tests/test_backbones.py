@@ -132,7 +132,7 @@ def noise() -> CLScenario:
     )
     return class_incremental(
         data,
-        experiences=3,
+        n_experiences=3,
         train_transform=TwoViews(crop),
         eval_transform=transforms.ToTensor(),
     )

@@ -14,6 +14,7 @@ import avalanche_pnr
 
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = {
+    "yaml": "pyyaml",
     "PIL": "pillow",
     "avalanche": "avalanche-lib",
     "hydra": "hydra-core",

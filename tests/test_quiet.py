@@ -44,7 +44,7 @@ def test_import_training_evaluation_and_report_open_no_connection(
     images, out = save_images(tmp_path / "images.npz"), tmp_path / "run"
     run = [
         *("experiments", *TINY, "data=npz", f"data.path={images}", f"out={out}"),
-        *("stream.experiences=3", "regularizers=[finetune,pnr]", "workers=1"),
+        *("stream.n_experiences=3", "regularizers=[finetune,pnr]", "workers=1"),
     ]
     lines = watched(tmp_path / "log", run, ["experiments.report", str(out)])
     assert (out / "report.html").exists()

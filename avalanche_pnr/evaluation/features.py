@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from avalanche_pnr.random_state import preserve_random_state
-from avalanche_pnr.sharding import sharded, whole_batch
+from avalanche_pnr.distributed.sharding import sharded, whole_batch
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import Any
 from avalanche.evaluation.metric_results import MetricValue
 from avalanche.logging import BaseLogger
 
-from avalanche_pnr.files import append
-from avalanche_pnr.state_checks import check_alike
+from avalanche_pnr.runs.files import append
+from avalanche_pnr.runs.state_checks import assert_same_across_ranks
 
 _STATE = ("_training", "_uncounted", "_parts")
 """What a logger knows that has been training."""
@@ -88,7 +88,7 @@ class JSONLinesLogger(BaseLogger):
         Raises:
             ValueError: If it is something else.
         """
-        check_alike(state, self.state_dict(), "JSONLinesLogger")
+        assert_same_across_ranks(state, self.state_dict(), "JSONLinesLogger")
         for name in _STATE:
             setattr(self, name, state[name])
 

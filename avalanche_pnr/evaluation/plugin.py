@@ -6,7 +6,7 @@ from typing import Any, Literal
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
-from avalanche_pnr.distributed import rank
+from avalanche_pnr.distributed.collectives import rank
 from avalanche_pnr.evaluation.functional import check_known
 from avalanche_pnr.evaluation.metrics import PluginValues, ProbeAccuracy
 from avalanche_pnr.evaluation.probes import (
@@ -20,7 +20,7 @@ from avalanche_pnr.evaluation.probes.base import check_names, fit_all
 from avalanche_pnr.evaluation.probes.data import check_experiences, count_classes
 from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 from avalanche_pnr.evaluation.state import backbone_state
-from avalanche_pnr.state_checks import check_keys
+from avalanche_pnr.runs.state_checks import check_keys
 
 READINGS: dict[str, dict[str, Any]] = {
     "Acc": {},

@@ -20,8 +20,8 @@ from avalanche_pnr.evaluation.representation import (
     uniformity,
 )
 from avalanche_pnr.evaluation.state import checksum
-from avalanche_pnr.sampling import SeededSamples
-from avalanche_pnr.state_checks import check_keys, check_tensor, check_type
+from avalanche_pnr.reproducibility.sampling import SeededSamples
+from avalanche_pnr.runs.state_checks import check_keys, check_tensor, check_type
 
 Extract = Callable[[Dataset[Any]], Tensor]
 """From a data set to its features, (N, F) or, of views, (N, V, F)."""

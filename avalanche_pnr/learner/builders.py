@@ -31,6 +31,7 @@ from avalanche_pnr.methods import (
     SimCLR,
     VICReg,
 )
+from avalanche_pnr.methods.precision import Precision
 from avalanche_pnr.plugins import (
     CaSSLePlugin,
     LessForgetPlugin,
@@ -38,9 +39,8 @@ from avalanche_pnr.plugins import (
     PNRPlugin,
     WarmupCosinePlugin,
 )
-from avalanche_pnr.precision import Precision
 from avalanche_pnr.training import LARS
-from avalanche_pnr.transforms import photograph_views, plain_view
+from avalanche_pnr.transforms import make_eval_transform, make_ssl_transform
 
 SMALL_IMAGES = 64
 """Up to this size, in pixels, a ResNet has the stem for small images."""
@@ -203,7 +203,7 @@ def make_views(settings: Settings, training: Training) -> Any:
     """The random views of an image."""
     kind = checked("augment", training.augment, AUGMENTATIONS)
     checked("views", training.views, {"per_sample": 0, "batched": 1})
-    return photograph_views(
+    return make_ssl_transform(
         settings.image_size,
         mean=kind.mean,
         std=kind.std,
@@ -215,7 +215,7 @@ def make_views(settings: Settings, training: Training) -> Any:
 def make_plain_view(settings: Settings, augment: str) -> Compose:
     """The image as it is judged and embedded."""
     kind, size = checked("augment", augment, AUGMENTATIONS), settings.image_size
-    return plain_view(mean=kind.mean, std=kind.std, resize=size, crop=size)
+    return make_eval_transform(mean=kind.mean, std=kind.std, resize=size, crop=size)
 
 
 def make_precision(training: Training) -> Precision:

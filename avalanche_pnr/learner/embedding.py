@@ -16,8 +16,8 @@ from torchvision.transforms import Compose
 from tqdm import tqdm
 
 from avalanche_pnr.evaluation.features import evaluation_mode
-from avalanche_pnr.files import replacing
 from avalanche_pnr.learner.images import Arrivals
+from avalanche_pnr.runs.files import replacing
 
 Rows = Iterator[tuple[list[str], NDArray[np.float32]]]
 """Names and features (n, F) of a batch after the other, in the order of the images."""

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from avalanche_pnr.files import load_state, save_state, write_whole
 from avalanche_pnr.learner.images import Digests
 from avalanche_pnr.learner.options import Settings
+from avalanche_pnr.runs.files import load_state, save_state, write_whole
 from avalanche_pnr.runs.lock import LOCK
 
 FORMAT = 1

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from avalanche_pnr.files import save_state
 from avalanche_pnr.learner.builders import (
     choose_device,
     make_backbone,
@@ -46,6 +45,7 @@ from avalanche_pnr.learner.learning import ExperienceTrainer, new_plan
 from avalanche_pnr.learner.options import Reading, Settings, Training, differences
 from avalanche_pnr.learner.report import write_report
 from avalanche_pnr.learner.watch import features_of
+from avalanche_pnr.runs.files import save_state
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.runs.lock import locked
 from avalanche_pnr.weights import export_backbone, load_backbone

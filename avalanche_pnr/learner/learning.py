@@ -16,7 +16,6 @@ from avalanche.training.determinism.rng_manager import RNGManager
 from torch import Tensor
 
 from avalanche_pnr.benchmarks.reading.in_memory import in_memory
-from avalanche_pnr.files import load_state, previous, save_state
 from avalanche_pnr.learner.builders import (
     FixedReplayPlugin,
     choose_device,
@@ -34,6 +33,7 @@ from avalanche_pnr.learner.kept import KeptImages, smallest
 from avalanche_pnr.learner.options import Settings, Training
 from avalanche_pnr.learner.watch import ProgressPlugin, WatchPlugin, features_of
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.runs.files import load_state, previous, save_state
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.training import SelfSupervised
 from avalanche_pnr.weights import export_backbone, load_backbone

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from avalanche_pnr.files import write_whole
 from avalanche_pnr.learner.folder import LearnerFolder, read_json
 from avalanche_pnr.learner.kept import KeptImages
+from avalanche_pnr.runs.files import write_whole
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 QUERIES, NEIGHBOURS = 5, 5

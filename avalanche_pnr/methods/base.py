@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr.losses import Reduction
-from avalanche_pnr.precision import Precision
+from avalanche_pnr.methods.precision import Precision
 
 
 class SelfSupervisedMethod(nn.Module, ABC):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr.methods.base import SelfSupervisedMethod
-from avalanche_pnr.precision import Precision
+from avalanche_pnr.methods.precision import Precision
 
 
 class PastModel:

@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader
 
 from avalanche_pnr.plugins.base import SelfSupervisedPlugin
 from avalanche_pnr.plugins.memory import Memory
-from avalanche_pnr.random_state import RandomStream
-from avalanche_pnr.sampling import SeededLoader
+from avalanche_pnr.reproducibility.random_state import RandomStream
+from avalanche_pnr.reproducibility.sampling import SeededLoader
 
 
 class MemoryPlugin(SelfSupervisedPlugin):

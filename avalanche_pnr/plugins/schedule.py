@@ -8,7 +8,11 @@ from avalanche.training.templates.base_sgd import BaseSGDTemplate
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
-from avalanche_pnr.state_checks import check_alike, check_keys, check_type
+from avalanche_pnr.runs.state_checks import (
+    assert_same_across_ranks,
+    check_keys,
+    check_type,
+)
 
 
 class WarmupCosinePlugin(SupervisedPlugin):
@@ -93,7 +97,9 @@ class WarmupCosinePlugin(SupervisedPlugin):
         for each in base_lrs or ():
             check_type(each, "base_lrs", int, float)
         if self._scheduler is not None and scheduler is not None:
-            check_alike(scheduler, self._scheduler.state_dict(), "the schedule")
+            assert_same_across_ranks(
+                scheduler, self._scheduler.state_dict(), "the schedule"
+            )
             self._scheduler.load_state_dict(scheduler)
         self._base_lrs = base_lrs
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avalanche_pnr.state_checks import check_keys, check_tensor, check_type
+from avalanche_pnr.runs.state_checks import check_keys, check_tensor, check_type
 
 
 class Accumulation:

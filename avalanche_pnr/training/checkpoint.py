@@ -10,9 +10,9 @@ from torch import Tensor
 
 from avalanche_pnr.benchmarks.streams.stream_samples import StreamSamples
 from avalanche_pnr.plugins.base import SelfSupervisedPlugin
-from avalanche_pnr.random_state import random_state, set_random_state
-from avalanche_pnr.state_checks import (
-    check_alike,
+from avalanche_pnr.reproducibility.random_state import random_state, set_random_state
+from avalanche_pnr.runs.state_checks import (
+    assert_same_across_ranks,
     check_count,
     check_keys,
     check_plain,
@@ -177,9 +177,11 @@ def _load_weights(strategy: Any, state: dict[str, Any]) -> None:
             plugin.add_heads(model, among=state["model"])
     try:
         model.load_state_dict(state["model"])
-        check_alike(state["model"], dict(model.state_dict()), "model")
+        assert_same_across_ranks(state["model"], dict(model.state_dict()), "model")
         past_model.load_state_dict(state["past_model"], model)
-        check_alike(state["past_model"], dict(past_model.state_dict()), "past_model")
+        assert_same_across_ranks(
+            state["past_model"], dict(past_model.state_dict()), "past_model"
+        )
     except (RuntimeError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(

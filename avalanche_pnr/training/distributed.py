@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parallel import DistributedDataParallel
 
-from avalanche_pnr.distributed import (
-    check_alike,
-    from_all,
-    from_first,
+from avalanche_pnr.distributed.collectives import (
+    assert_same_across_ranks,
+    broadcast_from_rank0,
+    gather_from_ranks,
     gather_rows,
     world_size,
 )
+from avalanche_pnr.distributed.sharding import plain_loader
 from avalanche_pnr.evaluation.state import checksum
-from avalanche_pnr.random_state import host_states, set_host_states
-from avalanche_pnr.sharding import plain_loader
+from avalanche_pnr.reproducibility.random_state import host_states, set_host_states
 
 if TYPE_CHECKING:
     from avalanche_pnr.training.strategy import SelfSupervised
@@ -101,7 +101,7 @@ def share_weights(model: nn.Module) -> None:
 
 def share_random_state() -> None:
     """Give all processes the random numbers of the first; called by all."""
-    set_host_states(from_first(host_states))
+    set_host_states(broadcast_from_rank0(host_states))
 
 
 @torch.no_grad()
@@ -128,7 +128,7 @@ def check_same_experience(strategy: SelfSupervised) -> None:
         ValueError: With what differs; called by all.
     """
     if world_size() > 1:
-        check_alike(
+        assert_same_across_ranks(
             {
                 "model": type(strategy.model).__name__,
                 "train_mb_size": strategy.train_mb_size,
@@ -148,7 +148,7 @@ def check_same_weights(model: nn.Module) -> None:
     Raises:
         RuntimeError: If they are no longer the same.
     """
-    if world_size() > 1 and len(set(from_all(checksum(model)))) > 1:
+    if world_size() > 1 and len(set(gather_from_ranks(checksum(model)))) > 1:
         raise RuntimeError(
             "the networks of the processes are no longer the same: a plugin "
             "computes something on its own process's part of a batch, or draws "

@@ -7,7 +7,7 @@ from avalanche.evaluation.metrics import Mean, loss_metrics
 from avalanche.logging import InteractiveLogger
 from avalanche.training.plugins import EvaluationPlugin
 
-from avalanche_pnr.distributed import rank
+from avalanche_pnr.distributed.collectives import rank
 from avalanche_pnr.evaluation.functional import accuracy
 from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 

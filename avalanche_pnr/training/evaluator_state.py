@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from avalanche_pnr.distributed import rank
-from avalanche_pnr.state_checks import check_count, check_keys, check_type
+from avalanche_pnr.distributed.collectives import rank
+from avalanche_pnr.runs.state_checks import check_count, check_keys, check_type
 from avalanche_pnr.training.kinds import Place
 from avalanche_pnr.training.plain import (
     class_name,

@@ -12,8 +12,8 @@ from avalanche.training.utils import ParamData
 from torch import Tensor
 
 from avalanche_pnr.benchmarks.streams.stream_samples import DIGEST, StreamSamples
-from avalanche_pnr.state_checks import (
-    check_alike,
+from avalanche_pnr.runs.state_checks import (
+    assert_same_across_ranks,
     check_count,
     check_keys,
     check_plain,
@@ -114,7 +114,7 @@ class Offered(Kind):
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
         """The object, with the saved state."""
-        check_alike(saved, now.state_dict(), place.name)
+        assert_same_across_ranks(saved, now.state_dict(), place.name)
         now.load_state_dict(saved)
         return now
 
@@ -267,7 +267,7 @@ class Weights(Kind):
         """A copy, beside the model."""
         if saved is None:
             return None
-        check_alike(saved, dict(place.weights), place.name)
+        assert_same_across_ranks(saved, dict(place.weights), place.name)
         devices = {name: each.device for name, each in place.weights.items()}
         return {name: each.to(devices[name], copy=True) for name, each in saved.items()}
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from avalanche_pnr.random_state import preserve_random_state
-from avalanche_pnr.sharding import sharded
+from avalanche_pnr.distributed.sharding import sharded
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
 
 if TYPE_CHECKING:
     from avalanche_pnr.training.strategy import SelfSupervised

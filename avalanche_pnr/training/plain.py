@@ -50,7 +50,7 @@ from avalanche_pnr.evaluation.metrics import PluginValues, ProbeAccuracy
 from avalanche_pnr.plugins import DERPlugin, MemoryPlugin, OsirisPlugin
 from avalanche_pnr.plugins.features import PastFeaturesPlugin
 from avalanche_pnr.plugins.memory import Memory
-from avalanche_pnr.state_checks import check_keys, check_type
+from avalanche_pnr.runs.state_checks import check_keys, check_type
 from avalanche_pnr.training.kinds import (
     Each,
     Images,

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from avalanche_pnr.benchmarks.streams.stream_samples import StreamSamples
-from avalanche_pnr.distributed import naming_lost_processes, world_size
-from avalanche_pnr.files import naming_file
+from avalanche_pnr.distributed.collectives import explain_lost_rank, world_size
+from avalanche_pnr.distributed.sharding import plain_loader, sharded
 from avalanche_pnr.methods import PastModel, SelfSupervisedMethod
-from avalanche_pnr.precision import Precision
-from avalanche_pnr.random_state import preserve_random_state
-from avalanche_pnr.sampling import SeededLoader
-from avalanche_pnr.sharding import plain_loader, sharded
+from avalanche_pnr.methods.precision import Precision
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
+from avalanche_pnr.reproducibility.sampling import SeededLoader
+from avalanche_pnr.runs.files import naming_file
 from avalanche_pnr.training.accumulation import Accumulation
 from avalanche_pnr.training.avalanche_workarounds import (
     bind_submodules,
@@ -223,7 +223,7 @@ class SelfSupervised(
         """
         if kwargs.get("num_workers", 0) > 0:
             kwargs.setdefault("persistent_workers", True)
-        with naming_lost_processes():
+        with explain_lost_rank():
             metrics: dict[str, Any] = super().train(
                 experiences, eval_streams, drop_last=drop_last, **kwargs
             )
@@ -463,7 +463,7 @@ class SelfSupervised(
         """
         self.model.to(self.device)
         average_statistics(self.model)
-        with preserve_random_state(), naming_lost_processes():
+        with preserve_random_state(), explain_lost_rank():
             metrics: dict[str, Any] = super().eval(exp_list, **kwargs)
         return metrics
 

@@ -3,8 +3,8 @@
 from avalanche_pnr.transforms.batched import BatchedViews
 from avalanche_pnr.transforms.photographs import (
     cropped_view,
-    photograph_views,
-    plain_view,
+    make_eval_transform,
+    make_ssl_transform,
 )
 from avalanche_pnr.transforms.two_views import TwoViews, ViewTransform
 
@@ -17,6 +17,6 @@ __all__ = [
     "ViewTransform",
     "ViewsTransform",
     "cropped_view",
-    "photograph_views",
-    "plain_view",
+    "make_eval_transform",
+    "make_ssl_transform",
 ]

@@ -35,9 +35,9 @@ class BatchedViews:
     first: tuple[Step, ...]
     second: tuple[Step, ...]
 
-    def __call__(self, image: Any) -> "WaitingImage":
+    def __call__(self, image: Any) -> "DeferredViews":
         """Let an image (PIL, RGB) wait for its batch."""
-        return WaitingImage(image, self, int(torch.randint(2**62, ())))
+        return DeferredViews(image, self, int(torch.randint(2**62, ())))
 
     def draw(self, pixels: Tensor) -> Tensor:
         """Views (N, 2, C, H, W) of images uint8 (N, 3, H, W).
@@ -69,7 +69,7 @@ def _unchanged(images: Tensor) -> Tensor:
 
 
 @dataclass(slots=True)
-class WaitingImage:
+class DeferredViews:
     """An image whose views are drawn with its batch.
 
     Attributes:
@@ -87,10 +87,10 @@ class WaitingImage:
 def awaits_batch(sample: Any) -> bool:
     """Whether the views of a sample are drawn with its batch."""
     image = sample[0] if isinstance(sample, tuple | list) else sample
-    return isinstance(image, WaitingImage)
+    return isinstance(image, DeferredViews)
 
 
-def draw_views(batch: list[WaitingImage]) -> Tensor:
+def draw_views(batch: list[DeferredViews]) -> Tensor:
     """Views of a batch, (N, 2, C, H, W): what ``default_collate`` makes of it.
 
     Args:
@@ -116,7 +116,7 @@ def _source(image: Any) -> Any:
     return getattr(image, "array", None)
 
 
-def _pixels(batch: Iterable[WaitingImage]) -> Tensor:
+def _pixels(batch: Iterable[DeferredViews]) -> Tensor:
     """Bytes of images, uint8 (N, 3, H, W), those of one array all at once."""
     parts = []
     for source, images in groupby((each.image for each in batch), key=_source):
@@ -127,4 +127,4 @@ def _pixels(batch: Iterable[WaitingImage]) -> Tensor:
     return torch.cat(parts)
 
 
-default_collate_fn_map[WaitingImage] = lambda batch, **_: draw_views(batch)
+default_collate_fn_map[DeferredViews] = lambda batch, **_: draw_views(batch)

@@ -16,7 +16,7 @@ from avalanche_pnr.transforms.pieces import pieces
 
 
 @dataclass(frozen=True)
-class Sometimes:
+class PerImageApply:
     """What happens to each image with a probability.
 
     Args:
@@ -40,7 +40,7 @@ class Sometimes:
 
 
 @dataclass(frozen=True)
-class Jitter(Sometimes):
+class Jitter(PerImageApply):
     """Brightness, contrast, saturation and hue, for each image in an order of its own.
 
     Args:
@@ -79,7 +79,7 @@ class Jitter(Sometimes):
 
 
 @dataclass(frozen=True)
-class Greyscale(Sometimes):
+class Greyscale(PerImageApply):
     """Luma in all three channels."""
 
     def changed(self, images: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class Greyscale(Sometimes):
 
 
 @dataclass(frozen=True)
-class Blur(Sometimes):
+class Blur(PerImageApply):
     """Gaussian blur with a standard deviation of each image.
 
     Args:
@@ -126,7 +126,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Solarize(Sometimes):
+class Solarize(PerImageApply):
     """Values from 128 of 255 on inverted; they are not whole numbers here."""
 
     def changed(self, images: Tensor) -> Tensor:

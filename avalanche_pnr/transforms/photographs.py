@@ -24,7 +24,7 @@ from avalanche_pnr.transforms.random_crops import RandomResizedCrops
 from avalanche_pnr.transforms.two_views import TwoViews
 
 
-def plain_view(
+def make_eval_transform(
     *,
     mean: Sequence[float],
     std: Sequence[float],
@@ -70,7 +70,7 @@ def cropped_view(
     )
 
 
-def photograph_views(
+def make_ssl_transform(
     size: int,
     *,
     mean: Sequence[float],

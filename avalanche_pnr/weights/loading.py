@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-import avalanche_pnr
-from avalanche_pnr.files import load_plain, read_state, write_whole
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.runs.files import load_plain, read_state, write_whole
+from avalanche_pnr.version import __version__
 from avalanche_pnr.weights.checks import check_name, check_numbers
 
 Weights = dict[str, Tensor]
@@ -53,7 +53,7 @@ def export_backbone(network: nn.Module, path: str | Path) -> None:
     kind = type(backbone)
     name = f"{kind.__module__}.{kind.__qualname__}"
     # One entry: several come in random order, and the same weights are the same file.
-    metadata = {"source": f"avalanche_pnr {avalanche_pnr.__version__}, {name}"}
+    metadata = {"source": f"avalanche_pnr {__version__}, {name}"}
     write_whole(Path(path), save(weights, metadata))
 
 

@@ -29,8 +29,8 @@ from avalanche_pnr import (
     data_incremental,
     load_digits,
     load_npz,
-    photograph_views,
-    plain_view,
+    make_eval_transform,
+    make_ssl_transform,
     resnet18,
     resnet_small,
 )
@@ -112,7 +112,7 @@ def evaluation_share(data: ImageData, images: int) -> dict[str, Any]:
     torch.manual_seed(0)
     method = MoCoV2Plus(resnet18(small_images=True), image_shape=(3, 32, 32))
     method = method.to(memory_format=torch.channels_last)
-    stream = _stream(data, experiences=len(data.train) // images)
+    stream = _stream(data, n_experiences=len(data.train) // images)
     strategy = SelfSupervised(
         model=method,
         optimizer=torch.optim.SGD(method.parameters(), lr=0.03),
@@ -147,13 +147,13 @@ def evaluation_share(data: ImageData, images: int) -> dict[str, Any]:
     }
 
 
-def _stream(data: ImageData, experiences: int = 1) -> Any:
+def _stream(data: ImageData, n_experiences: int = 1) -> Any:
     size = np.asarray(data.train[0][0]).shape[1]
     return data_incremental(
         data,
-        experiences=experiences,
-        train_transform=photograph_views(size, mean=MEAN, std=STD),
-        eval_transform=plain_view(mean=MEAN, std=STD),
+        n_experiences=n_experiences,
+        train_transform=make_ssl_transform(size, mean=MEAN, std=STD),
+        eval_transform=make_eval_transform(mean=MEAN, std=STD),
     )
 
 

@@ -64,9 +64,9 @@ _OWN = "avalanche_pnr."
 
 def _path(names: list[str]) -> str | None:
     """The module that a dotted name is, or is defined in."""
-    for parts in (names, names[:-1]):
+    for parts in filter(None, (names, names[:-1])):
         for path in (Path(*parts).with_suffix(".py"), Path(*parts, "__init__.py")):
-            if parts and (PACKAGE / path).is_file():
+            if (PACKAGE / path).is_file():
                 return path.as_posix()
     return None
 

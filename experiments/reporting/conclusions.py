@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from statistics import fmean
 
-from experiments.names import JOINT, RANDOM, RAW
+from experiments.constants import JOINT, RANDOM, RAW
 from experiments.reporting.measures import FORGETTING, accuracy, over_stream
 from experiments.reporting.rows import Values, by_seed
 from experiments.reporting.summaries import Difference, Summary, paired_points

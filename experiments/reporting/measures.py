@@ -12,7 +12,7 @@ from avalanche_pnr.evaluation import (
     plasticity,
 )
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
-from experiments.names import JOINT, RANDOM, SINGLE
+from experiments.constants import JOINT, RANDOM, SINGLE
 from experiments.reporting.probes import head
 from experiments.results import Run
 from experiments.trials import Trial, is_learner

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from experiments.names import SINGLE
+from experiments.constants import SINGLE
 from experiments.results import Run
 from experiments.sweep import Group
 

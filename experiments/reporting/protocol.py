@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from experiments.names import RAW
+from experiments.constants import RAW
 from experiments.pixels import SIDE
 from experiments.reporting.probes import caveats
 from experiments.results import Run

@@ -16,7 +16,7 @@ from avalanche_pnr import (
     PFRPlugin,
     PNRPlugin,
     Precision,
-    photograph_views,
+    make_ssl_transform,
 )
 from tests.conftest import METHODS, tiny_moco
 
@@ -88,7 +88,7 @@ def test_a_tensor_elsewhere_is_seen() -> None:
 
 
 def test_steps_of_views_without_chance_stay_on_the_gpu() -> None:
-    views = photograph_views(
+    views = make_ssl_transform(
         8, batched=True, mean=(0.5,) * 3, std=(0.2,) * 3, jitter_probability=0.0
     )
     with FakeTensorMode(), torch.device("cuda"):

@@ -20,7 +20,7 @@ from avalanche_pnr import (
     OsirisPlugin,
     PFRPlugin,
     PNRPlugin,
-    photograph_views,
+    make_ssl_transform,
 )
 from avalanche_pnr.evaluation.probes.base import FeatureProbe
 from avalanche_pnr.evaluation.representation import (
@@ -128,7 +128,7 @@ def test_what_a_step_must_not_do_is_seen(
 
 @pytest.mark.parametrize("size", [(8, 8), (64, 48)])
 def test_batched_views_are_drawn_where_the_images_are(size: tuple[int, int]) -> None:
-    views = photograph_views(
+    views = make_ssl_transform(
         8,
         batched=True,
         mean=(0.5,) * 3,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
-from avalanche_pnr.distributed import gather_rows, rank, world_size
+from avalanche_pnr.distributed.collectives import gather_rows, rank, world_size
 from avalanche_pnr.training.distributed import DistributedForward, synchronise_batchnorm
 from tests.conftest import METHODS, benchmark_of_views
 from tests.distributed.processes import together

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import torch.distributed as dist
 
-from avalanche_pnr.rendezvous import meet
+from avalanche_pnr.distributed.rendezvous import meet
 
 PATIENCE = timedelta(seconds=20)
 SIZE = 3

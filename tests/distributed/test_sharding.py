@@ -11,8 +11,8 @@ from avalanche.benchmarks.utils.data_loader import (
 )
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from avalanche_pnr.sampling import SeededLoader
-from avalanche_pnr.sharding import ShardedLoader, part_of
+from avalanche_pnr.distributed.sharding import ShardedLoader, part_of
+from avalanche_pnr.reproducibility.sampling import SeededLoader
 from tests.distributed.processes import together
 
 

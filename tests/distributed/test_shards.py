@@ -16,7 +16,7 @@ from torchvision import transforms
 
 from avalanche_pnr import PNRPlugin, SelfSupervised, TwoViews
 from avalanche_pnr.benchmarks import ImageData, data_incremental, load_webdataset
-from avalanche_pnr.distributed import rank
+from avalanche_pnr.distributed.collectives import rank
 from tests.benchmarks.datasets.test_webdataset import greys
 from tests.benchmarks.shards import png, write, write_greys
 from tests.conftest import Strategy, tiny_simclr
@@ -48,7 +48,7 @@ def shards(tmp_path: Path, few_digits: ImageData) -> CLScenario:
     )
     return data_incremental(
         load_webdataset(str(tmp_path / "train-{0..5}.tar"), few_digits),
-        experiences=EXPERIENCES,
+        n_experiences=EXPERIENCES,
         seed=None,
         train_transform=TwoViews(crop),
         eval_transform=transforms.ToTensor(),

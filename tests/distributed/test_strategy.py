@@ -34,7 +34,7 @@ from avalanche_pnr import (
     WarmupCosinePlugin,
     ssl_metrics,
 )
-from avalanche_pnr.distributed import LostProcessError, rank
+from avalanche_pnr.distributed.collectives import LostProcessError, rank
 from avalanche_pnr.evaluation import extract_features, extract_unlabelled
 from tests.conftest import METHODS, Strategy, tiny_moco
 from tests.distributed.processes import together

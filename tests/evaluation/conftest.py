@@ -66,7 +66,7 @@ def image_data() -> ImageData:
 @pytest.fixture(scope="session")
 def benchmark(image_data: ImageData) -> CLScenario:
     """Three experiences of two classes."""
-    return class_incremental(image_data, experiences=3, **TRANSFORMS)
+    return class_incremental(image_data, n_experiences=3, **TRANSFORMS)
 
 
 MakeStrategy = Callable[..., SelfSupervised]

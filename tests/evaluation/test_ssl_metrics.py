@@ -215,7 +215,7 @@ def _without_task(name: str) -> str:
 def test_all_classes_compete_in_a_single_test_experience(
     image_data: ImageData, make_strategy: MakeStrategy
 ) -> None:
-    benchmark = data_incremental(image_data, experiences=3, **TRANSFORMS)
+    benchmark = data_incremental(image_data, n_experiences=3, **TRANSFORMS)
     plugin = ProbePlugin(benchmark.probe_stream, _probes())
     strategy = make_strategy([plugin], ssl_metrics(plugin))
     for experience in benchmark.train_stream:
@@ -265,7 +265,7 @@ def test_top_five_of_five_classes_says_nothing_and_is_left_out(
 ) -> None:
     five = [_up_to_five(each) for each in (image_data.train, image_data.test)]
     data = ImageData.from_arrays("five", *five)
-    benchmark = class_incremental(data, experiences=5, **TRANSFORMS)
+    benchmark = class_incremental(data, n_experiences=5, **TRANSFORMS)
     plugin = ProbePlugin(benchmark.train_stream, quick_probes())
     metrics = make_strategy([plugin], ssl_metrics(plugin)).eval(benchmark.test_stream)
     assert len(by_experience(metrics, "Linear_TaskAware_Acc", "test")) == 5

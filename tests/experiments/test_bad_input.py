@@ -15,7 +15,7 @@ from experiments.report import write_report
     [
         ("epoch=3", "no setting 'epoch'; did you mean epochs"),
         ("path=x", "no setting 'path'"),
-        ("experiences=5", "did you mean stream.experiences"),
+        ("experiences=5", "did you mean stream.n_experiences"),
         ("precision=bf8", "no precision=bf8; did you mean bf16"),
         ("method=moco", "no method=moco; did you mean mocov2plus"),
         ("probe=lineer", "no probe=lineer; did you mean linear"),
@@ -82,7 +82,7 @@ def test_valid_names_pass() -> None:
         (["workers=-1"], "workers must be a whole number from 0"),
         (["device=gpu"], "device=auto takes what is available"),
         (["optimizer.lr=0.001"], "the warm-up starts at 0.003"),
-        (["stream.experiences=11"], "11 experiences cannot be made of 10 classes"),
+        (["stream.n_experiences=11"], "11 experiences cannot be made of 10 classes"),
         (["data.image_size=32"], "set data.image_size=8"),
         (["out=/proc/nothing"], "out=/proc/nothing cannot be written"),
         (["batch_size=4000"], "fewer than one batch"),

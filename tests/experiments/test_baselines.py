@@ -19,7 +19,7 @@ def run(
         "data=npz",
         f"data.path={save_images(folder / 'images.npz')}",
         f"method={request.param}",
-        "stream.experiences=3",
+        "stream.n_experiences=3",
         f"regularizers=[finetune,{','.join(BASELINES)}]",
         "mem_size=10",
     )

@@ -11,7 +11,7 @@ from avalanche_pnr.benchmarks import ArrayImages
 from experiments.checks import check_views
 from tests.experiments.small_runs import finished, prepared, save_images
 
-BATCHED = ["views=batched", "stream.experiences=3"]
+BATCHED = ["views=batched", "stream.n_experiences=3"]
 
 
 def test_a_run_with_views_of_whole_batches(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_files_are_read_into_memory_at_the_size_they_are_judged_at(
 
 
 def test_processes_that_do_not_reach_a_gpu_are_refused() -> None:
-    data = {"views": {"_target_": "avalanche_pnr.photograph_views"}}
+    data = {"views": {"_target_": "avalanche_pnr.make_ssl_transform"}}
     values = {"views": "batched", "device": "cuda", "workers": 2, "data": data}
     with pytest.raises(ValueError, match=r"workers=2 do not reach: set workers=0"):
         check_views(OmegaConf.create(values))

@@ -17,7 +17,7 @@ import torch
 from avalanche.core import SupervisedPlugin
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.files import load_state, previous
+from avalanche_pnr.runs.files import load_state, previous
 from avalanche_pnr.runs.interruption import InterruptedRunError
 from experiments import environment, journal, lock, run
 from experiments.continuing import is_finished
@@ -34,7 +34,7 @@ RUN = [
     "method.queue_length=32",
     f"plugins.pnr=[{PNR},{REPLAY}]",
     "epochs=2",
-    "stream.experiences=3",
+    "stream.n_experiences=3",
     "data=npz",
 ]
 ALL = ["references=[random backbone]", "regularizers=[finetune,pnr,joint,single]"]
@@ -82,14 +82,14 @@ def stopping_after(pauses: int) -> Iterator[None]:
 def ended(out: Path, *choices: str) -> dict[str, Any]:
     """The state that the last strategy of a run ends with."""
     strategies: list[SelfSupervised] = []
-    judge = Trainer.judge
+    judge = Trainer.evaluate
 
     def watched(self: Trainer, name: str, strategy: SelfSupervised) -> None:
         strategies.append(strategy)
         judge(self, name, strategy)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "judge", watched)
+        patch.setattr(Trainer, "evaluate", watched)
         finished(out, *choices)
     return strategies[-1].state_dict()
 
@@ -151,14 +151,14 @@ def test_a_run_that_dies_while_it_judges_judges_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole, state = whole_state
-    out, judge = tmp_path / "run", Trainer.judge
+    out, judge = tmp_path / "run", Trainer.evaluate
 
     def dying(self: Trainer, name: str, strategy: Any) -> None:
         judge(self, name, strategy)
         if strategy.clock.train_exp_counter == experience:
             raise MemoryError
 
-    monkeypatch.setattr(Trainer, "judge", dying)
+    monkeypatch.setattr(Trainer, "evaluate", dying)
     with pytest.raises(MemoryError):
         prepared(out, *data, *ONE).run()
     monkeypatch.undo()
@@ -368,7 +368,7 @@ def test_many_evaluations_are_told_of_before_they_begin(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    choices = ["stream=data", f"stream.experiences={experiences}", "batch_size=2"]
+    choices = ["stream=data", f"stream.n_experiences={experiences}", "batch_size=2"]
     names = "regularizers=[finetune,cassle,pnr,pfr,joint,er]"
     prepared(tmp_path / "run", *data, *choices, names)._warn_of_many()
     note = f"note: 201 evaluations are to come, one after each of {experiences} exper"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from avalanche_pnr.files import load_state, save_state
+from avalanche_pnr.runs.files import load_state, save_state
 from tests.experiments.small_runs import prepared, save_images
 from tests.experiments.test_continuing import ONE, RUN, stopped
 from tests.training.forged import forged

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from avalanche_pnr.files import file_checksum, load_state
+from avalanche_pnr.runs.files import file_checksum, load_state
 from experiments.__main__ import main
+from experiments.builders import make_method
 from experiments.continuing import is_finished
-from experiments.parts import make_method
 from experiments.reporting.protocol import facts
 from experiments.results import Run, read_run
 from experiments.trainer import Trainer
@@ -32,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [
         "method=mocov2plus",
         "method.queue_length=32",
-        "stream.experiences=3",
+        "stream.n_experiences=3",
         "references=[random backbone]",
         "data=npz",
         f"data.path={path}",
@@ -70,7 +70,7 @@ class Watched:
 def watched(out: Path, *choices: str) -> Watched:
     begun: list[nn.Module] = []
     judged: dict[str, nn.Module] = {}
-    train, judge = Trainer.train, Trainer.judge
+    train, judge = Trainer.train, Trainer.evaluate
 
     def trained(self: Trainer, strategy: Any, experience: Any) -> None:
         begun.append(copy.deepcopy(strategy.model))
@@ -82,7 +82,7 @@ def watched(out: Path, *choices: str) -> Watched:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "train", trained)
-        patch.setattr(Trainer, "judge", noted)
+        patch.setattr(Trainer, "evaluate", noted)
         return Watched(finished(out, *choices), begun, judged)
 
 

@@ -21,7 +21,7 @@ def test_a_sweep_with_failed_jobs_fails_when_all_have_ended(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, data = tmp_path / "three", save_images(tmp_path / "images.npz")
-    lr, chosen = "optimizer.lr=1e20,0.01,1e19", [*TINY, "stream.experiences=3"]
+    lr, chosen = "optimizer.lr=1e20,0.01,1e19", [*TINY, "stream.n_experiences=3"]
     arguments = [*chosen, "regularizers=[pnr]", "data=npz", f"data.path={data}", lr]
     monkeypatch.setattr(sys, "argv", ["-", "--multirun", *arguments, f"out={out}"])
     with pytest.raises(SystemExit) as exit_:
@@ -38,7 +38,7 @@ def test_the_command_that_is_reported_of_a_job_runs_it_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, data = tmp_path / "two", save_images(tmp_path / "images.npz")
-    chosen = [*TINY, "stream.experiences=3", "data=npz", f"data.path={data}"]
+    chosen = [*TINY, "stream.n_experiences=3", "data=npz", f"data.path={data}"]
     swept = ["regularizers=[pnr],[finetune]", f"out={out}"]
     monkeypatch.setattr(sys, "argv", ["-", "--multirun", *chosen, *swept])
     main()

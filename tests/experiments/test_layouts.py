@@ -33,7 +33,7 @@ def fill(folders: list[Path], images: int, suffix: str = ".png") -> None:
 
 def class_folders(root: Path) -> list[str]:
     fill([root / name for name in ("ant", "bee", "cat")], 15)
-    return ["data=folders", f"data.path={root}", "stream.experiences=3"]
+    return ["data=folders", f"data.path={root}", "stream.n_experiences=3"]
 
 
 def domain_folders(root: Path) -> list[str]:
@@ -52,7 +52,7 @@ def unlabelled(root: Path) -> list[str]:
         f"data.path={root / 'photos'}",
         f"data.labelled={source}",
         "stream=data",
-        "stream.experiences=3",
+        "stream.n_experiences=3",
     ]
 
 
@@ -65,7 +65,7 @@ def huggingface(root: Path) -> list[str]:
         columns = {"img": greys, "kind": names, "note": names}
         splits[split] = datasets.Dataset.from_dict(columns)
     splits.save_to_disk(str(root))
-    choices = ["data=huggingface", f"data.path={root}", "stream.experiences=3"]
+    choices = ["data=huggingface", f"data.path={root}", "stream.n_experiences=3"]
     return [*choices, "data.label=kind"]
 
 
@@ -74,7 +74,7 @@ def missing_classes(root: Path) -> list[str]:
     fill([root / "train" / name for name in ("ant", "bee", "cat")], 15)
     fill([root / "test" / name for name in ("ant", "bee", "elk")], 3)
     save(root / "train" / "dog" / "only.png", 250)
-    return ["data=folders", f"data.path={root}", "stream.experiences=2"]
+    return ["data=folders", f"data.path={root}", "stream.n_experiences=2"]
 
 
 def webdataset(root: Path) -> list[str]:
@@ -86,7 +86,7 @@ def webdataset(root: Path) -> list[str]:
         f"data.path='{write_greys(root, shards=6, images=5)}'",
         f"data.labelled={source}",
         "stream=data",
-        "stream.experiences=3",
+        "stream.n_experiences=3",
         "stream.seed=null",
     ]
 
@@ -105,7 +105,7 @@ def domainnet(root: Path) -> list[str]:
             for line in names:
                 path = root / line.partition(" ")[0]
                 save(path, int(path.stem[-6:]))
-    size = "data.plain_view.resize=6"
+    size = "data.make_eval_transform.resize=6"
     return ["data=domainnet", f"data.path={root}", "stream=domain", size]
 
 
@@ -118,8 +118,8 @@ def imagenet100(root: Path) -> list[str]:
         "data=imagenet100",
         f"data.path={root}",
         f"data.classes={root / 'three.txt'}",
-        "stream.experiences=3",
-        "data.plain_view.resize=6",
+        "stream.n_experiences=3",
+        "data.make_eval_transform.resize=6",
     ]
 
 
@@ -133,7 +133,7 @@ def tiny_imagenet(root: Path) -> list[str]:
         save(root / "val" / "images" / f"val_{number}.JPEG", 200 + number)
         lines.append(f"val_{number}.JPEG\t{wnids[number % 3]}\t0\t32\t44\t62")
     (root / "val" / "val_annotations.txt").write_text("\n".join(lines))
-    return ["data=tiny_imagenet", f"data.path={root}", "stream.experiences=3"]
+    return ["data=tiny_imagenet", f"data.path={root}", "stream.n_experiences=3"]
 
 
 def pacs(root: Path) -> list[str]:
@@ -195,7 +195,7 @@ def no_labels(root: Path) -> list[str]:
 def test_without_several_classes_there_is_a_report_without_accuracies(
     build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    choices = [*build(tmp_path / "data"), "stream=data", "stream.experiences=2"]
+    choices = [*build(tmp_path / "data"), "stream=data", "stream.n_experiences=2"]
     out = tmp_path / "out"
     run = finished(out, PNR, *choices, "references=[random backbone]")
     assert not any("Acc" in metric for metric in run.metrics)
@@ -218,7 +218,7 @@ def test_an_experience_without_test_images_is_not_tested(tmp_path: Path) -> None
     fill([root / "test" / name for name in ("ant", "cat")], 3)
     with pytest.warns(UserWarning, match=r"experiences \[\d\] have no test images"):
         run = finished(
-            out, PNR, "data=folders", f"data.path={root}", "stream.experiences=3"
+            out, PNR, "data=folders", f"data.path={root}", "stream.n_experiences=3"
         )
     assert run.matrix("pnr", "Convex_Acc_Exp").shape == (3, 2)
     text = write_report([out], out)
@@ -295,14 +295,14 @@ def test_a_file_damaged_in_the_midst_of_training_ends_it_with_a_sentence(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    judge = Trainer.judge
+    judge = Trainer.evaluate
 
     def judge_then_damage(self: Trainer, *arguments: Any) -> None:
         judge(self, *arguments)
         for path in (tmp_path / "data" / "cat").iterdir():
             path.write_bytes(path.read_bytes()[:40])
 
-    monkeypatch.setattr(Trainer, "judge", judge_then_damage)
+    monkeypatch.setattr(Trainer, "evaluate", judge_then_damage)
     choices = [*three_classes, f"workers={workers}"]
     with pytest.raises(SystemExit) as exit_:
         command(monkeypatch, tmp_path / "out", *choices)()
@@ -325,7 +325,7 @@ def test_test_images_that_are_training_images_are_warned_of_and_counted(
     fill([root / split / name for split, name in names], 9)
     for name in ("ant/004.png", "cat/000.png"):
         shutil.copy(root / "train" / name, root / "test" / name)
-    choices = ["data=folders", f"data.path={root}", "stream.experiences=3"]
+    choices = ["data=folders", f"data.path={root}", "stream.n_experiences=3"]
     with pytest.warns(UserWarning, match="2 test images are also in the training data"):
         command(monkeypatch, out, *choices)()
     assert of_stream(out) == {

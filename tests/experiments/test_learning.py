@@ -15,8 +15,8 @@ from avalanche_pnr import (
     WarmupCosinePlugin,
 )
 from avalanche_pnr.evaluation import probe_accuracy
+from experiments.builders import make_benchmark, make_method
 from experiments.overrides import CONF
-from experiments.parts import make_benchmark, make_method
 
 IMAGES = Path(__file__).parents[3] / "shared" / "data" / "cifar100_mini.npz"
 
@@ -32,7 +32,7 @@ def test_features_beat_the_random_backbone(
 ) -> None:
     choices = ["data=npz", f"data.path={IMAGES}", f"method={method}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", [*choices, "stream.experiences=3"])
+        config = compose("config", [*choices, "stream.n_experiences=3"])
     benchmark = make_benchmark(config, instantiate(config.data.source))
     model = make_method(config)
     streams = benchmark.train_stream, benchmark.test_stream

@@ -18,7 +18,7 @@ RUN = [
     "epochs=1",
     "method.hidden_dim=16",
     "backbone.width=16",
-    "stream.experiences=3",
+    "stream.n_experiences=3",
     "representation_images=20",
     "method=simclr",
 ]
@@ -187,7 +187,7 @@ def images(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("stream", "trained", "tested"),
-    [(["stream=domain"], 4, 4), (["stream=data", "stream.experiences=3"], 3, 1)],
+    [(["stream=domain"], 4, 4), (["stream=data", "stream.n_experiences=3"], 3, 1)],
 )
 def test_domain_and_data_streams_run_to_their_report(
     stream: list[str], trained: int, tested: int, images: Path, tmp_path: Path

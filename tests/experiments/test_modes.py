@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from experiments.__main__ import main
+from experiments.builders import make_method, make_probes
 from experiments.overrides import check_overrides
-from experiments.parts import make_method, make_probes
 from experiments.report import write_report
 from experiments.results import Run, read_run
 from experiments.run import Comparison
@@ -25,7 +25,7 @@ ALL = "regularizers=[finetune,joint,single]"
 def data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Three experiences of 32 images and two classes."""
     path = save_images(tmp_path_factory.mktemp("data") / "images.npz")
-    return [*MOCO, "data=npz", f"data.path={path}", "stream.experiences=3"]
+    return [*MOCO, "data=npz", f"data.path={path}", "stream.n_experiences=3"]
 
 
 @dataclass
@@ -116,7 +116,7 @@ def test_single_models_are_those_of_a_fresh_training(
     trainer, probes = comparison.trainer, make_probes(comparison.config)
     strategy = trainer.strategy(name, make_method(comparison.config), probes)
     trainer.train(strategy, comparison.benchmark.train_stream[k])
-    trainer.judge(name, strategy)
+    trainer.evaluate(name, strategy)
     # How far the past has moved is of no meaning where there is none.
     fresh, single, before = (
         [each for each in lines if each["metric"] != "CKA_Exp"]
@@ -168,7 +168,7 @@ def test_modes_go_with_the_other_streams(stream: str, tmp_path: Path) -> None:
     path = save_images(tmp_path / "images.npz", domains=3)
     source = ["data=npz", f"data.path={path}", f"stream={stream}"]
     if stream == "data":
-        source.append("stream.experiences=3")
+        source.append("stream.n_experiences=3")
     prepared(tmp_path / "out", *source, "regularizers=[pnr,joint,single]").run()
     run, tested = read_run(tmp_path / "out"), 1 if stream == "data" else 3
     shapes = {name: run.matrix(name, "Convex_Acc_Exp").shape for name in run.names}

@@ -15,7 +15,7 @@ FORMATS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     path = save_images(tmp_path_factory.mktemp("data") / "images.npz")
-    return ["data=npz", f"data.path={path}", "stream.experiences=3"]
+    return ["data=npz", f"data.path={path}", "stream.n_experiences=3"]
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -10,14 +10,14 @@ from hydra.utils import instantiate
 
 from avalanche_pnr import OnlineProbe
 from experiments.__main__ import main
-from experiments.overrides import check_overrides
-from experiments.parts import (
+from experiments.builders import (
     make_benchmark,
     make_downstream,
     make_method,
     make_probes,
     make_watchers,
 )
+from experiments.overrides import check_overrides
 from experiments.report import write_report
 from experiments.results import Run, read_run
 from experiments.run import Comparison
@@ -31,7 +31,7 @@ DIGITS = "{_target_: avalanche_pnr.load_digits}"
 def data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Three experiences of 32 images and two classes."""
     path = save_images(tmp_path_factory.mktemp("data") / "images.npz")
-    return ["data=npz", f"data.path={path}", "stream.experiences=3"]
+    return ["data=npz", f"data.path={path}", "stream.n_experiences=3"]
 
 
 def reported(run: Run) -> str:
@@ -74,7 +74,7 @@ def test_the_online_probe_goes_on_after_the_shared_experience(
     strategy = trainer.strategy(alone, make_method(config), probes, plugins)
     for experience in online.benchmark.train_stream:
         trainer.train(strategy, experience)
-        trainer.judge(alone, strategy)
+        trainer.evaluate(alone, strategy)
     run = read_run(online.out)
     assert accuracies(run, name) == accuracies(run, alone)
     assert run.series(name, "Alignment_Stream") == run.series(alone, "Alignment_Stream")

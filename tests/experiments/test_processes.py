@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from avalanche_pnr.distributed import from_first, join, rank
+from avalanche_pnr.distributed.collectives import broadcast_from_rank0, join, rank
 from avalanche_pnr.runs.interruption import InterruptedRunError
 from experiments.continuing import is_finished
 from experiments.processes import agree_on, join_processes, launcher, speaker
@@ -26,7 +26,7 @@ RUN = [
     "method.queue_length=32",
     f"plugins.pnr=[{PNR},{REPLAY}]",
     "epochs=2",
-    "stream.experiences=3",
+    "stream.n_experiences=3",
     "data=npz",
     "references=[random backbone]",
     "regularizers=[finetune,pnr]",
@@ -114,7 +114,7 @@ def test_all_write_to_one_folder(run: list[str]) -> None:
 
 def test_what_the_first_process_is_refused_is_told_by_all() -> None:
     def read() -> None:
-        from_first(lambda: Path(f"/no file of {rank()}").read_text())
+        broadcast_from_rank0(lambda: Path(f"/no file of {rank()}").read_text())
 
     for error in together(2, read):
         assert isinstance(error, FileNotFoundError)

@@ -38,8 +38,8 @@ pytestmark = [
 @pytest.mark.parametrize(
     ("file", "choices", "shape", "chance"),
     [
-        (NEEDED[0], ["stream=class", "stream.experiences=3"], (3, 3), 1 / 100),
-        (NEEDED[0], ["stream=data", "stream.experiences=3"], (3, 1), 1 / 100),
+        (NEEDED[0], ["stream=class", "stream.n_experiences=3"], (3, 3), 1 / 100),
+        (NEEDED[0], ["stream=data", "stream.n_experiences=3"], (3, 1), 1 / 100),
         (NEEDED[1], ["stream=domain"], (3, 3), 1 / 10),
         (NEEDED[2], ["stream=domain", "data.image_size=64"], (4, 4), 1 / 7),
     ],

@@ -144,11 +144,14 @@ def test_views(data: str, method: str) -> None:
     assert config.views.flip == 0.5
     mean = [0.485, 0.456, 0.406] if large else [0.4914, 0.4822, 0.4465]
     deviation = [0.228, 0.224, 0.225] if large else [0.247, 0.243, 0.261]
-    for view in (config.views, config.plain_view):
+    for view in (config.views, config.make_eval_transform):
         assert view.mean == mean
         assert view.std == deviation
     if large:
-        assert (config.plain_view.resize, config.plain_view.crop) == (256, 224)
+        assert (config.make_eval_transform.resize, config.make_eval_transform.crop) == (
+            256,
+            224,
+        )
 
 
 @pytest.mark.parametrize(("data", "method"), ALL)
@@ -177,7 +180,7 @@ def test_recipes_are_buildable(data: str, method: str) -> None:
     config = composed(f"{data}/{method}", "data.path=x", *lists)
     OmegaConf.resolve(config)
     instantiate(config.data.views)
-    instantiate(config.data.plain_view)
+    instantiate(config.data.make_eval_transform)
     instantiate(config.schedule)
     list(instantiate(config.probes).values())
     built = instantiate(config.method, resnet_small(16), image_shape=(3, 32, 32))
@@ -209,7 +212,7 @@ def test_the_judge_of_a_recipe_may_be_another() -> None:
         (["recipe=cifar100/byol"], r"write \+recipe=cifar100/byol"),
         (["+recipe=cifar100/byol", "method.queue_length=8"], "needs method=mocov2plus"),
         (
-            ["+recipe=domainnet/byol", "stream.experiences=5"],
+            ["+recipe=domainnet/byol", "stream.n_experiences=5"],
             "needs stream=class or data",
         ),
         (["published=cifar100"], "no setting 'published'"),
@@ -232,8 +235,8 @@ def options(config: DictConfig) -> Any:
 
 
 def test_the_number_of_experiences_is_no_part_of_a_recipe() -> None:
-    five = composed("cifar100/simclr", "stream.experiences=5")
-    ten = composed("cifar100/simclr", "stream.experiences=10")
-    assert five.stream.experiences == 5
-    ten.stream.experiences = 5
+    five = composed("cifar100/simclr", "stream.n_experiences=5")
+    ten = composed("cifar100/simclr", "stream.n_experiences=10")
+    assert five.stream.n_experiences == 5
+    ten.stream.n_experiences = 5
     assert options(five) == options(ten)

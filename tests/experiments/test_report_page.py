@@ -48,7 +48,7 @@ def test_all_pictures_are_in_the_page_and_beside_it(report: Path) -> None:
     [
         "SimCLR on digits, 5 experiences, seeds 0, 1",
         "digits, 8 px",
-        "Class-IL, class_incremental(experiences=5), 5 experiences trained on, 5 ",
+        "Class-IL, class_incremental(n_experiences=5), 5 experiences trained on, 5 ",
         "backbone resnet_small, SGD, 3 epochs an experience, batches of 64",
         "Over the stream, in percentage points",
         "Difference from finetune of the same seed, in percentage points, with a 95 %",

@@ -25,7 +25,7 @@ from experiments.trainer import Trainer
 from tests.experiments.small_runs import TINY, composed, save_images
 
 ROOT = Path(__file__).parents[2]
-RUN = [*TINY, "stream.experiences=3", "data=npz"]
+RUN = [*TINY, "stream.n_experiences=3", "data=npz"]
 Command = Callable[..., None]
 
 

@@ -16,7 +16,7 @@ from experiments.overrides import with_own_arguments
 from experiments.results import Run, read_run
 from tests.experiments.small_runs import TINY, composed, save_images
 
-PNR = ["stream.experiences=2", "regularizers=[pnr]"]
+PNR = ["stream.n_experiences=2", "regularizers=[pnr]"]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def without(*prefixes: str) -> list[str]:
 
 def test_every_number_may_be_as_low_as_is_said(run: Command) -> None:
     bounds = {**NUMBERS, "batch_size": 2, "data.image_size": 2, "save_every_minutes": 0}
-    bounds |= {"stream.experiences": 2, "predictor_hidden_dim": 1, "probes.knn.k": 1}
+    bounds |= {"stream.n_experiences": 2, "predictor_hidden_dim": 1, "probes.knn.k": 1}
     lowest = [f"{name}={value}" for name, value in bounds.items()]
     done = run(*lowest, "regularizers=[finetune,pnr,der]", tiny=[*TINY[4:6], TINY[10]])
     assert done.evaluations("der") == 2
@@ -63,7 +63,7 @@ def test_a_single_experience_trains_and_is_reported(
     stream: str, run: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = "regularizers=[finetune,pnr,joint,single]"
-    done = run(f"stream={stream}", "stream.experiences=1", names)
+    done = run(f"stream={stream}", "stream.n_experiences=1", names)
     metric = "Convex_Acc_Exp"
     shapes = {name: done.matrix(name, metric).shape for name in done.names}
     assert set(shapes.values()) == {(1, 1)}

@@ -50,9 +50,9 @@ def test_waits_are_counted_from_the_second_batch_on(
     images = photographs(12, 32)
     stream = class_incremental(
         ImageData.from_images("photographs", images, images),
-        experiences=1,
+        n_experiences=1,
         train_transform=pipelines(config.data)["per image"],
-        eval_transform=instantiate(config.data.plain_view),
+        eval_transform=instantiate(config.data.make_eval_transform),
     ).train_stream
     strategy = waits._strategy(config, 4, torch.device("cpu"))
     strategy.train(stream[0])

@@ -9,7 +9,7 @@ from experiments.report import write_report
 from experiments.results import Run
 from tests.experiments.small_runs import finished, save_images
 
-RUN = ["stream.experiences=3", "regularizers=[finetune]", "data=npz"]
+RUN = ["stream.n_experiences=3", "regularizers=[finetune]", "data=npz"]
 METRIC = "Convex_Acc_Exp"
 
 

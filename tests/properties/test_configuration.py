@@ -11,7 +11,7 @@ NAMES = [
     "data",
     "data.path",
     "regularizers",
-    "stream.experiences",
+    "stream.n_experiences",
     "method.lambda_pnr",
     "+recipe",
     "hydra.job.name",

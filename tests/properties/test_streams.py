@@ -68,7 +68,7 @@ def test_class_incremental(data: ImageData, choice: st.DataObject, seed: int) ->
     parts = choice.draw(st.integers(1, classes))
     state = torch.get_rng_state()
     made = [
-        class_incremental(data, experiences=parts, seed=seed, **TRANSFORMS)
+        class_incremental(data, n_experiences=parts, seed=seed, **TRANSFORMS)
         for _ in range(2)
     ]
     check_partition(made[0], data)
@@ -81,13 +81,13 @@ def test_class_incremental(data: ImageData, choice: st.DataObject, seed: int) ->
         assert set(experience.dataset.targets) == set(order)
     assert torch.equal(state, torch.get_rng_state())
     with pytest.raises(ValueError, match=f"of {classes} classes"):
-        class_incremental(data, experiences=classes + 1, **TRANSFORMS)
+        class_incremental(data, n_experiences=classes + 1, **TRANSFORMS)
 
 
 @given(data=data_sets, choice=st.data(), seed=seeds)
 def test_data_incremental(data: ImageData, choice: st.DataObject, seed: int) -> None:
     parts = choice.draw(st.integers(1, len(data.train)))
-    benchmark = data_incremental(data, experiences=parts, seed=seed, **TRANSFORMS)
+    benchmark = data_incremental(data, n_experiences=parts, seed=seed, **TRANSFORMS)
     check_partition(benchmark, data)
     size, rest = divmod(len(data.train), parts)
     lengths = [len(part) for part in benchmark.split["train"]]

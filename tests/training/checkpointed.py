@@ -75,7 +75,7 @@ def make(name: str, seed: int) -> tuple[SelfSupervised, CLScenario]:
     to_tensor = transforms.ToTensor()
     benchmark = class_incremental(
         load_digits(),
-        experiences=10,
+        n_experiences=10,
         train_transform=TwoViews(transforms.Compose([crop, to_tensor])),
         eval_transform=to_tensor,
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.files import load_state, save_state
+from avalanche_pnr.runs.files import load_state, save_state
 
 Make = Callable[[], SelfSupervised]
 

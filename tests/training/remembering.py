@@ -20,7 +20,7 @@ from avalanche_pnr import (
     class_incremental,
 )
 from avalanche_pnr.benchmarks import ImageData
-from avalanche_pnr.files import save_state
+from avalanche_pnr.runs.files import save_state
 from tests.conftest import tiny_simclr
 
 MEMORIES = {
@@ -45,7 +45,7 @@ def benchmark(channel: int) -> CLScenario:
     )
     return class_incremental(
         data,
-        experiences=4,
+        n_experiences=4,
         train_transform=TwoViews(crop),
         eval_transform=transforms.ToTensor(),
     )

@@ -16,8 +16,8 @@ from avalanche_pnr import (
     PNRPlugin,
     class_incremental,
     data_incremental,
-    photograph_views,
-    plain_view,
+    make_eval_transform,
+    make_ssl_transform,
     with_multiview,
 )
 from avalanche_pnr.benchmarks import ImageData
@@ -30,7 +30,7 @@ NORMALIZE = {"mean": (0.5, 0.5, 0.5), "std": (0.3, 0.3, 0.3)}
 @pytest.fixture
 def benchmark(few_digits: ImageData) -> CLScenario:
     """Five experiences of 48 images."""
-    return class_incremental(few_digits.in_memory(), experiences=5, **transforms())
+    return class_incremental(few_digits.in_memory(), n_experiences=5, **transforms())
 
 
 PLUGINS: dict[str, Callable[[], list[Any]]] = {
@@ -62,19 +62,19 @@ def test_every_plugin_trains_on_views_of_whole_batches(
 
 def transforms() -> dict[str, Any]:
     return {
-        "train_transform": photograph_views(8, batched=True, **NORMALIZE),
-        "eval_transform": plain_view(**NORMALIZE),
+        "train_transform": make_ssl_transform(8, batched=True, **NORMALIZE),
+        "eval_transform": make_eval_transform(**NORMALIZE),
     }
 
 
 def images_in_any_order(data: ImageData) -> Any:
-    return data_incremental(data.in_memory(), experiences=5, **transforms())
+    return data_incremental(data.in_memory(), n_experiences=5, **transforms())
 
 
 def any_benchmark(data: ImageData) -> Any:
-    single = {**transforms(), "train_transform": photograph_views(8, **NORMALIZE)}
+    single = {**transforms(), "train_transform": make_ssl_transform(8, **NORMALIZE)}
     views = transforms()["train_transform"]
-    return with_multiview(class_incremental(data, experiences=5, **single), views)
+    return with_multiview(class_incremental(data, n_experiences=5, **single), views)
 
 
 @pytest.mark.parametrize("make", [images_in_any_order, any_benchmark])
@@ -143,4 +143,4 @@ def test_images_are_judged_as_ever(
     index = benchmark.split["test"][0][0]
     image, expected = few_digits.test[index]
     assert label == expected
-    assert torch.equal(plain, plain_view(**NORMALIZE)(image))
+    assert torch.equal(plain, make_eval_transform(**NORMALIZE)(image))

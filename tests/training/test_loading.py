@@ -32,7 +32,7 @@ def test_processes_stay_over_the_epochs_of_an_experience(
     few_digits: ImageData, make_strategy: Strategy
 ) -> None:
     transforms = {"train_transform": process, "eval_transform": plain}
-    stream = class_incremental(few_digits, experiences=5, **transforms).train_stream
+    stream = class_incremental(few_digits, n_experiences=5, **transforms).train_stream
     batches = Batches()
     plugins = [ReplayPlugin(mem_size=20, batch_size_mem=8), batches]
     strategy = make_strategy(tiny_simclr(), plugins=plugins, train_epochs=3, lr=0.0)
@@ -63,7 +63,7 @@ def test_views_of_later_batches_are_made_while_one_is_trained_on(
                 time.sleep(0.01)
 
     transforms = {"train_transform": count, "eval_transform": plain}
-    stream = class_incremental(few_digits, experiences=5, **transforms).train_stream
+    stream = class_incremental(few_digits, n_experiences=5, **transforms).train_stream
     made.zero_()
     strategy = make_strategy(tiny_simclr(), plugins=[Wait()])
     seen: list[int] = []

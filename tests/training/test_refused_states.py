@@ -22,7 +22,7 @@ from avalanche.training.plugins import EvaluationPlugin, EWCPlugin
 
 from avalanche_pnr import PNRPlugin, ProbePlugin, SelfSupervised, WarmupCosinePlugin
 from avalanche_pnr.evaluation import JSONLinesLogger, NearestMeanProbe
-from avalanche_pnr.files import load_state, save_state
+from avalanche_pnr.runs.files import load_state, save_state
 from tests.conftest import tiny_moco
 from tests.training.continued import CutAfter, CutError, differences
 from tests.training.forged import forged

@@ -14,7 +14,7 @@ from PIL import Image
 
 from avalanche_pnr import DERPlugin
 from avalanche_pnr.benchmarks.streams.stream_samples import StreamSamples
-from avalanche_pnr.files import load_state
+from avalanche_pnr.runs.files import load_state
 from tests.training.continued import differences
 from tests.training.remembering import BLUE, MEMORIES, RED, benchmark, made, remembered
 

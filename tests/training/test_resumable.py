@@ -39,7 +39,7 @@ from avalanche_pnr import (
     ssl_metrics,
 )
 from avalanche_pnr.evaluation import JSONLinesLogger, NearestMeanProbe, OnlineProbe
-from avalanche_pnr.files import load_state, save_state
+from avalanche_pnr.runs.files import load_state, save_state
 from tests.conftest import METHODS, tiny_moco
 from tests.training.continued import continued, differences, whole
 

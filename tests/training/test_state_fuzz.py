@@ -40,7 +40,7 @@ from avalanche_pnr import (
 )
 from avalanche_pnr.benchmarks import ImageData
 from avalanche_pnr.evaluation import JSONLinesLogger, OnlineProbe
-from avalanche_pnr.files import load_state, save_state
+from avalanche_pnr.runs.files import load_state, save_state
 from tests.conftest import METHODS, digits_of_each_class
 from tests.training.continued import CutAfter, CutError
 from tests.training.mutations import mutated

@@ -10,8 +10,8 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from avalanche_pnr import BatchedViews, photograph_views
-from avalanche_pnr.transforms.batched import Step, WaitingImage
+from avalanche_pnr import BatchedViews, make_ssl_transform
+from avalanche_pnr.transforms.batched import DeferredViews, Step
 from avalanche_pnr.transforms.batched_steps import (
     Blur,
     Greyscale,
@@ -70,8 +70,8 @@ def test_views_have_the_distribution_of_those_of_single_images(
     options: dict[str, Any], source: int, size: int
 ) -> None:
     images, rounds = photographs(source, 100), 4
-    single = photograph_views(size, **PLAIN, **options)
-    batched = photograph_views(size, batched=True, **PLAIN, **options)
+    single = make_ssl_transform(size, **PLAIN, **options)
+    batched = make_ssl_transform(size, batched=True, **PLAIN, **options)
     one = torch.cat([torch.stack([single(i) for i in images]) for _ in range(rounds)])
     all_ = torch.cat([default_collate([*map(batched, images)]) for _ in range(rounds)])
     assert one.shape == all_.shape == (800, 2, 3, size, size)
@@ -84,7 +84,7 @@ def test_views_have_the_distribution_of_those_of_single_images(
 
 
 def test_the_steps_have_the_parameters_of_the_recipe() -> None:
-    views = photograph_views(
+    views = make_ssl_transform(
         16,
         batched=True,
         mean=(0.1, 0.2, 0.3),
@@ -112,7 +112,7 @@ def test_the_steps_have_the_parameters_of_the_recipe() -> None:
 def test_views_differ_between_images_and_follow_the_seed() -> None:
     images, views = (
         photographs(32, 2)[:1] * 4,
-        photograph_views(16, batched=True, **PLAIN),
+        make_ssl_transform(16, batched=True, **PLAIN),
     )
     torch.manual_seed(1)
     first = default_collate([*map(views, images)])
@@ -143,7 +143,7 @@ def test_steps_that_the_views_share_change_both_at_once() -> None:
 
 
 def test_images_are_not_written_to() -> None:
-    views = photograph_views(16, batched=True, jitter_probability=1.0, **PLAIN)
+    views = make_ssl_transform(16, batched=True, jitter_probability=1.0, **PLAIN)
     pixels = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8)
     kept = pixels.clone()
     views.draw(pixels)
@@ -151,7 +151,7 @@ def test_images_are_not_written_to() -> None:
 
 
 def test_samples_keep_their_labels_in_a_batch() -> None:
-    views = photograph_views(16, batched=True, **PLAIN)
+    views = make_ssl_transform(16, batched=True, **PLAIN)
     samples = [(views(image), label) for label, image in enumerate(photographs(32, 3))]
     x, y = default_collate(samples)
     assert x.shape == (6, 2, 3, 16, 16)
@@ -170,14 +170,14 @@ def test_images_of_other_views_may_be_in_the_batch() -> None:
 
 
 def test_views_survive_copies_and_files() -> None:
-    views = photograph_views(16, batched=True, **PLAIN)
+    views = make_ssl_transform(16, batched=True, **PLAIN)
     assert copy.deepcopy(views) == views
     assert pickle.loads(pickle.dumps(views)) == views
 
 
 def test_images_of_different_sizes_are_refused() -> None:
-    views = photograph_views(16, batched=True, **PLAIN)
+    views = make_ssl_transform(16, batched=True, **PLAIN)
     waiting = [views(image) for image in (*photographs(32, 1), *photographs(40, 1))]
-    assert isinstance(waiting[0], WaitingImage)
+    assert isinstance(waiting[0], DeferredViews)
     with pytest.raises(ValueError, match=r"32x32 px and 40x40 px.*in_memory\(size"):
         default_collate(waiting)

@@ -17,8 +17,8 @@ from avalanche_pnr.transforms.batched_steps import (
     Greyscale,
     Jitter,
     Normalize,
+    PerImageApply,
     Solarize,
-    Sometimes,
 )
 from avalanche_pnr.transforms.colours import (
     BRIGHTNESS,
@@ -175,7 +175,7 @@ def test_each_image_is_blurred_by_a_sigma_of_its_own() -> None:
 )
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
 def test_steps_happen_to_images_with_their_probability(
-    step: Callable[[float], Sometimes], probability: float
+    step: Callable[[float], PerImageApply], probability: float
 ) -> None:
     images = torch.rand(3, 8, 8).repeat(600, 1, 1, 1)
     changed = step(probability)(images.clone())

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode, functional
 
-from avalanche_pnr.transforms import photograph_views
+from avalanche_pnr.transforms import make_ssl_transform
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 CIFAR = {"mean": (0.49, 0.48, 0.45), "std": (0.25, 0.24, 0.26)}
@@ -39,13 +39,13 @@ def seed(torch_seed: int, numpy_seed: int) -> None:
 
 @pytest.mark.parametrize("size", [8, 20])
 def test_two_views_of_the_given_size(size: int) -> None:
-    views = photograph_views(size, **CIFAR)(noise())
+    views = make_ssl_transform(size, **CIFAR)(noise())
     assert views.shape == (2, 3, size, size)
     assert not torch.equal(views[0], views[1])
 
 
 def test_the_steps_come_in_the_published_order() -> None:
-    for view in photograph_views(8, **PLAIN).transforms:
+    for view in make_ssl_transform(8, **PLAIN).transforms:
         assert [type(step) for step in view.transforms] == [
             transforms.RandomResizedCrop,
             transforms.RandomApply,
@@ -64,14 +64,14 @@ def solarized(view: View) -> int:
 
 
 def test_solarisation_has_a_probability_for_each_view() -> None:
-    first, second = photograph_views(4, solarize=(0.0, 1.0), **PLAIN).transforms
+    first, second = make_ssl_transform(4, solarize=(0.0, 1.0), **PLAIN).transforms
     assert (solarized(first), solarized(second)) == (0, DRAWS)
-    first, second = photograph_views(4, solarize=(1.0, 0.0), **PLAIN).transforms
+    first, second = make_ssl_transform(4, solarize=(1.0, 0.0), **PLAIN).transforms
     assert (solarized(first), solarized(second)) == (DRAWS, 0)
 
 
 def test_the_default_solarises_a_fifth_of_the_second_views() -> None:
-    first, second = photograph_views(4, **PLAIN).transforms
+    first, second = make_ssl_transform(4, **PLAIN).transforms
     assert solarized(first) == 0
     assert 0.14 < solarized(second) / DRAWS < 0.26
 
@@ -97,7 +97,7 @@ def test_blur_has_a_probability_for_each_view_and_its_sigmas(
 
     monkeypatch.setattr(Image.Image, "filter", spy)
     options = {} if blur is None else {"blur": blur}
-    views = photograph_views(4, **options, **PLAIN)
+    views = make_ssl_transform(4, **options, **PLAIN)
     for view, share in zip(views.transforms, shares, strict=True):
         radii.clear()
         draw(view, GREY)
@@ -125,7 +125,7 @@ def test_crops_are_bicubic_and_keep_the_least_share(
 
     monkeypatch.setattr(functional, "resized_crop", spy)
     options = {} if min_scale == 0.08 else {"min_scale": min_scale}
-    views = photograph_views(8, **options, **PLAIN)
+    views = make_ssl_transform(8, **options, **PLAIN)
     for view in views.transforms:
         areas.clear()
         draw(view, noise())
@@ -137,7 +137,7 @@ def test_crops_are_bicubic_and_keep_the_least_share(
 
 
 def test_most_views_are_jittered_within_the_published_strength() -> None:
-    for view in photograph_views(4, solarize=(0, 0), **PLAIN).transforms:
+    for view in make_ssl_transform(4, solarize=(0, 0), **PLAIN).transforms:
         levels = draw(view, GREY).mean(dim=(1, 2, 3)) * 255 / 128
         assert 0.73 < (levels - 1).abs().gt(0.005).float().mean() < 0.87
         assert 0.59 < levels.min() < 0.65
@@ -148,7 +148,7 @@ def test_most_views_are_jittered_within_the_published_strength() -> None:
 
 
 def test_a_fifth_of_the_views_are_grey() -> None:
-    for view in photograph_views(4, **PLAIN).transforms:
+    for view in make_ssl_transform(4, **PLAIN).transforms:
         views = draw(view, RED)
         grey = (views.amax(dim=1) - views.amin(dim=1)).amax(dim=(1, 2)) < 0.01
         assert 0.14 < grey.float().mean() < 0.26
@@ -158,7 +158,7 @@ def test_half_of_the_views_are_flipped() -> None:
     pixels = np.zeros((8, 8, 3), dtype=np.uint8)
     pixels[:, 4:] = 255
     image = Image.fromarray(pixels)
-    views = photograph_views(8, min_scale=1.0, solarize=(0, 0), **PLAIN)
+    views = make_ssl_transform(8, min_scale=1.0, solarize=(0, 0), **PLAIN)
     for view in views.transforms:
         sides = draw(view, image).mean(dim=(1, 2))
         flipped = sides[:, 0] > sides[:, -1]
@@ -168,15 +168,15 @@ def test_half_of_the_views_are_flipped() -> None:
 def test_the_channels_are_normalised() -> None:
     options = {"solarize": (0.5, 0.5), "blur": (0.5, 0.5)}
     seed(1, 1)
-    plain = photograph_views(8, **options, **PLAIN)(noise())
+    plain = make_ssl_transform(8, **options, **PLAIN)(noise())
     seed(1, 1)
-    actual = photograph_views(8, **options, **CIFAR)(noise())
+    actual = make_ssl_transform(8, **options, **CIFAR)(noise())
     mean, std = (torch.tensor(CIFAR[key])[:, None, None] for key in ("mean", "std"))
     assert torch.allclose(actual, (plain - mean) / std, atol=1e-6)
 
 
 def test_the_seeds_of_torch_and_numpy_determine_the_views() -> None:
-    views = photograph_views(8, blur=(1.0, 1.0), **CIFAR)
+    views = make_ssl_transform(8, blur=(1.0, 1.0), **CIFAR)
 
     def drawn(torch_seed: int, numpy_seed: int) -> Tensor:
         seed(torch_seed, numpy_seed)
@@ -190,4 +190,4 @@ def test_the_seeds_of_torch_and_numpy_determine_the_views() -> None:
 
 def test_each_probability_belongs_to_one_of_two_views() -> None:
     with pytest.raises(ValueError, match="blur must be two probabilities"):
-        photograph_views(8, blur=(0.5,), **CIFAR)  # type: ignore[arg-type]
+        make_ssl_transform(8, blur=(0.5,), **CIFAR)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from avalanche_pnr.benchmarks.reading.shard_index import (
     webdataset,
 )
 from avalanche_pnr.benchmarks.reading.text_lists import listed
-from avalanche_pnr.distributed import from_first
+from avalanche_pnr.distributed.collectives import broadcast_from_rank0
 
 SUFFIXES = "jpg;jpeg;png;webp;avif;bmp;gif;heic;jfif;jp2;jpe;pgm;ppm;tif;tiff"
 """Extensions of images in shards."""
@@ -69,7 +69,7 @@ def load_webdataset(
             "train-{0000..0099}.tar"
         )
     index = None if index is None else os.path.expanduser(index)
-    places = from_first(lambda: index_shards(shards, image, index))
+    places = broadcast_from_rank0(lambda: index_shards(shards, image, index))
     check_places(shards, places, max_bytes)
     return beside_labelled(
         path,

@@ -17,7 +17,7 @@ from avalanche_pnr.benchmarks.reading.array_files import read_arrays
 from avalanche_pnr.benchmarks.reading.progress import progress
 from avalanche_pnr.benchmarks.reading.shard_images import Member
 from avalanche_pnr.benchmarks.reading.text_lists import listed
-from avalanche_pnr.files import write_whole
+from avalanche_pnr.runs.files import write_whole
 
 Places = NDArray[np.int64]
 """Number of the shard, offset and size of each image, shape (N, 3)."""

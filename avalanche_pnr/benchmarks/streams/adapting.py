@@ -10,7 +10,7 @@ from torchvision.transforms import Compose
 from torchvision.transforms.functional import to_pil_image
 
 from avalanche_pnr.benchmarks.reading.rgb import to_rgb
-from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
 
 Transform = Callable[[Any], Any]
 

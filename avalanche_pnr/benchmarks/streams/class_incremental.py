@@ -1,7 +1,10 @@
 """Class-incremental streams with two views in training."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from avalanche.benchmarks import CLScenario
+from numpy.typing import NDArray
 
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
 from avalanche_pnr.benchmarks.streams.cutting import (
@@ -15,10 +18,11 @@ from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 def class_incremental(
     data: ImageData,
     *,
-    experiences: int,
+    n_experiences: int,
     train_transform: ViewsTransform,
     eval_transform: ViewTransform,
     seed: int = 0,
+    fixed_class_order: Sequence[int] | None = None,
 ) -> CLScenario:
     """Cut labelled images into experiences of new classes.
 
@@ -27,11 +31,12 @@ def class_incremental(
 
     Args:
         data: Images and classes.
-        experiences: Number of experiences, T.
+        n_experiences: Number of experiences, T.
         train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
             batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
         seed: Of the order of the classes.
+        fixed_class_order: The order of the classes, instead of one by the seed.
 
     Returns:
         An Avalanche benchmark with T experiences in each of ``train_stream``,
@@ -46,8 +51,8 @@ def class_incremental(
 
     Raises:
         ValueError: If there are more experiences than classes, if training images
-            have no label, if there is no seed, or if a transform does not return what
-            it should.
+            have no label, if there is no seed, if the fixed order does not name each
+            class once, or if a transform does not return what it should.
 
     Source: the protocol of Fini et al. 2022, arXiv 2112.04215, section 5.
     """
@@ -62,9 +67,11 @@ def class_incremental(
             "would be another order of the classes each time"
         )
     classes = len(data.class_names)
-    check_experiences(experiences, classes, "classes")
+    check_experiences(n_experiences, classes, "classes")
     order = np.random.default_rng(seed).permutation(classes)
-    parts = [part.tolist() for part in np.array_split(order, experiences)]
+    if fixed_class_order is not None:
+        order = _checked_order(fixed_class_order, classes)
+    parts = [part.tolist() for part in np.array_split(order, n_experiences)]
     benchmark = make_benchmark(
         data,
         _cut(data.train.targets, parts),
@@ -74,6 +81,15 @@ def class_incremental(
     )
     benchmark.class_order = parts
     return benchmark
+
+
+def _checked_order(order: Sequence[int], classes: int) -> NDArray[np.int64]:
+    if sorted(order) != list(range(classes)):
+        raise ValueError(
+            f"fixed_class_order={list(order)} must name each of the classes 0 to "
+            f"{classes - 1} once"
+        )
+    return np.asarray(order)
 
 
 def _cut(targets: list[int], parts: list[list[int]]) -> Parts:

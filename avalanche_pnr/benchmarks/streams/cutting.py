@@ -14,9 +14,9 @@ from torch import Tensor
 
 from avalanche_pnr.benchmarks.reading.image_data import ImageData, Images
 from avalanche_pnr.benchmarks.streams.adapting import Transform, adapted
-from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
 from avalanche_pnr.transforms import ViewsTransform, ViewTransform
-from avalanche_pnr.transforms.batched import WaitingImage, draw_views
+from avalanche_pnr.transforms.batched import DeferredViews, draw_views
 
 Parts = Sequence[NDArray[np.intp]]
 """Indices of the images of each experience."""
@@ -98,7 +98,7 @@ def check_experiences(experiences: int, available: int, kind: str) -> None:
     if not 1 <= experiences <= available:
         raise ValueError(
             f"{experiences} experiences cannot be made of {available} {kind}: choose "
-            f"experiences (stream.experiences) between 1 and {available}"
+            f"n_experiences (stream.n_experiences) between 1 and {available}"
         )
 
 
@@ -120,7 +120,7 @@ def check_transformed(
         ValueError: Unless these are two stacked views (2, C, H, W) and an image of as
             many channels that is no smaller.
     """
-    if isinstance(views, WaitingImage):
+    if isinstance(views, DeferredViews):
         views = draw_views([views])[0]
     if not isinstance(views, Tensor) or views.dim() != 4 or len(views) != 2:
         raise ValueError(

@@ -11,7 +11,7 @@ from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 def data_incremental(
     data: ImageData,
     *,
-    experiences: int,
+    n_experiences: int,
     train_transform: ViewsTransform,
     eval_transform: ViewTransform,
     seed: int | None = 42,
@@ -24,7 +24,7 @@ def data_incremental(
 
     Args:
         data: Images; those of training may be without labels (-1).
-        experiences: Number of training experiences, T.
+        n_experiences: Number of training experiences, T.
         train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
             batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
@@ -49,11 +49,11 @@ def data_incremental(
     Source: the protocol of Fini et al. 2022, arXiv 2112.04215, section 5.
     """
     images = len(data.train)
-    check_experiences(experiences, images, "training images")
+    check_experiences(n_experiences, images, "training images")
     order = np.arange(images)
     if seed is not None:
         order = np.random.default_rng(seed).permutation(images)
-    size, rest = divmod(images, experiences)
+    size, rest = divmod(images, n_experiences)
     return make_benchmark(
         data,
         np.split(order, np.arange(size + rest, images, size)),

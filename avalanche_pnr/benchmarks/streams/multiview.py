@@ -8,7 +8,7 @@ from avalanche.benchmarks import CLScenario, EagerCLStream
 from avalanche_pnr.benchmarks.streams.adapting import adapted
 from avalanche_pnr.benchmarks.streams.cutting import check_transformed
 from avalanche_pnr.benchmarks.streams.raw_images import raw_images
-from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
 from avalanche_pnr.transforms import ViewsTransform
 
 

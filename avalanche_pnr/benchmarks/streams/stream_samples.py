@@ -12,7 +12,7 @@ from avalanche.benchmarks.utils.flat_data import FlatData
 from PIL import Image
 from torch import Tensor
 
-from avalanche_pnr.random_state import RandomStream
+from avalanche_pnr.reproducibility.random_state import RandomStream
 
 DIGEST = 16
 """Bytes of an image's digest."""

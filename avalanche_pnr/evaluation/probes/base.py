@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from avalanche_pnr.distributed import from_first
+from avalanche_pnr.distributed.collectives import broadcast_from_rank0
 from avalanche_pnr.evaluation.probes.data import ProbeData
 
 
@@ -132,7 +132,9 @@ def fit_all(probes: Sequence[Probe], data: ProbeData) -> dict[str, Readout]:
     """
     for probe in probes:
         probe.prepare(data)
-    return from_first(lambda: {probe.name: probe.fit_to(data) for probe in probes})
+    return broadcast_from_rank0(
+        lambda: {probe.name: probe.fit_to(data) for probe in probes}
+    )
 
 
 def check_converged(probe: Probe, weight: Tensor, bias: Tensor) -> None:

@@ -12,7 +12,7 @@ from avalanche_pnr.evaluation.probes.base import (
     standardisation,
     zero_head,
 )
-from avalanche_pnr.precision import in_float64
+from avalanche_pnr.methods.precision import in_float64
 
 TOLERANCE = 1e-6
 """Largest gradient norm at the end, relative to that at W = 0."""

@@ -16,8 +16,8 @@ from avalanche_pnr.evaluation.features import (
     extract_features,
     labelled,
 )
-from avalanche_pnr.random_state import preserve_random_state
-from avalanche_pnr.sampling import SeededLoader
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
+from avalanche_pnr.reproducibility.sampling import SeededLoader
 
 
 class ProbeData:

@@ -18,7 +18,7 @@ from avalanche_pnr.evaluation.probes.base import (
     standardisation,
     zero_head,
 )
-from avalanche_pnr.precision import in_float64
+from avalanche_pnr.methods.precision import in_float64
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 

@@ -15,8 +15,8 @@ from avalanche_pnr.evaluation.probes.base import (
     zero_head,
 )
 from avalanche_pnr.evaluation.probes.data import ProbeData
-from avalanche_pnr.state_checks import (
-    check_alike,
+from avalanche_pnr.runs.state_checks import (
+    assert_same_across_ranks,
     check_count,
     check_keys,
     check_tensor,
@@ -158,4 +158,6 @@ def _check(state: Any, lr: float, momentum: float) -> None:
     like = [torch.empty_like(each, requires_grad=True) for each in head]
     now = torch.optim.SGD(like, lr, momentum).state_dict()
     momenta = {row: {"momentum_buffer": each} for row, each in enumerate(head)}
-    check_alike(optimizer, {**now, "state": momenta}, "the online probe's optimizer")
+    assert_same_across_ranks(
+        optimizer, {**now, "state": momenta}, "the online probe's optimizer"
+    )

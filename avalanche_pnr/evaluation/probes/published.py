@@ -17,7 +17,7 @@ from avalanche_pnr.evaluation.probes.base import (
     zero_head,
 )
 from avalanche_pnr.evaluation.probes.data import ProbeData
-from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
 
 
 class PublishedProbe(Probe):

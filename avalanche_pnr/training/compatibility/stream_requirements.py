@@ -16,7 +16,7 @@ from avalanche.training.plugins import (
 from avalanche.training.storage_policy import ClassBalancedBuffer
 from torch import Tensor
 
-from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
 from avalanche_pnr.training.checkpoint import whole_stream
 from avalanche_pnr.training.compatibility.requirements import Requirement
 

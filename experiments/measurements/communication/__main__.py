@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from avalanche_pnr import resnet18, resnet_small
-from avalanche_pnr.distributed import join, leave, rank, world_size
+from avalanche_pnr.distributed.collectives import join, leave, rank, world_size
 from experiments.measurements.communication.estimate import Cluster, estimate
 from experiments.measurements.communication.network import INTERFACE, machines, torchrun
 from experiments.measurements.communication.steps import (

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from avalanche_pnr.files import load_state
-from experiments.names import BACKBONE, FEATURES, FIRST_STATE, RESULTS
+from avalanche_pnr.runs.files import load_state
+from experiments.constants import BACKBONE, FEATURES, FIRST_STATE, RESULTS
 
 _PER_COMMAND = ("environment", "command")
 """Lines of the results that tell of the command, which differs in its folder."""

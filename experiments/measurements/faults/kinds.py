@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import psutil
 
-from avalanche_pnr.files import previous
+from avalanche_pnr.runs.files import previous
+from experiments.constants import CONFIG, STATE
 from experiments.measurements.faults.process import End, Run, until
 from experiments.measurements.faults.site import Site
-from experiments.names import CONFIG, STATE
 from experiments.processes import launcher
 
 

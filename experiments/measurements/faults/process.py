@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.files import write_whole
+from avalanche_pnr.runs.files import write_whole
 from experiments.__main__ import main
 from experiments.measurements.faults.fingerprint import fingerprint
 from experiments.trainer import Trainer
@@ -97,13 +97,13 @@ def _run(arguments: list[str], log: str, end: str) -> None:
 
 
 def _keep_fingerprints(end: Path) -> None:
-    judge = Trainer.judge
+    judge = Trainer.evaluate
 
     def judged(self: Trainer, name: str, strategy: SelfSupervised) -> None:
         judge(self, name, strategy)
         write_whole(end, fingerprint(strategy.state_dict()).encode())
 
-    Trainer.judge = judged  # type: ignore[method-assign]
+    Trainer.evaluate = judged  # type: ignore[method-assign]
 
 
 def _poison(*_: Any) -> None:

@@ -12,7 +12,7 @@ from experiments.measurements.faults.process import Run
 COMMAND = [
     "data=folders",
     "data.image_size=6",
-    "stream.experiences=3",
+    "stream.n_experiences=3",
     "method=mocov2plus",
     "method.queue_length=32",
     "method.hidden_dim=16",

@@ -27,7 +27,7 @@ def pipelines(data: DictConfig, **other: Any) -> dict[str, Any]:
 
     Args:
         data: The recipe's settings of its data.
-        **other: Parameters of ``photograph_views`` that are others here.
+        **other: Parameters of ``make_ssl_transform`` that are others here.
     """
     views: Any = OmegaConf.merge(data.views, other)
     return {
@@ -52,7 +52,7 @@ def kornia_views(
     flip: float,
     **_: Any,
 ) -> BatchedViews:
-    """The views of ``photograph_views`` by kornia's modules alone."""
+    """The views of ``make_ssl_transform`` by kornia's modules alone."""
 
     def steps(blurred: float, solarized: float) -> tuple[Any, ...]:
         crop = modules.RandomResizedCrop(

@@ -16,7 +16,7 @@ from torch.optim import SGD
 from torch.utils.data import TensorDataset
 
 from avalanche_pnr import MoCoV2Plus, PNRPlugin, SelfSupervised, resnet18, resnet_small
-from avalanche_pnr.files import load_state, save_state
+from avalanche_pnr.runs.files import load_state, save_state
 from experiments.measurements.speed.measure import Setting, Work
 from experiments.measurements.speed.table import Cell, Table
 from experiments.overrides import CONF

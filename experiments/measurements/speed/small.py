@@ -14,8 +14,8 @@ from avalanche_pnr import (
     SelfSupervised,
     SimCLR,
     data_incremental,
-    photograph_views,
-    plain_view,
+    make_eval_transform,
+    make_ssl_transform,
     resnet18,
     resnet_small,
 )
@@ -89,14 +89,14 @@ def _training(size: Size, device: torch.device) -> tuple[SelfSupervised, object]
     """A strategy in its second experience, and the experience."""
     images = photographs(size.batch * size.steps, size.side)
     data = ImageData.from_images("photographs", images, images).in_memory(device)
-    views = photograph_views(
+    views = make_ssl_transform(
         size.side, mean=MEAN, std=STD, batched=True, jitter=size.jitter
     )
     benchmark = data_incremental(
         data,
-        experiences=1,
+        n_experiences=1,
         train_transform=views,
-        eval_transform=plain_view(mean=MEAN, std=STD),
+        eval_transform=make_eval_transform(mean=MEAN, std=STD),
     )
     method = SimCLR(size.backbone())
     strategy = SelfSupervised(

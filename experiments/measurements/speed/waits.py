@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from avalanche_pnr import SelfSupervised, class_incremental
 from avalanche_pnr.benchmarks import ImageData
+from experiments.builders import make_method
 from experiments.measurements.speed.measure import Setting, Work, ratio, seconds
 from experiments.measurements.speed.pipelines import (
     BATCHED,
@@ -19,7 +20,6 @@ from experiments.measurements.speed.pipelines import (
 )
 from experiments.measurements.speed.table import Table
 from experiments.measurements.speed.views import photographs
-from experiments.parts import make_method
 
 RECIPES = {
     "short, for a CPU": ("method=mocov2plus", "data=cifar100"),
@@ -85,9 +85,9 @@ def _rows(name: str, setting: Setting) -> list[dict[str, Any]]:
         data = data if views == PER_IMAGE else data.in_memory(device)
         stream = class_incremental(
             data,
-            experiences=1,
+            n_experiences=1,
             train_transform=transform,
-            eval_transform=instantiate(config.data.plain_view),
+            eval_transform=instantiate(config.data.make_eval_transform),
         ).train_stream
         for workers in _workers(views, device):
             way = f"{views}, workers={workers}"

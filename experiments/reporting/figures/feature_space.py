@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from experiments.names import FEATURES
+from experiments.constants import FEATURES
 from experiments.reporting.figures.projection import Integers, Sample, project
 from experiments.reporting.figures.style import wrapped
 from experiments.sweep import Group

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.names import JOINT, RANDOM, RAW, SINGLE
+from experiments.constants import JOINT, RANDOM, RAW, SINGLE
 from experiments.trials import Trial, is_learner, is_trained
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.

@@ -74,7 +74,7 @@ def test_the_seed_determines_what_is_held_out(tmp_path: Path) -> None:
 
 
 def test_folders_become_a_class_incremental_stream(split: Path) -> None:
-    benchmark = class_incremental(load_folders(split), experiences=3, **TRANSFORMS)
+    benchmark = class_incremental(load_folders(split), n_experiences=3, **TRANSFORMS)
     samples = [s for exp in benchmark.train_stream for s in ids_and_labels(exp)]
     assert sorted(samples) == _expected(0, 4)
 

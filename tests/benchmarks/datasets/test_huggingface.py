@@ -48,7 +48,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_data_sets_become_a_stream() -> None:
     data = ImageData.from_datasets("mine", _split(0, 12, "named"), _split(100, 6))
     assert data.class_names == tuple(NAMES)
-    benchmark = class_incremental(data, experiences=3, **TRANSFORMS)
+    benchmark = class_incremental(data, n_experiences=3, **TRANSFORMS)
     samples = [each for exp in benchmark.train_stream for each in ids_and_labels(exp)]
     assert sorted(samples) == [(n, n % 3) for n in range(12)]
 

@@ -85,7 +85,7 @@ def test_the_parts_of_kaggle_are_put_together(kaggle: Path) -> None:
 
 def test_imagenet_becomes_a_stream(imagenet: Path) -> None:
     data = load_imagenet(imagenet)
-    benchmark = class_incremental(data, experiences=4, **TRANSFORMS)
+    benchmark = class_incremental(data, n_experiences=4, **TRANSFORMS)
     for stream, first, images in (
         (benchmark.train_stream, 0, 3),
         (benchmark.test_stream, 100, 2),

@@ -45,7 +45,9 @@ def test_classes_are_named_by_wnids_without_the_words(tiny: Path) -> None:
 
 
 def test_tiny_imagenet_becomes_a_stream(tiny: Path) -> None:
-    benchmark = class_incremental(load_tiny_imagenet(tiny), experiences=3, **TRANSFORMS)
+    benchmark = class_incremental(
+        load_tiny_imagenet(tiny), n_experiences=3, **TRANSFORMS
+    )
     tested = [each for exp in benchmark.test_stream for each in ids_and_labels(exp)]
     assert sorted(tested) == [(100 + n, n % 3) for n in range(6)]
 

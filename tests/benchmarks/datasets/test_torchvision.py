@@ -198,7 +198,7 @@ def test_a_class_is_found_by_its_name(
 def test_data_becomes_a_stream(tmp_path: Path, name: str) -> None:
     source, *_ = _made(name, tmp_path)
     data = load_torchvision(source, tmp_path)
-    benchmark = class_incremental(data, experiences=5, **TRANSFORMS)
+    benchmark = class_incremental(data, n_experiences=5, **TRANSFORMS)
     assert [len(exp.dataset) for exp in benchmark.train_stream] == [6] * 5
     assert [len(exp.dataset) for exp in benchmark.test_stream] == [4] * 5
     size = SETS[name][1]
@@ -216,7 +216,7 @@ def test_unlabelled_images_of_stl10_train_and_labelled_ones_are_for_probes(
     assert np.array_equal(np.asarray(data.train[3][0]), _arrays(7, 15, 96)[0][3])
     assert data.probe_images.targets == train[1].tolist()
     assert data.class_names == LETTERS
-    benchmark = data_incremental(data, experiences=3, **TRANSFORMS)
+    benchmark = data_incremental(data, n_experiences=3, **TRANSFORMS)
     assert [len(exp.dataset) for exp in benchmark.train_stream] == [5] * 3
     with pytest.raises(ValueError, match=r"without a label \(-1\).* as probe"):
         load_torchvision(source, tmp_path, train_split="unlabeled")

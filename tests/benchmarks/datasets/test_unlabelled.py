@@ -44,7 +44,7 @@ def test_without_labelled_images_some_are_held_out(tmp_path: Path) -> None:
     assert unlabelled.class_names == ()
     both = greys_and_labels(unlabelled.train) + greys_and_labels(unlabelled.test)
     assert sorted(both) == [(number, -1) for number in range(40)]
-    benchmark = data_incremental(unlabelled, experiences=3, **TRANSFORMS)
+    benchmark = data_incremental(unlabelled, n_experiences=3, **TRANSFORMS)
     assert [len(each.dataset) for each in benchmark.train_stream] == [12, 12, 12]
     assert len(benchmark.probe_stream) == 0
 
@@ -65,7 +65,7 @@ def test_labelled_images_are_for_probe_and_test(photos: Path, data: ImageData) -
 
 def test_unlabelled_images_become_a_stream(photos: Path, data: ImageData) -> None:
     unlabelled = load_unlabelled(photos, data)
-    benchmark = data_incremental(unlabelled, experiences=3, **TRANSFORMS)
+    benchmark = data_incremental(unlabelled, n_experiences=3, **TRANSFORMS)
     parts = [ids_and_labels(experience) for experience in benchmark.train_stream]
     assert [len(part) for part in parts] == [3, 2, 2]
     samples = [sample for part in parts for sample in part]

@@ -69,12 +69,12 @@ def test_an_experience_is_of_shards_that_follow_each_other(
     tmp_path: Path, data: ImageData
 ) -> None:
     shards = load_webdataset(write_greys(tmp_path, shards=6, images=4), data)
-    benchmark = data_incremental(shards, experiences=3, seed=None, **TRANSFORMS)
+    benchmark = data_incremental(shards, n_experiences=3, seed=None, **TRANSFORMS)
     parts = [ids_and_labels(experience) for experience in benchmark.train_stream]
     assert parts == [
         [(number, -1) for number in range(first, first + 8)] for first in (0, 8, 16)
     ]
-    mixed = data_incremental(shards, experiences=3, **TRANSFORMS)
+    mixed = data_incremental(shards, n_experiences=3, **TRANSFORMS)
     parts = [ids_and_labels(experience) for experience in mixed.train_stream]
     assert [len(part) for part in parts] == [8, 8, 8]
     samples = list(chain(*parts))

@@ -69,7 +69,7 @@ def test_data_sets_become_a_stream() -> None:
         "mine", Pictures(0, 12), Pictures(100, 6), ["ant", "bee", "cat"]
     )
     assert data.class_names == ("ant", "bee", "cat")
-    benchmark = class_incremental(data, experiences=3, **TRANSFORMS)
+    benchmark = class_incremental(data, n_experiences=3, **TRANSFORMS)
     for stream, first, images in (
         (benchmark.train_stream, 0, 12),
         (benchmark.test_stream, 100, 6),
@@ -131,7 +131,7 @@ def test_tensors_of_any_number_of_channels_become_a_stream(channels: int) -> Non
     data = ImageData.from_datasets("mine", samples, samples, check_duplicates=False)
     benchmark = class_incremental(
         data,
-        experiences=3,
+        n_experiences=3,
         train_transform=TwoViews(lambda image: image[:, 1:5, 1:5]),
         eval_transform=torch.nn.Identity(),
     )

@@ -284,7 +284,7 @@ def test_files_of_many_sizes_become_a_stream(tmp_path: Path) -> None:
     images = FileImages(paths, [0, 1, 2] * 4)
     benchmark = data_incremental(
         ImageData.from_images("here", images, images),
-        experiences=3,
+        n_experiences=3,
         train_transform=TwoViews(square),
         eval_transform=square,
     )
@@ -304,7 +304,7 @@ def test_a_stream_of_lost_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"0\.png cannot be read"):
         data_incremental(
             data,
-            experiences=1,
+            n_experiences=1,
             train_transform=VIEWS,
             eval_transform=transforms.ToTensor(),
         )

@@ -22,8 +22,8 @@ from tests.benchmarks.conftest import CLASSES, TRAIN_IMAGES, TRANSFORMS
 Stream = Callable[..., CLScenario]
 
 STREAMS = [
-    pytest.param(partial(class_incremental, experiences=3), id="class"),
-    pytest.param(partial(data_incremental, experiences=3), id="data"),
+    pytest.param(partial(class_incremental, n_experiences=3), id="class"),
+    pytest.param(partial(data_incremental, n_experiences=3), id="data"),
     pytest.param(domain_incremental, id="domain"),
 ]
 

@@ -13,7 +13,7 @@ from tests.benchmarks.conftest import (
 
 
 def _stream(data: ImageData, experiences: int, seed: int = 0) -> CLScenario:
-    return class_incremental(data, experiences=experiences, seed=seed, **TRANSFORMS)
+    return class_incremental(data, n_experiences=experiences, seed=seed, **TRANSFORMS)
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ Stream = Callable[..., CLScenario]
 
 @pytest.fixture(
     params=[
-        pytest.param(partial(class_incremental, experiences=3), id="class"),
-        pytest.param(partial(data_incremental, experiences=3), id="data"),
+        pytest.param(partial(class_incremental, n_experiences=3), id="class"),
+        pytest.param(partial(data_incremental, n_experiences=3), id="data"),
         pytest.param(domain_incremental, id="domain"),
     ]
 )

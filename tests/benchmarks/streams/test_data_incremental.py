@@ -11,7 +11,7 @@ from tests.benchmarks.conftest import (
 
 
 def _stream(data: ImageData, experiences: int, seed: int = 42) -> CLScenario:
-    return data_incremental(data, experiences=experiences, seed=seed, **TRANSFORMS)
+    return data_incremental(data, n_experiences=experiences, seed=seed, **TRANSFORMS)
 
 
 def _order(data: ImageData, experiences: int, seed: int = 42) -> list[int]:
@@ -51,7 +51,7 @@ def test_the_seed_determines_the_order(data: ImageData) -> None:
 
 
 def test_the_default_seed_is_that_of_the_paper(data: ImageData) -> None:
-    benchmark = data_incremental(data, experiences=3, **TRANSFORMS)
+    benchmark = data_incremental(data, n_experiences=3, **TRANSFORMS)
     default = [each for exp in benchmark.train_stream for each in ids_and_labels(exp)]
     assert [image for image, _ in default] == _order(data, 3, seed=42)
 

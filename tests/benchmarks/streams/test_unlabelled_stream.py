@@ -51,7 +51,7 @@ def unlabelled() -> ImageData:
 
 @pytest.fixture(
     params=[
-        pytest.param(partial(data_incremental, experiences=3), id="data"),
+        pytest.param(partial(data_incremental, n_experiences=3), id="data"),
         pytest.param(domain_incremental, id="domain"),
     ]
 )
@@ -93,7 +93,7 @@ def test_names_and_split_are_those_of_the_data(
 
 def test_cutting_unlabelled_images_by_class_is_refused(unlabelled: ImageData) -> None:
     with pytest.raises(ValueError, match=r"without a label .* use data_incremental"):
-        class_incremental(unlabelled, experiences=3, **TRANSFORMS)
+        class_incremental(unlabelled, n_experiences=3, **TRANSFORMS)
 
 
 def test_cutting_images_with_some_labels_by_class_is_refused() -> None:
@@ -102,14 +102,14 @@ def test_cutting_images_with_some_labels_by_class_is_refused() -> None:
     test = _images(TESTED, 200, labelled=True)
     data = ImageData.from_images("here", train, test, probe=test)
     with pytest.raises(ValueError, match="use data_incremental"):
-        class_incremental(data, experiences=3, **TRANSFORMS)
+        class_incremental(data, n_experiences=3, **TRANSFORMS)
 
 
 def test_labelled_data_may_be_probed_on_other_images() -> None:
     train, test = _images(30, 0, labelled=True), _images(TESTED, 200, labelled=True)
     probe = _images(LABELLED, 100, labelled=True)
     data = ImageData.from_images("here", train, test, probe=probe)
-    benchmark = class_incremental(data, experiences=3, **TRANSFORMS)
+    benchmark = class_incremental(data, n_experiences=3, **TRANSFORMS)
     (experience,) = benchmark.probe_stream
     assert [image for image, _ in ids_and_labels(experience)] == [
         *range(100, 100 + LABELLED)

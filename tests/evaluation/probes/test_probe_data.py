@@ -59,7 +59,7 @@ def test_eval_transforms_that_draw_leave_the_generators(
     backbone: nn.Sequential, image_data: ImageData
 ) -> None:
     transforms = {**TRANSFORMS, "eval_transform": _noisy}
-    benchmark = class_incremental(image_data, experiences=3, **transforms)
+    benchmark = class_incremental(image_data, n_experiences=3, **transforms)
     data, state = ProbeData(backbone, benchmark.train_stream), torch.get_rng_state()
     data.draw([0, 1])
     assert data.features[0].shape == (48, 8)

@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from avalanche_pnr.rendezvous import meet
+from avalanche_pnr.distributed.rendezvous import meet
 
 Result = TypeVar("Result")
 
@@ -125,7 +125,7 @@ def alone() -> Iterator[None]:
         _alone = before
 
 
-def from_first(compute: Callable[[], Result]) -> Result:
+def broadcast_from_rank0(compute: Callable[[], Result]) -> Result:
     """Let the first process compute something, and all have it; called by all.
 
     What it raises is raised by all. Tensors arrive on the GPU of each process.
@@ -147,7 +147,7 @@ def from_first(compute: Callable[[], Result]) -> Result:
     return result if rank() == 0 else _unpack(message[0])
 
 
-def from_all(value: Result) -> list[Result]:
+def gather_from_ranks(value: Result) -> list[Result]:
     """A small value of every process, in the order of their numbers; called by all."""
     if world_size() == 1:
         return [value]
@@ -156,7 +156,7 @@ def from_all(value: Result) -> list[Result]:
     return values
 
 
-def largest(*numbers: int) -> list[int]:
+def all_reduce_max(*numbers: int) -> list[int]:
     """The largest of each number in any process; called by all."""
     if world_size() == 1:
         return list(numbers)
@@ -165,7 +165,7 @@ def largest(*numbers: int) -> list[int]:
     return [int(number) for number in everywhere]
 
 
-def check_alike(facts: dict[str, Any]) -> None:
+def assert_same_across_ranks(facts: dict[str, Any]) -> None:
     """Refuse to train together with processes that were started differently.
 
     Args:
@@ -174,7 +174,7 @@ def check_alike(facts: dict[str, Any]) -> None:
     Raises:
         ValueError: With each fact that differs, in every process.
     """
-    everywhere = from_all(facts)
+    everywhere = gather_from_ranks(facts)
     first = everywhere[0]
     different = [
         f"{name} is {first.get(name)} in process 0 and {other.get(name)} in process {k}"
@@ -190,7 +190,7 @@ def check_alike(facts: dict[str, Any]) -> None:
 
 
 @contextmanager
-def naming_lost_processes() -> Iterator[None]:
+def explain_lost_rank() -> Iterator[None]:
     """Say what it means that a process does not answer.
 
     Raises:

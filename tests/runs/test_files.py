@@ -10,7 +10,13 @@ import pytest
 import torch
 
 from avalanche_pnr import files
-from avalanche_pnr.files import append, load_state, previous, save_state, write_whole
+from avalanche_pnr.runs.files import (
+    append,
+    load_state,
+    previous,
+    save_state,
+    write_whole,
+)
 
 
 def state(number: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from avalanche.benchmarks.utils.data_loader import (
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from avalanche_pnr.distributed import gather_rows, rank, world_size
+from avalanche_pnr.distributed.collectives import gather_rows, rank, world_size
 
 
 class ShardedBatches:

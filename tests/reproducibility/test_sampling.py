@@ -11,13 +11,13 @@ from avalanche.benchmarks.utils.data_loader import ReplayDataLoader
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from avalanche_pnr.random_state import (
+from avalanche_pnr.reproducibility.random_state import (
     RandomStream,
     host_states,
     random_state,
     set_random_state,
 )
-from avalanche_pnr.sampling import SeededLoader
+from avalanche_pnr.reproducibility.sampling import SeededLoader
 
 
 class Noise(Dataset[Any]):

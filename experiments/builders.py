@@ -16,10 +16,10 @@ from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
 from avalanche_pnr.benchmarks.reading.checksums import data_checksums
 from avalanche_pnr.benchmarks.reading.validation import hold_out_validation
 from avalanche_pnr.evaluation import Probe
-from avalanche_pnr.files import file_checksum
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.runs.files import file_checksum
 from avalanche_pnr.weights import LoadedWeights, load_backbone
-from experiments.names import BATCHED, REFERENCES
+from experiments.constants import BATCHED, REFERENCES
 from experiments.overrides import check_choice
 
 
@@ -34,7 +34,9 @@ def make_data(config: DictConfig) -> ImageData:
     if config.validation is not None:
         data = hold_out_validation(data, config.validation)
     if config.views == BATCHED:
-        data = data.in_memory(config.device, config.data.plain_view.get("resize"))
+        data = data.in_memory(
+            config.device, config.data.make_eval_transform.get("resize")
+        )
     return data
 
 
@@ -105,7 +107,7 @@ def make_downstream(config: DictConfig) -> dict[str, CLScenario]:
     transforms = _transforms(config, config.data.image_size)
     return {
         str(name): data_incremental(
-            _data_set(str(name), source), experiences=1, **transforms
+            _data_set(str(name), source), n_experiences=1, **transforms
         )
         for name, source in (config.downstream or {}).items()
     }
@@ -178,7 +180,10 @@ def check_sizes(config: DictConfig, experiences: Sequence[Any]) -> None:
 def resized(config: DictConfig, data: ImageData) -> str | None:
     """A sentence where images in memory get another size than they have."""
     images, size = data.train, config.data.image_size
-    if not isinstance(images, ArrayImages) or "resize" not in config.data.plain_view:
+    if (
+        not isinstance(images, ArrayImages)
+        or "resize" not in config.data.make_eval_transform
+    ):
         return None
     height, width = images.x.shape[1:3]
     if height == width == size:
@@ -206,5 +211,5 @@ def _transforms(config: DictConfig, size: int | None = None) -> dict[str, Any]:
     batched = {"batched": True} if config.views == BATCHED else {}
     return {
         "train_transform": instantiate(config.data.views, **batched),
-        "eval_transform": instantiate({**resized, **config.data.plain_view}),
+        "eval_transform": instantiate({**resized, **config.data.make_eval_transform}),
     }

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from avalanche_pnr.files import load_state
+from avalanche_pnr.runs.files import load_state
 from avalanche_pnr.runs.interruption import SIGNALS, InterruptedRunError, Interruption
 from tests.experiments.small_runs import TINY, save_images
 
@@ -89,7 +89,7 @@ def test_a_run_that_was_started_to_outlive_its_terminal_does() -> None:
 def test_a_run_whose_terminal_is_closed_saves_where_it_stands(tmp_path: Path) -> None:
     images, out = save_images(tmp_path / "images.npz"), tmp_path / "run"
     choices = [*TINY, "data=npz", f"data.path={images}", f"out={out}"]
-    command = [sys.executable, "-m", "experiments", *choices, "stream.experiences=3"]
+    command = [sys.executable, "-m", "experiments", *choices, "stream.n_experiences=3"]
     process, terminal = pty.fork()
     if not process:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # of this process's hook

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from avalanche_pnr.random_state import (
+from avalanche_pnr.distributed.sharding import plain_loader, sharded
+from avalanche_pnr.reproducibility.random_state import (
     RandomStream,
     host_states,
     seed_host,
     set_host_states,
 )
-from avalanche_pnr.sharding import plain_loader, sharded
 from avalanche_pnr.transforms.batched import awaits_batch
 
 _END = object()

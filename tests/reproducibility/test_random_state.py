@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from avalanche_pnr.random_state import preserve_random_state
+from avalanche_pnr.reproducibility.random_state import preserve_random_state
 
 
 def _seed() -> None:

@@ -7,7 +7,7 @@ import torch
 from avalanche.training.regularization import RegularizationMethod
 from torch import Tensor
 
-from avalanche_pnr.distributed import world_size
+from avalanche_pnr.distributed.collectives import world_size
 from avalanche_pnr.methods import PastModel
 from avalanche_pnr.plugins import PastModelPlugin
 from avalanche_pnr.training.distributed import DistributedForward

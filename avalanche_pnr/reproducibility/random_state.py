@@ -10,7 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avalanche_pnr.state_checks import check_alike, check_count, check_type
+from avalanche_pnr.runs.state_checks import (
+    assert_same_across_ranks,
+    check_count,
+    check_type,
+)
 
 
 @contextmanager
@@ -92,7 +96,9 @@ def set_random_state(state: dict[str, Any]) -> None:
     Raises:
         ValueError: If it is something else.
     """
-    check_alike(state, {**random_state(), "cuda": state.get("cuda")}, "random")
+    assert_same_across_ranks(
+        state, {**random_state(), "cuda": state.get("cuda")}, "random"
+    )
     check_type(state["cuda"], "random['cuda']", list)
     for cuda_state in state["cuda"]:
         check_type(cuda_state, "random['cuda']", Tensor)

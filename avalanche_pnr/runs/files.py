@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from avalanche_pnr.state_checks import (
+from avalanche_pnr.runs.state_checks import (
     check_count,
     check_keys,
     check_plain,

@@ -29,7 +29,7 @@ from avalanche_pnr import (
     load_backbone,
 )
 from avalanche_pnr.evaluation import probe_accuracy
-from avalanche_pnr.files import save_state
+from avalanche_pnr.runs.files import save_state
 from tests.conftest import Strategy, tiny_backbone, tiny_moco
 
 Weights = dict[str, Tensor]
