@@ -15,6 +15,8 @@ BACKBONE = "backbone_{name}.safetensors"
 
 RAW, RANDOM = REFERENCES = ("raw pixels", "random backbone")
 """What is judged without being trained."""
+RAW_SIDE = 32
+"""Raw pixels of a side at most: those of larger images are averaged."""
 JOINT, SINGLE = "joint", "single"
 """Trained for comparison: on all data at once, on each experience alone."""
 PER_SAMPLE, BATCHED = VIEWS = ("per_sample", "batched")

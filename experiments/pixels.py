@@ -3,8 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-SIDE = 32
-"""Pixels of a side at most: those of larger images are averaged."""
+from experiments.constants import RAW_SIDE
 
 
 class Pixels(nn.Module):
@@ -17,5 +16,5 @@ class Pixels(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Pixels of images (N, C, H, W), at most 32 x 32 of each channel."""
         height, width = images.shape[-2:]
-        size = min(height, SIDE), min(width, SIDE)
+        size = min(height, RAW_SIDE), min(width, RAW_SIDE)
         return adaptive_avg_pool2d(images, size).flatten(1)
