@@ -9,9 +9,6 @@ import pytest
 
 from tests.experiments.made_runs import write_run
 
-REPORT = [sys.executable, "-m", "experiments.report"]
-
-
 NO_NETWORKS = """
 import sys
 sys.modules |= dict.fromkeys(["torch", "avalanche", "torchvision", "lightly"])
