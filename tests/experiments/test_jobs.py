@@ -37,7 +37,8 @@ def test_the_command_that_is_reported_of_a_job_runs_it_alone(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out, data = tmp_path / "two", save_images(tmp_path / "images.npz")
+    monkeypatch.chdir(tmp_path)  # a page holds no paths but relative ones
+    out, data = Path("two"), save_images(Path("images.npz"))
     chosen = [*TINY, "stream.n_experiences=3", "data=npz", f"data.path={data}"]
     swept = ["regularizers=[pnr],[finetune]", f"out={out}"]
     monkeypatch.setattr(sys, "argv", ["-", "--multirun", *chosen, *swept])
