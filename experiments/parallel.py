@@ -100,7 +100,7 @@ class SeedRuns:
             The seeds that have failed.
 
         Raises:
-            InterruptedRunError: If this process is asked to end; all seeds have ended.
+            InterruptedRunError: If this process is asked to end; all seeds are saved.
             ValueError: If a seed is refused before any has begun, and so all of them.
         """
         with self._bar, self.interruption.noted():
