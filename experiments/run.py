@@ -157,7 +157,7 @@ class Comparison:
         self.trainer.keep(name, strategy)
 
     def _single(self, name: str) -> None:
-        """Train a network of its own on each experience: the FT_k of plasticity."""
+        """Train a network of its own on each experience: the FT[k] of plasticity."""
         self.journal.run_once(f"{name} 1", partial(self._continued, name))
         for index in range(1, len(self.benchmark.train_stream)):
             training = partial(self._alone, name, index)

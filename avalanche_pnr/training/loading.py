@@ -1,4 +1,4 @@
-"""The loaders of training: stacked views, in whole batches unless told otherwise."""
+"""Loaders for training: stacked views, by default in complete batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_images(strategy: SelfSupervised, drop_last: bool) -> None:
 
     Args:
         strategy: The strategy.
-        drop_last: Whether it drops an incomplete last batch.
+        drop_last: Whether the strategy drops an incomplete last batch.
 
     Raises:
         ValueError: With both numbers.

@@ -33,8 +33,8 @@ DEFINITIONS = {
     "max_t (a[t, k] - a[T, k])",
     BACKWARD: "mean over k < T of a[T, k] - a[k, k]",
     FORWARD: "mean over k ≥ 2 of a[k-1, k] - r[k], with r of the random backbone",
-    PLASTICITY: "P, higher is better: P = 1/(T-1) Σ_{j=1..T-1} 1/(T-j) Σ_{i>j} "
-    "(a[j, i] - FT[i]), with FT[i] the accuracy on experience i of a model trained on "
+    PLASTICITY: "P, higher is better: P = 1/(T-1) Σ_{t=1..T-1} 1/(T-t) Σ_{k>t} "
+    "(a[t, k] - FT[k]), with FT[k] the accuracy on experience k of a model trained on "
     "it alone",
 }
 """Formulas; a[t, k] is the accuracy on experience k of the model after experience t."""

@@ -9,18 +9,18 @@ from avalanche_pnr.benchmarks.reading.image_data import ImageData
 
 
 def hold_out_validation(data: ImageData, fraction: float, seed: int = 0) -> ImageData:
-    """The same data judged on images held out of training, not on its test images.
+    """Replace the test images by images held out of training.
 
     The same part of each class in each domain is held out, at least one image; where
     probes are fitted to images of their own, of those.
 
     Args:
-        data: The data set; of its test images nothing is used.
-        fraction: Part that is held out, above 0 and below 1.
-        seed: Of the split.
+        data: The data set; its test images are not used.
+        fraction: Fraction that is held out, above 0 and below 1.
+        seed: Seed of the split.
 
     Raises:
-        ValueError: If the part is out of range, or takes all images of a class.
+        ValueError: If the fraction is out of range, or takes all images of a class.
     """
     if not 0 < fraction < 1:
         raise ValueError(

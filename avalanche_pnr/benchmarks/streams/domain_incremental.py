@@ -13,7 +13,7 @@ def domain_incremental(
 ) -> CLScenario:
     """Cut images into one experience for each domain, with the same classes in all.
 
-    The order is that of ``data.domain_names``: nothing is random here.
+    The order is that of ``data.domain_names``; nothing is random.
 
     Args:
         data: Images and domains; training images may be without labels (-1).
