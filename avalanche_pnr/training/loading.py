@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_images(strategy: SelfSupervised, drop_last: bool) -> None:
-    """Refuse experiences without a whole batch, or whose last one has one image.
+    """Refuse experiences without a complete batch, or with a last batch of one image.
 
     Args:
         strategy: The strategy.
