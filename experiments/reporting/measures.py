@@ -1,4 +1,4 @@
-"""What is told of a regularizer: accuracies, and what follows from their matrix."""
+"""Measures of a regularizer: accuracies, and figures of the accuracy matrix."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ PLASTICITY = "plasticity"
 DOWNSTREAM = "downstream "
 
 READINGS = {AVERAGE: "Acc", TASK_AWARE: "TaskAware_Acc", TOP5: "Top5_Acc"}
-"""How the scores of a probe are read, and the metric that holds it."""
+"""Ways of reading a probe's scores, with the name of the metric."""
 
 DEFINITIONS = {
     INCREMENTAL: "mean over t of the mean accuracy on experiences 1..t, after "
@@ -45,12 +45,12 @@ IN_THE_END = {
     "data of experience k (on all test data where it is not split)",
     JOINT: "one network, trained once on the data of all experiences",
 }
-"""Rows whose numbers are not of a network that went through the stream."""
+"""Notes on rows whose numbers are not those of a continual learner."""
 NEVER_SEEN = {
     SINGLE: "the mean over T networks, each trained on one experience alone",
     JOINT: IN_THE_END[JOINT],
 }
-"""The same where data sets never seen are judged on."""
+"""The same for data sets never seen in training."""
 
 Compute = Callable[[Trial, str], float | None]
 """The figure of a regularizer in a trial; NaN if undefined, None if not measured."""
@@ -61,9 +61,9 @@ class Measure:
     """One figure of a regularizer or reference.
 
     Attributes:
-        title: What it is called.
-        probe: The probe it is of, as it is shown.
-        of: Computes it.
+        title: Name of the measure.
+        probe: Name of its probe as shown.
+        of: Function that computes it.
     """
 
     title: str
@@ -88,7 +88,7 @@ def accuracy(probe: str, reading: str = AVERAGE) -> Measure:
 
 
 def over_stream(probe: str) -> list[Measure]:
-    """What compares experiences; defined for what learns one after the other."""
+    """Measures that compare experiences, defined for continual learners."""
     metric = f"{probe.capitalize()}_Acc_Exp"
 
     def from_matrix(title: str, figure: Callable[[Matrix], float]) -> Measure:
@@ -136,7 +136,7 @@ def _measures(run: Run) -> list[Measure]:
 
 
 def _downstream(run: Run) -> list[tuple[str, str]]:
-    """Probes and names of the data sets never seen."""
+    """Pairs of a probe and the name of a data set never seen."""
     matches = (re.fullmatch(r"(\w+?)_Acc_Downstream_(.+)", m) for m in run.metrics)
     return [(m[1].lower(), m[2]) for m in matches if m]
 

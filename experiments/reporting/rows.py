@@ -9,7 +9,7 @@ from experiments.sweep import Group
 from experiments.trials import Trial, is_learner
 
 Values = dict[int, float]
-"""A figure of each seed that has it; NaN where it is not defined."""
+"""A figure by seed, for seeds that have it; NaN where it is not defined."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Row:
     """The figures of a regularizer or reference in one setting.
 
     Attributes:
-        setting: What tells its runs from others of a sweep; may be empty.
+        setting: Settings that distinguish its runs in a sweep; may be empty.
         name: The regularizer or reference.
-        values: Figures that were measured.
+        values: Values of each measure, by seed.
     """
 
     setting: str
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds that have anything of it."""
+        """Seeds for which there is any figure."""
         return sorted({seed for values in self.values.values() for seed in values})
 
     def of(self, measure: Measure) -> Values:

@@ -15,7 +15,7 @@ CAPTION = (
 
 
 def draw(group: Group) -> Figure | None:
-    """Mean and deviation of each learner, references as lines across."""
+    """Draw mean and deviation of each learner, with references as lines across."""
     metric = f"{group.probe.capitalize()}_Acc_Exp"
 
     def series(trial: Trial, name: str) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""How far the representation of old data has moved."""
+"""Drift of the representation of old data."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ METRIC = "CKA_Exp"
 
 
 def draw(group: Group) -> Figure | None:
-    """Mean and deviation over seeds of each learner, if the runs measured it."""
+    """Draw mean and deviation over seeds of each learner, if the runs measured it."""
     panels: dict[str, Series] = {
         "mean over old experiences": _old,
         "first experience": _first,

@@ -19,12 +19,12 @@ CAPTION = (
     "masking: a[t, k]. S: forgetting, lower is better.{plasticity}"
 )
 WIDTH = 15.0
-"""Of the picture at most, in inches, unless one matrix is wider."""
+"""Largest width of the picture in inches, unless one matrix is wider."""
 SYMBOLS = {FORGETTING: "S", PLASTICITY: "P"}
 
 
 def draw(group: Group) -> Figure | None:
-    """Mean a[t, k] of each learner: rows t, columns k, values printed."""
+    """Draw the mean a[t, k] of each learner: rows t, columns k, values printed."""
     learners = filter(is_learner, group.names)
     found = {name: _matrices(group, name) for name in learners}
     means = {name: 100 * np.mean(each, axis=0) for name, each in found.items() if each}
@@ -63,7 +63,7 @@ def draw(group: Group) -> Figure | None:
 
 
 def _matrices(group: Group, name: str) -> list[Matrix]:
-    """Of each trial in which all of it is defined."""
+    """Matrices of the trials in which all values are defined."""
     metric = f"{group.probe.capitalize()}_Acc_Exp"
     found = (trial.matrix(name, metric) for trial in group.trials)
     return [a for a in found if a is not None]

@@ -22,7 +22,7 @@ PANELS = {
 
 
 def draw(group: Group) -> Figure | None:
-    """A panel for each figure that the runs measured."""
+    """Draw a panel for each measure in the runs."""
     held = {metric for run in group.runs for metric in run.metrics}
     panels = {title: metric for title, metric in PANELS.items() if metric in held}
     if not panels:

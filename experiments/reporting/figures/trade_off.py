@@ -17,7 +17,7 @@ CAPTION = (
 
 
 def draw(group: Group) -> Figure | None:
-    """A point for each learner; None unless both figures are defined for some."""
+    """Draw a point for each learner; None unless both figures are defined for some."""
     found = {m.title: m for m in over_stream(group.probe)}
     looks, points = style(group.names), {}
     for name in looks:
