@@ -55,9 +55,9 @@ def check_config(config: DictConfig) -> None:
         raise ValueError(
             f"init_key={config.init_key} names a network of a file: write init=FILE too"
         )
-    if config.validation is not None and not is_part(config.validation):
+    if config.validation is not None and not is_open_fraction(config.validation):
         raise ValueError(
-            f"validation={config.validation}: write the part of each class's training "
+            f"validation={config.validation}: write the fraction of each class's training "
             "images that is held out, above 0 and below 1, 0.2 say"
         )
     check_seeds(config)
@@ -232,7 +232,7 @@ def is_fraction(value: Any) -> bool:
     return isinstance(value, int | float) and 0 < value <= 1
 
 
-def is_part(value: Any) -> bool:
+def is_open_fraction(value: Any) -> bool:
     """Return whether a value is a number above 0 and below 1."""
     return is_fraction(value) and value < 1
 

@@ -50,7 +50,7 @@ class Failed:
 Message = Begun | Advanced | Said | Warned | Failed
 
 
-class Mouth:
+class MessageSender:
     """Sends messages to the command; if that has ended, asks this process to end.
 
     Args:
@@ -62,7 +62,7 @@ class Mouth:
         self.connection = connection
         self.command = command
 
-    def tell(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Send a message."""
         # A pipe does not break while forked processes have its other end as well.
         if os.getppid() == self.command:
@@ -81,23 +81,23 @@ class Mouth:
     ) -> None:
         """Send a warning; replaces ``warnings.showwarning``."""
         text = warnings.formatwarning(message, category, filename, lineno, line)
-        self.tell(Warned(text.rstrip()))
+        self.send(Warned(text.rstrip()))
 
 
 class RemoteBar:
     """The progress of one seed, shown by the command in its bar.
 
     Args:
-        mouth: Sender of messages to the command.
+        sender: Sender of messages to the command.
         total: Total number of epochs.
     """
 
-    def __init__(self, mouth: Mouth, total: int) -> None:
-        self.mouth = mouth
+    def __init__(self, sender: MessageSender, total: int) -> None:
+        self.sender = sender
         self.n, self.total = 0, total
 
     def __enter__(self) -> Self:
-        self.mouth.tell(Begun(self.total))
+        self.sender.send(Begun(self.total))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -106,7 +106,7 @@ class RemoteBar:
     def update(self, n: int = 1) -> None:
         """Advance by some epochs."""
         self.n += n
-        self.mouth.tell(Advanced(n))
+        self.sender.send(Advanced(n))
 
     def set_description(self, desc: str) -> None:
         """Do nothing: the bar of several seeds does not describe each."""
@@ -116,4 +116,4 @@ class RemoteBar:
 
     def write(self, s: str) -> None:
         """Print a line that stays."""
-        self.mouth.tell(Said(s))
+        self.sender.send(Said(s))

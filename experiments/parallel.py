@@ -25,7 +25,7 @@ from experiments.messages import (
     Begun,
     Failed,
     Message,
-    Mouth,
+    MessageSender,
     RemoteBar,
     Said,
     Warned,
@@ -108,9 +108,9 @@ class SeedRuns:
                 while self._waiting or self._at_work:
                     self._pass_signal_on()
                     self._begin()
-                    for ear in wait(list(self._at_work), POLL_SECONDS):
-                        assert isinstance(ear, Connection)
-                        self._hear(ear)
+                    for receiver in wait(list(self._at_work), POLL_SECONDS):
+                        assert isinstance(receiver, Connection)
+                        self._receive(receiver)
             finally:
                 for _, process in self._at_work.values():
                     process.kill()
@@ -130,20 +130,20 @@ class SeedRuns:
         while self._waiting and len(self._at_work) < self.jobs:
             run, one_thread = self._waiting.popleft(), self.jobs > 1
             context = _context(run, one_thread)
-            ear, mouth = context.Pipe(duplex=False)
-            arguments = run, one_thread, mouth, os.getpid()
+            receiver, connection = context.Pipe(duplex=False)
+            arguments = run, one_thread, connection, os.getpid()
             process = context.Process(target=_run, args=arguments)
             process.start()
-            mouth.close()
-            self._at_work[ear] = run, process
+            connection.close()
+            self._at_work[receiver] = run, process
 
-    def _hear(self, ear: Connection) -> None:
+    def _receive(self, receiver: Connection) -> None:
         """Handle a message, or the end of a process."""
-        run, process = self._at_work[ear]
+        run, process = self._at_work[receiver]
         try:
-            message: Message = ear.recv()
+            message: Message = receiver.recv()
         except EOFError:
-            del self._at_work[ear]
+            del self._at_work[receiver]
             process.join()
             if process.exitcode and not self._told_to_end:
                 self._failures.setdefault(run.seed, _cause(process.exitcode))
@@ -186,15 +186,15 @@ def _run(run: SeedRun, one_thread: bool, connection: Connection, command: int) -
     """Run one seed; the main function of its process."""
     import experiments.__main__  # noqa: F401  (registers the resolvers)
 
-    mouth = Mouth(connection, command)
-    warnings.showwarning = mouth.warn
+    sender = MessageSender(connection, command)
+    warnings.showwarning = sender.warn
     if one_thread:
         torch.set_num_threads(1)
     prepared = False
     try:
         with Interruption(patient=True):
             unblock()
-            bar = partial(RemoteBar, mouth)
+            bar = partial(RemoteBar, sender)
             comparison = Comparison(run.config, run.command, run.out, bar, patient=True)
             create(run.out.parent)
             create(run.out)
@@ -204,7 +204,7 @@ def _run(run: SeedRun, one_thread: bool, connection: Connection, command: int) -
         sys.exit(128 + stop.number)
     except EXPECTED as error:
         end = way_on(error, run.continue_with) if prepared else ""
-        mouth.tell(Failed(f"{sentence(error)}{end}"))
+        sender.send(Failed(f"{sentence(error)}{end}"))
         sys.exit(1)
 
 

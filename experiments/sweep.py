@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.overrides import check_choice
 from experiments.results import Run
-from experiments.trials import Trial, in_order, match
+from experiments.seed_results import SeedResults, in_order, match
 
 IGNORED = {
     "seed",
@@ -41,7 +41,7 @@ class Group:
     runs: list[Run]
 
     @cached_property
-    def trials(self) -> list[Trial]:
+    def seed_results(self) -> list[SeedResults]:
         """Results of each seed."""
         return match(self.runs)
 

@@ -116,7 +116,7 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def local_only() -> Iterator[None]:
     """A block in which this process communicates with no other."""
     global _alone
     before, _alone = _alone, True
@@ -137,7 +137,7 @@ def broadcast_from_rank0(compute: Callable[[], Result]) -> Result:
     error: Exception | None = None
     if rank() == 0:
         try:
-            with alone():
+            with local_only():
                 result = compute()
             message = [_pack(result)]
         except Exception as raised:  # passed on to all, then raised

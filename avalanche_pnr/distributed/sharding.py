@@ -39,10 +39,10 @@ class ShardedBatches:
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self._batches:
             self.sizes.append(len(batch))
-            yield part_of(batch, rank(), world_size())
+            yield shard_of(batch, rank(), world_size())
 
 
-def part_of(batch: Sequence[int], process: int, processes: int) -> list[int]:
+def shard_of(batch: Sequence[int], process: int, processes: int) -> list[int]:
     """One process's shard of a batch of indices."""
     size = -(-len(batch) // processes)
     rows = range(process * size, (process + 1) * size)

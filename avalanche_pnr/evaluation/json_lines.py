@@ -12,7 +12,7 @@ from avalanche.logging import BaseLogger
 from avalanche_pnr.runs.files import append
 from avalanche_pnr.runs.state_checks import assert_same_across_ranks
 
-_STATE = ("_training", "_uncounted", "_parts")
+_STATE = ("_training", "_uncounted", "_sub_experiences")
 """Keys of a logger's state."""
 
 
@@ -37,7 +37,7 @@ class JSONLinesLogger(BaseLogger):
         self.context = context
         self._training = False
         self._uncounted = 0
-        self._parts = 0
+        self._sub_experiences = 0
 
     def before_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
         """Note that evaluations from now on are in the midst of training."""
@@ -52,7 +52,7 @@ class JSONLinesLogger(BaseLogger):
             strategy, "sub_experiences", 1
         )
         self._training, self._uncounted = not ended, 1
-        self._parts += not ended
+        self._sub_experiences += not ended
 
     def after_training(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
         """Rely on the clock again, which has counted by now."""
@@ -98,7 +98,9 @@ class JSONLinesLogger(BaseLogger):
         self._write(strategy, metrics, **where)
 
     def _write(self, strategy: Any, metrics: list[MetricValue], **where: Any) -> None:
-        after = strategy.clock.train_exp_counter + self._uncounted - self._parts
+        after = (
+            strategy.clock.train_exp_counter + self._uncounted - self._sub_experiences
+        )
         lines = [
             {
                 **self.context,

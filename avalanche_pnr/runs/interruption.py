@@ -63,7 +63,7 @@ class Interruption:
         self._entered = ExitStack()
 
     def __enter__(self) -> "Interruption":
-        self._entered.enter_context(_starting_deaf())
+        self._entered.enter_context(_blocked_signals())
         self._report, sys.unraisablehook = sys.unraisablehook, self._dropped
         heard = [each for each in SIGNALS if not _is_switched_off(each)]
         self._before = {each: signal.signal(each, self._note) for each in heard}
@@ -120,7 +120,7 @@ def _is_switched_off(number: int) -> bool:
 
 
 @contextmanager
-def _starting_deaf() -> Iterator[None]:
+def _blocked_signals() -> Iterator[None]:
     """Start processes that load images with the signals blocked.
 
     A scheduler, or Ctrl-C, tells all processes of a run to end; without its loaders,

@@ -150,7 +150,7 @@ def check_same_weights(model: nn.Module) -> None:
     if world_size() > 1 and len(set(gather_from_ranks(checksum(model)))) > 1:
         raise RuntimeError(
             "the networks of the processes are no longer the same: a plugin "
-            "computes something on its own process's part of a batch, or draws "
+            "computes something on its own process's shard of a batch, or draws "
             "random numbers in some of the processes only; train on one process, "
             "or without that plugin"
         )
@@ -173,7 +173,7 @@ def check_plugins(plugins: list[Any]) -> None:
     if names:
         raise ValueError(
             f"{', '.join(names)} cannot be trained with on {world_size()} processes: "
-            "each would compute it of its own part of a batch. Train on one process, "
+            "each would compute it of its own shard of a batch. Train on one process, "
             "or, if all processes do the same in it, set supports_distributed=True on "
             "the plugin"
         )

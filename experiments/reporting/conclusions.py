@@ -10,8 +10,8 @@ from experiments.reporting.measures import FORGETTING, accuracy, over_stream
 from experiments.reporting.rows import Values, by_seed
 from experiments.reporting.summaries import Difference, Summary, paired_points
 from experiments.reporting.tables import BASELINE
+from experiments.seed_results import is_learner
 from experiments.sweep import Group
-from experiments.trials import is_learner
 
 SPOKEN = {
     "finetune": "finetuning",
@@ -44,7 +44,7 @@ def conclusions(groups: Sequence[Group]) -> list[str]:
         for group in groups
         for sentence in (*_comparisons(group), *_headroom(group))
     ]
-    seeds = {trial.seed for group in groups for trial in group.trials}
+    seeds = {results.seed for group in groups for results in group.seed_results}
     return [*found, ONE_SEED] if found and len(seeds) == 1 else found
 
 
@@ -160,13 +160,13 @@ def _room_above(group: Group) -> Iterator[str]:
 
 
 def _accuracy(group: Group, name: str) -> Values:
-    return by_seed(group.trials, name, accuracy(group.probe))
+    return by_seed(group.seed_results, name, accuracy(group.probe))
 
 
 def _forgetting(group: Group, name: str) -> Values:
     """Forgetting, for the seeds where it is defined."""
     (measure,) = (m for m in over_stream(group.probe) if m.title == FORGETTING)
-    found = by_seed(group.trials, name, measure)
+    found = by_seed(group.seed_results, name, measure)
     return {seed: value for seed, value in found.items() if isfinite(value)}
 
 

@@ -15,7 +15,7 @@ from avalanche_pnr.evaluation.accuracy_matrix import Matrix
 from experiments.constants import JOINT, RANDOM, SINGLE
 from experiments.reporting.probes import head
 from experiments.results import Run
-from experiments.trials import Trial, is_learner
+from experiments.seed_results import SeedResults, is_learner
 
 AVERAGE, TASK_AWARE, TOP5 = "average accuracy", "task-aware", "top-5"
 INCREMENTAL, FORGETTING = "average incremental accuracy", "forgetting"
@@ -52,8 +52,8 @@ NEVER_SEEN = {
 }
 """The same for data sets never seen in training."""
 
-Compute = Callable[[Trial, str], float | None]
-"""The figure of a regularizer in a trial; NaN if undefined, None if not measured."""
+Compute = Callable[[SeedResults, str], float | None]
+"""The figure of a regularizer with one seed; NaN if undefined, None if not measured."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def accuracy(probe: str, reading: str = AVERAGE) -> Measure:
     """Mean accuracy in the end over the test data of all experiences."""
     metric = f"{probe.capitalize()}_{READINGS[reading]}_Exp"
 
-    def of(trial: Trial, name: str) -> float | None:
-        final = trial.final(name, metric)
+    def of(results: SeedResults, name: str) -> float | None:
+        final = results.final(name, metric)
         return None if final is None else float(final.mean())
 
     return Measure(reading, probe, of)
@@ -94,12 +94,12 @@ def over_stream(probe: str) -> list[Measure]:
     def from_matrix(title: str, figure: Callable[[Matrix], float]) -> Measure:
         return Measure(title, probe, _of_learners(metric, lambda _, a: figure(a)))
 
-    def forward(trial: Trial, a: Matrix) -> float | None:
-        random = trial.final(RANDOM, metric)
+    def forward(results: SeedResults, a: Matrix) -> float | None:
+        random = results.final(RANDOM, metric)
         return None if random is None else forward_transfer(a, random)
 
-    def plastic(trial: Trial, a: Matrix) -> float | None:
-        single = trial.matrix(SINGLE, metric)
+    def plastic(results: SeedResults, a: Matrix) -> float | None:
+        single = results.matrix(SINGLE, metric)
         return None if single is None else plasticity(a, single.diagonal())
 
     return [
@@ -115,8 +115,8 @@ def downstream(probe: str, data: str) -> Measure:
     """Accuracy on a data set never seen; of single models, their mean."""
     metric = f"{probe.capitalize()}_Acc_Downstream_{data}"
 
-    def of(trial: Trial, name: str) -> float | None:
-        series = trial.series(name, metric)
+    def of(results: SeedResults, name: str) -> float | None:
+        series = results.series(name, metric)
         if not series:
             return None
         if name == SINGLE:
@@ -142,10 +142,10 @@ def _downstream(run: Run) -> list[tuple[str, str]]:
 
 
 def _of_learners(
-    metric: str, figure: Callable[[Trial, Matrix], float | None]
+    metric: str, figure: Callable[[SeedResults, Matrix], float | None]
 ) -> Compute:
-    def of(trial: Trial, name: str) -> float | None:
-        a = trial.matrix(name, metric) if is_learner(name) else None
-        return None if a is None else figure(trial, a)
+    def of(results: SeedResults, name: str) -> float | None:
+        a = results.matrix(name, metric) if is_learner(name) else None
+        return None if a is None else figure(results, a)
 
     return of

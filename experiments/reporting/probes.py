@@ -78,8 +78,8 @@ def _details(runs: Sequence[Run]) -> dict[str, tuple[str, str]]:
 
 def _last(group: Group, name: str, metric: str) -> Iterator[float]:
     """Final values of a metric: one for each seed, for single training K."""
-    for trial in group.trials:
-        values = [value for _, value in sorted(trial.series(name, metric).items())]
+    for results in group.seed_results:
+        values = [value for _, value in sorted(results.series(name, metric).items())]
         yield from values if name == SINGLE else values[-1:]
 
 

@@ -65,7 +65,7 @@ def images(runs: Sequence[Run]) -> list[str]:
 def warnings(groups: Sequence[Group]) -> list[str]:
     """Warnings that a reader of the numbers must not overlook."""
     runs = [run for group in groups for run in group.runs]
-    trials = [trial for group in groups for trial in group.trials]
+    seed_results = [results for group in groups for results in group.seed_results]
     lines = [line for run in runs for line in run.of("stream")]
     touched = any(line.get(key) for line in lines for key in ("skipped", "duplicates"))
     lists = each(runs, lambda run: run.config["data"].get("classes") or "")
@@ -75,7 +75,7 @@ def warnings(groups: Sequence[Group]) -> list[str]:
         *caveats(runs),
         *(images(runs) if touched else []),
         *dict.fromkeys(sentence for run in runs for sentence in _not_told(run)),
-        *(sentence for trial in trials for sentence in trial.repeated),
+        *(sentence for results in seed_results for sentence in results.repeated),
     ]
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from experiments.reporting.measures import Measure, measures
+from experiments.seed_results import SeedResults, is_learner
 from experiments.sweep import Group
-from experiments.trials import Trial, is_learner
 
 Values = dict[int, float]
 """A figure by seed, for seeds that have it; NaN where it is not defined."""
@@ -59,9 +59,9 @@ def rows(groups: Sequence[Group]) -> list[Row]:
     ]
 
 
-def by_seed(trials: Sequence[Trial], name: str, measure: Measure) -> Values:
-    """A figure of each trial that has it."""
-    figures = {trial.seed: measure.of(trial, name) for trial in trials}
+def by_seed(seed_results: Sequence[SeedResults], name: str, measure: Measure) -> Values:
+    """A figure by seed, for the seeds that have it."""
+    figures = {results.seed: measure.of(results, name) for results in seed_results}
     return {seed: value for seed, value in figures.items() if value is not None}
 
 
@@ -73,7 +73,7 @@ def _rows(group: Group) -> list[Row]:
             {
                 measure: values
                 for measure in measures(group.runs)
-                if (values := by_seed(group.trials, name, measure))
+                if (values := by_seed(group.seed_results, name, measure))
             },
         )
         for name in group.names

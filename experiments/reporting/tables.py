@@ -22,7 +22,7 @@ from experiments.reporting.summaries import (
     paired_difference,
 )
 from experiments.reporting.table import Column, Table, without_empty_lines
-from experiments.trials import is_learner
+from experiments.seed_results import is_learner
 
 BASELINE = "finetune"
 

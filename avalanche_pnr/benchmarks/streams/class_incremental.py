@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
 from avalanche_pnr.benchmarks.streams.cutting import (
-    Parts,
+    ExperienceIndices,
     check_experiences,
     make_benchmark,
 )
@@ -93,7 +93,7 @@ def _checked_order(order: Sequence[int], classes: int) -> NDArray[np.int64]:
     return np.asarray(order)
 
 
-def _cut(targets: list[int], parts: list[list[int]]) -> Parts:
+def _cut(targets: list[int], parts: list[list[int]]) -> ExperienceIndices:
     """Indices of each experience's images; the last class first, as in Avalanche."""
     labels = np.asarray(targets)
     return [

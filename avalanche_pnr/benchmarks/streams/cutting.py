@@ -18,14 +18,14 @@ from avalanche_pnr.reproducibility.random_state import preserve_random_state
 from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 from avalanche_pnr.transforms.batched import DeferredViews, draw_views
 
-Parts = Sequence[NDArray[np.intp]]
+ExperienceIndices = Sequence[NDArray[np.intp]]
 """Indices of the images of each experience."""
 
 
 def make_benchmark(
     data: ImageData,
-    train: Parts,
-    test: Parts,
+    train: ExperienceIndices,
+    test: ExperienceIndices,
     *,
     train_transform: ViewsTransform,
     eval_transform: ViewTransform,
@@ -70,7 +70,7 @@ def make_benchmark(
             stacklevel=3,
         )
 
-    def cut(images: Images, parts: Parts) -> list[ClassificationDataset]:
+    def cut(images: Images, parts: ExperienceIndices) -> list[ClassificationDataset]:
         whole = as_classification_dataset(images, groups)
         return [whole.subset(part.tolist()) for part in parts]
 

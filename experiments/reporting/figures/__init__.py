@@ -62,7 +62,7 @@ def pictures(groups: Sequence[Group], rows: Sequence[Row]) -> list[Picture]:
     formula = f" Plasticity {DEFINITIONS[PLASTICITY]}."
     facts = {
         "probe": _probe(group),
-        "seed": group.trials[0].seed,
+        "seed": group.seed_results[0].seed,
         "plasticity": formula if PLASTICITY in told else "",
     }
     return [

@@ -61,7 +61,7 @@ def draw(group: Group) -> Figure | None:
 
 
 def _samples(group: Group) -> dict[str, Sample]:
-    runs = group.trials[0].runs
+    runs = group.seed_results[0].runs
     paths = {
         name: runs[name].folder / FEATURES.format(name=name)
         for name in group.names

@@ -17,8 +17,8 @@ from experiments.reporting.figures.style import (
 )
 from experiments.reporting.measures import AVERAGE, FORGETTING
 from experiments.reporting.rows import Row, Values
+from experiments.seed_results import is_learner
 from experiments.sweep import Group
-from experiments.trials import is_learner
 
 CAPTION = (
     "Average accuracy after the last experience, and forgetting, of the {probe} probe "

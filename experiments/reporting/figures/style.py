@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.constants import JOINT, RANDOM, RAW, SINGLE
-from experiments.trials import Trial, is_learner, is_trained
+from experiments.seed_results import SeedResults, is_learner, is_trained
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 COLOURS = (
@@ -35,7 +35,7 @@ MARKS = {RAW: "x", RANDOM: "|", SINGLE: "<", JOINT: ">"}
 CHARACTERS = 13
 """Number of characters of the usual size in an inch."""
 
-Series = Callable[[Trial, str], dict[int, float]]
+Series = Callable[[SeedResults, str], dict[int, float]]
 """Function to a figure after each experience, by number; empty if not measured."""
 
 
@@ -53,18 +53,18 @@ def style(names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def draw_series(
-    axes: Any, trials: Sequence[Trial], names: Sequence[str], series: Series
+    axes: Any, seed_results: Sequence[SeedResults], names: Sequence[str], series: Series
 ) -> bool:
     """Draw a curve for each learner, a level for each reference.
 
-    Both are means over the trials; learners have a band of one sample deviation.
+    Both are means over seeds; learners have a band of one sample deviation.
 
     Returns:
         True if there was a curve.
     """
     looks, curves = style(names), 0
     for name in names:
-        lines = [line for trial in trials if (line := series(trial, name))]
+        lines = [line for results in seed_results if (line := series(results, name))]
         if lines and name in looks:
             _curve(axes, lines, looks[name], name)
             curves += 1

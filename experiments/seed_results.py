@@ -15,7 +15,7 @@ Row = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Trial:
+class SeedResults:
     """All that was evaluated with one seed, in one run or in several.
 
     Attributes:
@@ -56,19 +56,19 @@ class Trial:
         return self.runs[name].series(name, metric) if name in self.runs else {}
 
 
-def match(runs: Iterable[Run]) -> list[Trial]:
+def match(runs: Iterable[Run]) -> list[SeedResults]:
     """Combine runs of the same seed, in the order of the seeds."""
-    trials: dict[int, Trial] = {}
+    seed_results: dict[int, SeedResults] = {}
     for run in sorted(runs, key=lambda run: run.seed):
-        trial = trials.setdefault(run.seed, Trial(run.seed, {}, []))
+        results = seed_results.setdefault(run.seed, SeedResults(run.seed, {}, []))
         for name in run.names:
-            first = trial.runs.setdefault(name, run)
+            first = results.runs.setdefault(name, run)
             if first is not run and is_trained(name):
-                trial.repeated.append(
+                results.repeated.append(
                     f"{name} with seed {run.seed} is in {first.title} and "
                     f"{run.title}: the first counts"
                 )
-    return list(trials.values())
+    return list(seed_results.values())
 
 
 def is_trained(name: str) -> bool:
