@@ -72,15 +72,15 @@ def class_incremental(
     order = np.random.default_rng(seed).permutation(classes)
     if fixed_class_order is not None:
         order = _checked_order(fixed_class_order, classes)
-    parts = [part.tolist() for part in np.array_split(order, n_experiences)]
+    classes_of = [each.tolist() for each in np.array_split(order, n_experiences)]
     benchmark = make_benchmark(
         data,
-        _cut(data.train.targets, parts),
-        _cut(data.test.targets, parts),
+        _cut(data.train.targets, classes_of),
+        _cut(data.test.targets, classes_of),
         train_transform=train_transform,
         eval_transform=eval_transform,
     )
-    benchmark.class_order = parts
+    benchmark.class_order = classes_of
     return benchmark
 
 
@@ -93,10 +93,10 @@ def _checked_order(order: Sequence[int], classes: int) -> NDArray[np.int64]:
     return np.asarray(order)
 
 
-def _cut(targets: list[int], parts: list[list[int]]) -> ExperienceIndices:
+def _cut(targets: list[int], classes_of: list[list[int]]) -> ExperienceIndices:
     """Indices of each experience's images; the last class first, as in Avalanche."""
     labels = np.asarray(targets)
     return [
-        np.concatenate([np.flatnonzero(labels == c) for c in reversed(part)])
-        for part in parts
+        np.concatenate([np.flatnonzero(labels == c) for c in reversed(classes)])
+        for classes in classes_of
     ]
