@@ -66,8 +66,3 @@ class Precision:
         with torch.autocast(x.device.type, getattr(torch, self.dtype)):
             output = network(x)
         return output.float()
-
-
-def in_float64(x: Tensor) -> Tensor:
-    """The same in float64; on the CPU where its device has none, as Apple's GPUs."""
-    return (x.cpu() if x.device.type == "mps" else x).double()
