@@ -27,7 +27,14 @@ NUMBERS = {
     "schedule.warmup_epochs": 0,
 }
 """Settings that are whole numbers, and the least each may be."""
-OPTIONAL = {"init", "init_key", "predictor_hidden_dim", "downstream"}
+OPTIONAL = {
+    "jobs",
+    "validation",
+    "init",
+    "init_key",
+    "predictor_hidden_dim",
+    "downstream",
+}
 """Settings that may be null."""
 
 

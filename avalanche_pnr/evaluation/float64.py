@@ -1,4 +1,4 @@
-"""Double precision, on devices that have it and on those that do not."""
+"""Sums in float64, on whatever device."""
 
 from torch import Tensor
 
