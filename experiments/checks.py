@@ -28,12 +28,12 @@ NUMBERS = {
 }
 """Settings that are whole numbers, and the least each may be."""
 OPTIONAL = {
-    "jobs",
-    "validation",
+    "downstream",
     "init",
     "init_key",
+    "jobs",
     "predictor_hidden_dim",
-    "downstream",
+    "validation",
 }
 """Settings that may be null."""
 
