@@ -193,7 +193,7 @@ _ROOMS = {
         export_backbone load_backbone
     """,
 }
-"""Where each of these names is defined."""
+"""Module that defines each public name."""
 
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

@@ -1,7 +1,7 @@
-"""Probes on frozen features, the accuracy matrix and what follows from it.
+"""Probes on frozen features, the accuracy matrix and the figures computed from it.
 
-A name is imported from its module when it is first used: reading what a run wrote needs
-no network, and none of the libraries of networks.
+A name is imported from its module when it is first used: reading the results of a
+run imports neither networks nor their libraries.
 """
 
 from importlib import import_module
@@ -123,7 +123,7 @@ _ROOMS = {
         WandBLogger
     """,
 }
-"""Where each of these names is defined."""
+"""Module that defines each public name."""
 
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

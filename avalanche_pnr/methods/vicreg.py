@@ -10,7 +10,7 @@ from avalanche_pnr.methods.checks import check_mean, check_weights
 
 
 class VICReg(SelfSupervisedMethod):
-    """The views are to be alike, their dimensions to vary and not to correlate.
+    """Makes views alike, and their dimensions vary without correlation.
 
     Args:
         backbone: Maps images to features (N, F), without a classifier.

@@ -50,7 +50,7 @@ def pnr() -> PNRPlugin:
     return PNRPlugin(predictor_hidden_dim=16)
 
 
-COMPANIONS: dict[str, tuple[str, Callable[[Any], list[Any]]]] = {
+COMBINATIONS: dict[str, tuple[str, Callable[[Any], list[Any]]]] = {
     "replay": ("moco", lambda _: [pnr(), ReplayPlugin(mem_size=30)]),
     "reservoir": (
         "vicreg",
@@ -79,7 +79,7 @@ def make(name: str, seed: int) -> tuple[SelfSupervised, CLScenario]:
         train_transform=TwoViews(transforms.Compose([crop, to_tensor])),
         eval_transform=to_tensor,
     )
-    method, plugins = COMPANIONS[name]
+    method, plugins = COMBINATIONS[name]
     torch.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
@@ -141,6 +141,6 @@ def everything(value: Any, seen: frozenset[int] = frozenset()) -> Any:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    for name in COMPANIONS:
+    for name in COMBINATIONS:
         ended = go_on(name, 1, folder / f"{name}.checkpoint", EXPERIENCES)
         torch.save(ended, folder / f"{name}.pt")

@@ -79,7 +79,7 @@ def read_rgb(
 
     Args:
         file: Path or file of any format and mode that Pillow reads.
-        name: What is printed in an error.
+        name: Name of the image in error messages.
         max_pixels: As for :class:`FileImages`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What every source of images is adapted to."""
+"""The protocol that every source of images follows."""
 
 from collections.abc import Sequence
 from typing import Protocol, Self
@@ -11,7 +11,7 @@ Picture = Image.Image | Tensor
 
 
 class Images(Protocol):
-    """What the streams are cut from: images with their classes.
+    """Images with their classes, from which streams are cut.
 
     Attributes:
         targets: Class of each image, -1 where it is not known.

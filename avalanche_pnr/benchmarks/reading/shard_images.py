@@ -20,8 +20,8 @@ class Member(NamedTuple):
 
     Attributes:
         shard: Path of the tar file.
-        offset: Its first byte there.
-        size: Number of its bytes.
+        offset: Position of its first byte in the tar file.
+        size: Its size in bytes.
     """
 
     shard: str
@@ -29,7 +29,7 @@ class Member(NamedTuple):
     size: int
 
     def __str__(self) -> str:
-        """Its name, which is looked up, and that of the shard."""
+        """The file's name, which is looked up, and that of its shard."""
         name = f"byte {self.offset}"
         # A shard that has changed since it was indexed may be no tar file any more.
         with suppress(tarfile.TarError), tarfile.open(self.shard, "r:") as tar:
@@ -38,7 +38,7 @@ class Member(NamedTuple):
         return f"{name} in {self.shard}"
 
     def open(self) -> BinaryIO:
-        """Its content as a file, of which nothing is read before it is asked for."""
+        """Open the content as a file; bytes are read when they are asked for."""
         return BufferedReader(FileWindow(self.shard, self.offset, self.size))
 
 
@@ -54,7 +54,7 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
         max_pixels: As for :class:`FileImages`.
 
     Attributes:
-        places: As given.
+        places: The places, as given.
         targets: -1 for each image, as they have no classes.
         domains: Empty.
 
@@ -92,6 +92,6 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
         return str(self.member(index))
 
     def member(self, index: int) -> Member:
-        """Where an image lies."""
+        """The tar member that holds an image."""
         shard, offset, size = self.places[index].tolist()
         return Member(self._shards[shard], offset, size)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
 from avalanche_pnr.benchmarks.streams.cutting import (
-    Parts,
+    ExperienceIndices,
     check_experiences,
     make_benchmark,
 )
@@ -26,8 +26,9 @@ def class_incremental(
 ) -> CLScenario:
     """Cut labelled images into experiences of new classes.
 
-    The classes are permuted by the seed and cut into parts whose sizes differ by one
-    at most; every class is used. The global random number generators stay untouched.
+    The classes are permuted by the seed and divided among the experiences, whose
+    numbers of classes differ by one at most; every class is used. The global random
+    number generators stay untouched.
 
     Args:
         data: Images and classes.
@@ -35,7 +36,7 @@ def class_incremental(
         train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
             batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
-        seed: Of the order of the classes.
+        seed: Seed of the order of the classes.
         fixed_class_order: The order of the classes, instead of one by the seed.
 
     Returns:
@@ -92,8 +93,8 @@ def _checked_order(order: Sequence[int], classes: int) -> NDArray[np.int64]:
     return np.asarray(order)
 
 
-def _cut(targets: list[int], parts: list[list[int]]) -> Parts:
-    """Indices of each part's images; the last class first, as Avalanche has them."""
+def _cut(targets: list[int], parts: list[list[int]]) -> ExperienceIndices:
+    """Indices of each experience's images; the last class first, as in Avalanche."""
     labels = np.asarray(targets)
     return [
         np.concatenate([np.flatnonzero(labels == c) for c in reversed(part)])
