@@ -128,7 +128,10 @@ def check_choice(what: str, value: str, valid: Iterable[str]) -> None:
 
 
 def suggest(name: str, valid: list[str]) -> str:
-    """Return the nearest valid names, with or without their groups, to end a sentence."""
+    """Return the nearest valid names, as the end of a sentence.
+
+    They are compared with and without their groups.
+    """
 
     def likeness(candidate: str) -> float:
         written = (candidate, candidate.rpartition(".")[2])
