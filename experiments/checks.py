@@ -64,8 +64,8 @@ def check_config(config: DictConfig) -> None:
         )
     if config.validation is not None and not is_open_fraction(config.validation):
         raise ValueError(
-            f"validation={config.validation}: write the fraction of each class's training "
-            "images that is held out, above 0 and below 1, 0.2 say"
+            f"validation={config.validation}: write the fraction of each class's "
+            "training images that is held out, above 0 and below 1, 0.2 say"
         )
     check_seeds(config)
     check_device(config.device)
