@@ -27,7 +27,14 @@ NUMBERS = {
     "schedule.warmup_epochs": 0,
 }
 """Settings that are whole numbers, and the least value of each."""
-OPTIONAL = {"init", "init_key", "predictor_hidden_dim", "downstream"}
+OPTIONAL = {
+    "downstream",
+    "init",
+    "init_key",
+    "jobs",
+    "predictor_hidden_dim",
+    "validation",
+}
 """Settings that may be null."""
 
 

@@ -3,6 +3,7 @@
 import platform
 import shutil
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def environment() -> dict[str, str]:
     }
 
 
+@cache  # a process goes on with the code that it has imported
 def git_state(folder: Path) -> str:
     """The commit that a folder is at, and whether files have been changed since.
 

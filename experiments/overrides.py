@@ -1,8 +1,8 @@
 """Names on the command line; unknown ones are refused with the nearest valid name."""
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
 from itertools import product
 from pathlib import Path
 
@@ -128,11 +128,19 @@ def check_choice(what: str, value: str, valid: Iterable[str]) -> None:
 
 
 def suggest(name: str, valid: list[str]) -> str:
-    """Return the nearest valid names as the end of a sentence."""
-    near = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
-    tails = [each for each in valid if each.rpartition(".")[2] == name]
-    if near or tails:
-        return f"; did you mean {' or '.join(dict.fromkeys(tails + near))}?"
+    """Return the nearest valid names, as the end of a sentence.
+
+    They are compared with and without their groups.
+    """
+
+    def likeness(candidate: str) -> float:
+        written = (candidate, candidate.rpartition(".")[2])
+        return max(SequenceMatcher(None, each, name).ratio() for each in written)
+
+    near = [each for each in valid if likeness(each) >= 0.5]
+    if near:
+        nearest = sorted(near, key=likeness, reverse=True)[:3]
+        return f"; did you mean {' or '.join(nearest)}?"
     return f"; there are {', '.join(valid)}"
 
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr.evaluation.features import extract_stream
+from avalanche_pnr.evaluation.float64 import in_float64
 from avalanche_pnr.evaluation.probes import Probe, ProbeData
 from avalanche_pnr.evaluation.probes.base import check_names
-from avalanche_pnr.methods.precision import in_float64
 
 
 def probe_accuracy(

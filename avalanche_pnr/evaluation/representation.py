@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from avalanche_pnr.methods.precision import in_float64
+from avalanche_pnr.evaluation.float64 import in_float64
 
 
 def linear_cka(x: Tensor, y: Tensor) -> float:

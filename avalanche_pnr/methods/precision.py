@@ -68,8 +68,3 @@ class Precision:
         with torch.autocast(x.device.type, getattr(torch, self.dtype)):
             output = network(x)
         return output.float()
-
-
-def in_float64(x: Tensor) -> Tensor:
-    """Convert to float64, on the CPU if the device has none, as Apple's GPUs."""
-    return (x.cpu() if x.device.type == "mps" else x).double()

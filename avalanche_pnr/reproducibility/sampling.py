@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from avalanche_pnr.distributed.sharding import plain_loader, sharded
+from avalanche_pnr.reproducibility.deferred import awaits_batch
 from avalanche_pnr.reproducibility.random_state import (
     RandomStream,
     host_states,
     seed_host,
     set_host_states,
 )
-from avalanche_pnr.transforms.batched import awaits_batch
 
 _END = object()
 

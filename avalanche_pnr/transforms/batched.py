@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 from torchvision.transforms.functional import pil_to_tensor
 
+from avalanche_pnr.reproducibility.deferred import SeededWithBatch
+
 Step = Callable[[Tensor], Tensor]
 """Transform of images (N, 3, H, W), float in 0..1; may write to its input."""
 
@@ -69,7 +71,7 @@ def _unchanged(images: Tensor) -> Tensor:
 
 
 @dataclass(slots=True)
-class DeferredViews:
+class DeferredViews(SeededWithBatch):
     """An image whose views are drawn with its batch.
 
     Attributes:
@@ -82,12 +84,6 @@ class DeferredViews:
     image: Any
     views: BatchedViews
     seed: int
-
-
-def awaits_batch(sample: Any) -> bool:
-    """Return whether the views of a sample are drawn with its batch."""
-    image = sample[0] if isinstance(sample, tuple | list) else sample
-    return isinstance(image, DeferredViews)
 
 
 def draw_views(batch: list[DeferredViews]) -> Tensor:

@@ -19,7 +19,8 @@ from avalanche.core import SupervisedPlugin
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.runs.files import load_state, previous
 from avalanche_pnr.runs.interruption import InterruptedRunError
-from experiments import environment, journal, lock, run
+from avalanche_pnr.runs.lock import locked
+from experiments import environment, journal, run
 from experiments.continuing import is_finished
 from experiments.environment import git_state
 from experiments.journal import Journal
@@ -394,7 +395,7 @@ def test_a_second_run_in_a_folder_is_refused(data: list[str], tmp_path: Path) ->
     out, config = tmp_path / "run", composed(*data, *ONE)
     assert stopped(out, 3, *data, *ONE)
     pid = os.getpid()
-    with lock.locked(out):
+    with locked(out):
         with pytest.raises(BlockingIOError, match=f"in use by process {pid} on this"):
             prepared(out, *data, *ONE).run()
         with pytest.raises(BlockingIOError, match="in use by process"):

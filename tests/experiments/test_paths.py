@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.overrides import _parse
+from experiments.overrides import parse
 from experiments.paths import quoted_paths
 
 
@@ -23,7 +23,7 @@ def test_paths_are_understood_as_they_are_written(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (quoted,) = quoted_paths([argument])
-    assert _parse(quoted).value() == value.format(home=tmp_path)
+    assert parse(quoted).value() == value.format(home=tmp_path)
 
 
 @pytest.mark.parametrize(

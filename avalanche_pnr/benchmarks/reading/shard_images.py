@@ -3,6 +3,7 @@
 import tarfile
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import copy
 from io import BufferedReader
 from typing import BinaryIO, NamedTuple
 
@@ -13,6 +14,7 @@ from torch.utils.data import Dataset
 
 from avalanche_pnr.benchmarks.reading.file_images import read_rgb
 from avalanche_pnr.benchmarks.reading.file_window import FileWindow
+from avalanche_pnr.transforms.reduction import Reduction
 
 
 class Member(NamedTuple):
@@ -71,6 +73,7 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
     ) -> None:
         self._shards = shards
         self._max_pixels = max_pixels
+        self._reduction: Reduction | None = None
         self.places = places
         self.targets = [-1] * len(places)
         self.domains: list[int] = []
@@ -81,11 +84,21 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
         member = self.member(index)
         with member.open() as file:
-            return read_rgb(file, member, self._max_pixels), self.targets[index]
+            image = read_rgb(file, member, self._max_pixels, self._reduction)
+        return image, self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "ShardImages":
         """Some of the images, in the order of their indices."""
-        return ShardImages(self._shards, self.places[indices], self._max_pixels)
+        images = copy(self)
+        images.places = self.places[indices]
+        images.targets = [-1] * len(images.places)
+        return images
+
+    def reduced(self, reduction: Reduction) -> "ShardImages":
+        """The same images, those of large JPEG files decoded smaller."""
+        images = copy(self)
+        images._reduction = reduction
+        return images
 
     def name(self, index: int) -> str:
         """The name of an image and of its shard."""

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avalanche_pnr.benchmarks.reading.image_data import ImageData, Images
+from avalanche_pnr.benchmarks.reading.images import reduced
 from avalanche_pnr.benchmarks.streams.adapting import Transform, adapted
 from avalanche_pnr.reproducibility.random_state import preserve_random_state
 from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 from avalanche_pnr.transforms.batched import DeferredViews, draw_views
+from avalanche_pnr.transforms.reduction import Reduction
 
 ExperienceIndices = Sequence[NDArray[np.intp]]
 """Indices of the images of each experience."""
@@ -36,7 +38,8 @@ def make_benchmark(
     "eval" group; those of the train stream are in the "train" group. The probe stream
     is cut like the train stream, or is all of ``data.probe`` where that is given. The
     test stream lacks experiences without test images, with a warning. The probe stream
-    is empty if no image has a label.
+    is empty if no image has a label. Files are decoded as much smaller as both
+    transforms allow.
 
     Args:
         data: Images.
@@ -62,6 +65,7 @@ def make_benchmark(
         check_transformed(*(each(image) for each in transforms))
     train_group, eval_group = ((each, None) for each in transforms)
     groups = {"train": train_group, "eval": eval_group}
+    reduction = Reduction.for_transforms(*transforms)
 
     if untested := [number for number, part in enumerate(test, 1) if not len(part)]:
         warnings.warn(
@@ -71,7 +75,7 @@ def make_benchmark(
         )
 
     def cut(images: Images, parts: ExperienceIndices) -> list[ClassificationDataset]:
-        whole = as_classification_dataset(images, groups)
+        whole = as_classification_dataset(reduced(images, reduction), groups)
         return [whole.subset(part.tolist()) for part in parts]
 
     together = [np.arange(len(data.probe_images))]

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
+from avalanche_pnr.evaluation.float64 import in_float64
 from avalanche_pnr.evaluation.probes.base import (
     FeatureProbe,
     LinearReadout,
     standardisation,
     zero_head,
 )
-from avalanche_pnr.methods.precision import in_float64
 
 TOLERANCE = 1e-6
 """Largest gradient norm at the end, relative to that at W = 0."""

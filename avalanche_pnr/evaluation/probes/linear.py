@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, linear
 from torch.optim.lr_scheduler import MultiStepLR
 
 from avalanche_pnr.benchmarks.reading.progress import progress
+from avalanche_pnr.evaluation.float64 import in_float64
 from avalanche_pnr.evaluation.probes.base import (
     FeatureProbe,
     LinearReadout,
@@ -18,7 +19,6 @@ from avalanche_pnr.evaluation.probes.base import (
     standardisation,
     zero_head,
 )
-from avalanche_pnr.methods.precision import in_float64
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
