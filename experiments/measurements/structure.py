@@ -30,7 +30,7 @@ def sources() -> dict[str, str]:
     return {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in paths}
 
 
-def room(path: str) -> str:
+def folder(path: str) -> str:
     """The folder that a module lies in, or the module's own name beside the folders."""
     return path.removesuffix(".py").split("/")[0]
 
@@ -72,9 +72,9 @@ def _path(names: list[str]) -> str | None:
 
 
 def arrows(*, for_types: bool) -> set[tuple[str, str]]:
-    """Pairs of rooms, the first of which imports something of the second."""
+    """Pairs of folders, of which the first imports from the second."""
     pairs = {
-        (room(path), room(other))
+        (folder(path), folder(other))
         for path, source in sources().items()
         for other in imported(source, for_types=for_types)
     }
@@ -148,11 +148,11 @@ def step_of_pnr() -> list[tuple[str, str]]:
 def rows() -> Iterator[tuple[str, object]]:
     """Rows of the table: each measurement and its value."""
     found, step = sources(), step_of_pnr()
-    rooms = {room(path) for path in found if "/" in path}
+    folders = {folder(path) for path in found if "/" in path}
     wrong = [line for line in ignores() if "super()" in line]
     yield "files of the package", len(found)
     yield "lines", sum(len(source.splitlines()) for source in found.values())
-    yield "rooms (folders)", len(rooms)
+    yield "folders", len(folders)
     yield "modules beside them", sum("/" not in path for path in found) - 1
     yield "bases of `SelfSupervised`", len(SelfSupervised.__bases__)
     yield "functions that a step of SimCLR with PNR enters", len(step)
@@ -160,7 +160,7 @@ def rows() -> Iterator[tuple[str, object]]:
     yield "lines with `type: ignore`", len(ignores())
     yield "of these on a call of `super`", len(wrong)
     yield "`strategy: Any`", sum(s.count("strategy: Any") for s in found.values())
-    yield "imports between rooms and modules", len(arrows(for_types=False))
+    yield "imports between folders and modules", len(arrows(for_types=False))
 
 
 def main() -> None:
