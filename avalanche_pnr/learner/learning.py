@@ -15,8 +15,8 @@ from avalanche.benchmarks.utils.utils import as_classification_dataset
 from avalanche.training.determinism.rng_manager import RNGManager
 from torch import Tensor
 
-from avalanche_pnr.benchmarks.reading.in_memory import in_memory
 from avalanche_pnr.benchmarks.reading.images import reduced
+from avalanche_pnr.benchmarks.reading.in_memory import in_memory
 from avalanche_pnr.learner.builders import (
     FixedReplayPlugin,
     choose_device,

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from avalanche_pnr.distributed.collectives import rank
+
 Item = TypeVar("Item")
 
 
@@ -13,10 +15,14 @@ def progress(
 ) -> Iterable[Item]:
     """The same items, with a bar that shows after a second and leaves no trace.
 
+    Of several processes the first one shows it.
+
     Args:
         items: What is gone through.
         what: Name of the work.
         total: Number of items, where they do not know it.
     """
+    if rank() > 0:
+        return items
     bar: Iterable[Item] = tqdm(items, desc=what, total=total, delay=1, leave=False)
     return bar
