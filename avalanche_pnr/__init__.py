@@ -151,7 +151,7 @@ __all__ = [
     "with_multiview",
 ]
 
-_ROOMS = {
+_MODULES = {
     "backbones": """
         resnet18 resnet34 resnet50 resnet_small vit_tiny
     """,
@@ -193,15 +193,17 @@ _ROOMS = {
         export_backbone load_backbone
     """,
 }
-"""Where each of these names is defined."""
+"""Module that defines each public name."""
 
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+_MODULE_OF = {
+    name: module for module, names in _MODULES.items() for name in names.split()
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,7 +1,7 @@
 """``python -m experiments``: compare regularizers on a stream of experiences.
 
-What is heavy is imported where it is used: help, a configuration and a slip of the
-keyboard need none of it.
+Heavy modules are imported where they are used: help, ``--cfg`` and typing errors need
+none of them.
 """
 
 import json
@@ -47,12 +47,12 @@ OmegaConf.register_new_resolver(
 
 
 AUTO = "auto"
-"""The device that stands for the fastest one available."""
+"""Value of ``device`` for the fastest device available."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run(config: DictConfig) -> str | None:
-    """Check, train, report; whoever stops that is told how to go on.
+    """Check, train and report; a run that is stopped says how to continue.
 
     Returns:
         The name of a job of a sweep that has failed, while the others go on.
@@ -72,7 +72,7 @@ def carry_out(config: DictConfig, interruption: Interruption) -> str | None:
 
     Args:
         config: Composed configuration.
-        interruption: Of this process.
+        interruption: Handler of this process's signals.
 
     Returns:
         As :func:`run`.

@@ -1,17 +1,17 @@
-"""Whether what is needed to start fits into the address space."""
+"""A check that the libraries fit into the address space."""
 
 import sys
 from importlib import import_module
 
 NEEDED = 6 * 10**9
-"""Bytes; 4.3 GB were taken where it was measured, most of it by PyTorch's libraries."""
+"""Bytes needed; 4.3 GB were measured, most of them for PyTorch's libraries."""
 
 
 def check_address_space() -> None:
-    """Where a small address space is set, see first whether the libraries fit into it.
+    """Refuse a limit of the address space that is too small for the libraries.
 
     Raises:
-        SystemExit: If not, with what to do.
+        SystemExit: If it is too small, with what to do.
     """
     try:
         from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit

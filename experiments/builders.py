@@ -1,4 +1,4 @@
-"""What a configuration describes, made and checked."""
+"""Building and checking the objects that a configuration describes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,11 +24,11 @@ from experiments.overrides import check_choice
 
 
 def make_data(config: DictConfig) -> ImageData:
-    """The data set; in memory, on the device, where views are made of whole batches.
+    """Load the data set; into memory, on the device, for views of whole batches.
 
     With ``validation`` its test images are images held out of training.
 
-    Images of different sizes get the one that they are judged at.
+    Images of different sizes are resized to the size used in evaluation.
     """
     data: ImageData = instantiate(config.data.source)
     if config.validation is not None:
@@ -41,7 +41,7 @@ def make_data(config: DictConfig) -> ImageData:
 
 
 def data_facts(config: DictConfig, data: ImageData) -> dict[str, str]:
-    """Checksums of all that a run reads: each split, and the file of ``init``."""
+    """Compute checksums of all that a run reads: each split, and the ``init`` file."""
     facts = {f"{k} data": each for k, each in data_checksums(data).items()}
     if config.init is not None:
         facts["init"] = file_checksum(Path(config.init))
@@ -49,16 +49,16 @@ def data_facts(config: DictConfig, data: ImageData) -> dict[str, str]:
 
 
 def make_benchmark(config: DictConfig, data: ImageData) -> CLScenario:
-    """The stream of experiences."""
+    """Make the stream of experiences."""
     return instantiate(config.stream, _partial_=True)(data, **_transforms(config))
 
 
 def make_backbone(config: DictConfig) -> tuple[nn.Module, LoadedWeights | None]:
-    """The backbone, and what it took from the file of ``init`` if that is given.
+    """Make the backbone, and report the weights loaded from ``init``, if given.
 
     Raises:
-        ValueError: If that file is damaged, or of another backbone, or it is not a
-            network.
+        ValueError: If that file is damaged or of another backbone, or ``backbone`` is
+            not a network.
     """
     backbone = instantiate(config.backbone)
     if not isinstance(backbone, nn.Module):
@@ -72,7 +72,7 @@ def make_backbone(config: DictConfig) -> tuple[nn.Module, LoadedWeights | None]:
 
 
 def make_method(config: DictConfig) -> SelfSupervisedMethod:
-    """The method, initialised by the seed, its backbone by ``init`` if that is given.
+    """Make the method, initialised by the seed, its backbone by ``init`` if given.
 
     Raises:
         ValueError: If that file is damaged, or of another backbone.
@@ -88,7 +88,7 @@ def make_method(config: DictConfig) -> SelfSupervisedMethod:
 
 
 def make_probes(config: DictConfig) -> list[Probe]:
-    """The probes, the main one first; ``probes.NAME=null`` leaves one out."""
+    """Make the probes, the main one first; ``probes.NAME=null`` leaves one out."""
     named = instantiate(config.probes).values()
     probes = [probe for probe in named if probe is not None]
     return probes + [
@@ -97,12 +97,12 @@ def make_probes(config: DictConfig) -> list[Probe]:
 
 
 def make_downstream(config: DictConfig) -> dict[str, CLScenario]:
-    """Data sets besides that of the stream, each as one experience.
+    """Load data sets besides that of the stream, each as one experience.
 
     Their images are resized to those of the stream.
 
     Raises:
-        ValueError: If something else is given.
+        ValueError: If one is not a data set.
     """
     transforms = _transforms(config, config.data.image_size)
     return {
@@ -116,7 +116,7 @@ def make_downstream(config: DictConfig) -> dict[str, CLScenario]:
 def make_watchers(
     config: DictConfig, benchmark: CLScenario, downstream: dict[str, CLScenario]
 ) -> list[Any]:
-    """Plugins that judge a strategy's network besides its probes."""
+    """Make the plugins that evaluate a strategy's network besides its probes."""
     return [
         RepresentationPlugin(
             benchmark.train_stream, images=config.representation_images
@@ -132,7 +132,7 @@ def check_probes(probes: Sequence[Probe], data: ImageData) -> None:
     """Refuse probes that the data are too small for.
 
     Raises:
-        ValueError: With the number of images.
+        ValueError: If one is, with the number of images.
     """
     if not len(data.probe_images):
         return  # no image has a label, and there is nothing to fit
@@ -141,10 +141,10 @@ def check_probes(probes: Sequence[Probe], data: ImageData) -> None:
 
 
 def check_references(names: Sequence[str], probes: Sequence[Probe]) -> None:
-    """Refuse references that do not exist or that a probe cannot judge.
+    """Refuse references that do not exist or that a probe cannot evaluate.
 
     Raises:
-        ValueError: With the valid names, or the probe.
+        ValueError: If there is one, with the valid names, or the probe.
     """
     for name in names:
         check_choice("reference", name, REFERENCES)
@@ -156,10 +156,10 @@ def check_references(names: Sequence[str], probes: Sequence[Probe]) -> None:
 
 
 def check_sizes(config: DictConfig, experiences: Sequence[Any]) -> None:
-    """Refuse experiences that are smaller than a batch, or give less than a step.
+    """Refuse experiences that are smaller than a batch, or shorter than a step.
 
     Raises:
-        ValueError: With the size of the smallest.
+        ValueError: If one is, with the size of the smallest.
     """
     smallest = min(len(each.dataset) for each in experiences)
     if smallest < config.batch_size:
@@ -178,7 +178,7 @@ def check_sizes(config: DictConfig, experiences: Sequence[Any]) -> None:
 
 
 def resized(config: DictConfig, data: ImageData) -> str | None:
-    """A sentence where images in memory get another size than they have."""
+    """Return a sentence if images in memory are resized."""
     images, size = data.train, config.data.image_size
     if (
         not isinstance(images, ArrayImages)
@@ -206,7 +206,7 @@ def _data_set(name: str, source: Any) -> ImageData:
 
 
 def _transforms(config: DictConfig, size: int | None = None) -> dict[str, Any]:
-    """Transforms of a stream; images are resized where a size is given."""
+    """Make the transforms of a stream; images are resized if a size is given."""
     resized = {} if size is None else {"resize": size, "crop": size}
     batched = {"batched": True} if config.views == BATCHED else {}
     return {

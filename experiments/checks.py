@@ -1,4 +1,4 @@
-"""Settings that are refused before data is read."""
+"""Checks of settings before data is read."""
 
 from inspect import signature
 from pathlib import Path
@@ -26,7 +26,7 @@ NUMBERS = {
     "method.projection_dim": 1,
     "schedule.warmup_epochs": 0,
 }
-"""Settings that are whole numbers, and the least each may be."""
+"""Settings that are whole numbers, and the least value of each."""
 OPTIONAL = {
     "downstream",
     "init",
@@ -39,7 +39,7 @@ OPTIONAL = {
 
 
 def check_config(config: DictConfig) -> None:
-    """Refuse what can be refused before data is read.
+    """Refuse invalid settings, as far as they are known before data is read.
 
     Raises:
         ValueError: If a value is missing or out of range.
@@ -62,10 +62,10 @@ def check_config(config: DictConfig) -> None:
         raise ValueError(
             f"init_key={config.init_key} names a network of a file: write init=FILE too"
         )
-    if config.validation is not None and not is_part(config.validation):
+    if config.validation is not None and not is_open_fraction(config.validation):
         raise ValueError(
-            f"validation={config.validation}: write the part of each class's training "
-            "images that is held out, above 0 and below 1, 0.2 say"
+            f"validation={config.validation}: write the fraction of each class's "
+            "training images that is held out, above 0 and below 1, for example 0.2"
         )
     check_seeds(config)
     check_device(config.device)
@@ -78,10 +78,10 @@ def check_config(config: DictConfig) -> None:
 
 
 def check_given(config: DictConfig) -> None:
-    """Refuse settings that are null and are not ones to do without.
+    """Refuse settings that are null but needed.
 
     Raises:
-        ValueError: With the way to their default.
+        ValueError: If there is one, with how to get its default.
     """
     required = [str(key) for key in config if key not in OPTIONAL]
     for name in [*required, "probes.main", "backbone._target_"]:
@@ -93,10 +93,10 @@ def check_given(config: DictConfig) -> None:
 
 
 def check_numbers(config: DictConfig) -> None:
-    """Refuse numbers that are out of range, and what is not a number.
+    """Refuse numbers out of range, and values that are not numbers.
 
     Raises:
-        ValueError: With the range.
+        ValueError: If there is one, with the range.
     """
     for name, least in NUMBERS.items():
         value = OmegaConf.select(config, name, default=least)
@@ -116,7 +116,7 @@ def check_backbone(target: str) -> None:
     """Refuse the name of a backbone that cannot be imported.
 
     Raises:
-        ValueError: With Python's reason.
+        ValueError: If it cannot, with Python's reason.
     """
     try:
         get_object(target)
@@ -129,10 +129,10 @@ def check_backbone(target: str) -> None:
 
 
 def check_optimizer(config: DictConfig) -> None:
-    """Refuse a learning rate that the optimizer does not take.
+    """Refuse a learning rate in the setting of another optimizer.
 
     Raises:
-        ValueError: With the setting that it takes.
+        ValueError: If it is, with the optimizer's own setting.
     """
     given = [each.split("=")[0] for each in HydraConfig.get().overrides.task]
     if "base_lr" in given and "adamw_lr" in config:
@@ -143,10 +143,10 @@ def check_optimizer(config: DictConfig) -> None:
 
 
 def check_views(config: DictConfig) -> None:
-    """Refuse what is not a way to make views, or not of these, or not in processes.
+    """Refuse ways to make views that do not exist or do not fit data or workers.
 
     Raises:
-        ValueError: With what to write instead.
+        ValueError: If so, with what to type instead.
     """
     import torch
 
@@ -168,10 +168,10 @@ def check_views(config: DictConfig) -> None:
 
 
 def check_regularizers(config: DictConfig) -> None:
-    """Refuse what is not a list of regularizers, or not that of the mode.
+    """Refuse anything but a list of regularizers that suits the mode.
 
     Raises:
-        ValueError: With what to write instead.
+        ValueError: If it is anything else, with what to type instead.
     """
     names, mode = config.regularizers, HydraConfig.get().runtime.choices["mode"]
     if not OmegaConf.is_list(names) or not names or len(set(names)) < len(names):
@@ -189,10 +189,10 @@ def check_regularizers(config: DictConfig) -> None:
 
 
 def check_replay(config: DictConfig) -> None:
-    """Refuse memories of replay that are smaller than the batches drawn from them.
+    """Refuse replay memories that are smaller than the batches drawn from them.
 
     Raises:
-        ValueError: With the size that is needed.
+        ValueError: If one is, with the size needed.
     """
     for name in config.regularizers:
         for plugin in config.plugins[name]:
@@ -208,7 +208,7 @@ def check_evaluation(config: DictConfig) -> None:
     """Refuse settings of the evaluation that are not lists of valid values.
 
     Raises:
-        ValueError: With what to write instead.
+        ValueError: If one is not, with what to type instead.
     """
     parts = config.semi_supervised
     if not OmegaConf.is_list(parts) or not all(map(is_fraction, parts)):
@@ -235,12 +235,12 @@ def check_evaluation(config: DictConfig) -> None:
 
 
 def is_fraction(value: Any) -> bool:
-    """Whether something is a number above 0 and at most 1."""
+    """Return whether a value is a number above 0 and at most 1."""
     return isinstance(value, int | float) and 0 < value <= 1
 
 
-def is_part(value: Any) -> bool:
-    """Whether something is a number above 0 and below 1."""
+def is_open_fraction(value: Any) -> bool:
+    """Return whether a value is a number above 0 and below 1."""
     return is_fraction(value) and value < 1
 
 
@@ -248,7 +248,7 @@ def check_device(device: str) -> None:
     """Refuse a device that is not available.
 
     Raises:
-        ValueError: With torch's reason.
+        ValueError: If it is not, with torch's reason.
     """
     import torch
 
@@ -268,7 +268,7 @@ def check_device(device: str) -> None:
 
 
 def available_device() -> str:
-    """The fastest kind of device here: what ``device=auto`` stands for."""
+    """Name the fastest kind of device available, for ``device=auto``."""
     import torch
 
     if torch.cuda.is_available():

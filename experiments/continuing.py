@@ -1,4 +1,4 @@
-"""Whether a folder holds the run that is asked for, and how far it has got."""
+"""Checks of a run's folder: whether it holds this run, and whether that is finished."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,20 +24,20 @@ MAY_DIFFER = (
     "distributed.backend",
     "distributed.timeout_minutes",
 )
-"""Settings that a continued run may have other values of."""
+"""Settings whose values may change when a run is continued."""
 
 
 def is_finished(out: Path, config: DictConfig, command: Sequence[str] = ()) -> bool:
-    """Whether a run has ended; if not, it is to be begun or continued.
+    """Return whether a run has finished; if not, it can be started or continued.
 
     Args:
         out: Folder of the run; nothing is written to it.
-        config: What is to be run.
-        command: Arguments of the command line that it was composed from.
+        config: Configuration of the run.
+        command: Arguments of the command line from which it was composed.
 
     Raises:
-        BlockingIOError: If it is at work.
-        FileExistsError: If the folder holds something else.
+        BlockingIOError: If it is running.
+        FileExistsError: If the folder holds anything else.
         ValueError: If it holds a run of another configuration, with the differences,
             or one that cannot be continued.
     """
@@ -67,7 +67,7 @@ def create(out: Path) -> None:
     """Make a run's folder.
 
     Raises:
-        OSError: If that is not possible.
+        OSError: If it cannot be created.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def create(out: Path) -> None:
 
 
 def changed_data(out: Path, config: DictConfig) -> str | None:
-    """A sentence where the data are no longer those of a finished run.
+    """Return a sentence if the data is no longer that of a finished run.
 
     Args:
         out: Folder of the run.
@@ -101,7 +101,7 @@ def changed_data(out: Path, config: DictConfig) -> str | None:
 
 
 def differing(there: dict[str, str], here: dict[str, str]) -> str:
-    """Names of the facts that differ, as a list; empty if none does."""
+    """List the names of the facts that differ; empty if none does."""
     names = sorted(there.keys() | here.keys())
     return ", ".join(each for each in names if there.get(each) != here.get(each))
 
@@ -110,8 +110,8 @@ def check_same(out: Path, config: DictConfig, command: Sequence[str] = ()) -> No
     """Refuse to continue a run with another configuration.
 
     Raises:
-        ValueError: With each setting that differs, those of the command line first;
-            or if the configuration there cannot be read.
+        ValueError: If settings differ, with each of them, those of the command line
+            first; or if the configuration in the folder cannot be read.
     """
     there, here = _relevant(read_config(out / CONFIG)), settings(config)
     given = [each.lstrip("+").split("=")[0] for each in command]
@@ -133,7 +133,7 @@ def check_same(out: Path, config: DictConfig, command: Sequence[str] = ()) -> No
 
 
 def settings(config: DictConfig) -> dict[str, Any]:
-    """What a run's numbers depend on, by the names of the command line."""
+    """Settings that a run's numbers depend on, by their names on the command line."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     return _relevant({str(key): value for key, value in plain.items()})
@@ -149,7 +149,7 @@ def _shown(of: dict[str, Any], name: str) -> str:
 
 
 def _content(out: Path) -> list[Path]:
-    """What is in a folder, besides what a run leaves that was killed at once."""
+    """Content of a folder, except what a run leaves if it is killed at once."""
 
     def entries() -> Iterator[Path]:
         for path in out.iterdir():

@@ -1,4 +1,4 @@
-"""What the numbers of a run depend on, besides its configuration."""
+"""The environment of a run: versions and the kind of machine."""
 
 import platform
 import shutil
@@ -29,7 +29,7 @@ def git_state(folder: Path) -> str:
         folder: The folder.
 
     Returns:
-        Nothing if the folder is not that of a repository.
+        An empty text if the folder is not that of a repository.
     """
     if shutil.which("git") is None or not (folder / ".git").exists():
         return ""
@@ -39,7 +39,7 @@ def git_state(folder: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git answers; nothing where it refuses, a folder of another user say."""
+    """Output of git; empty if it refuses, for example a folder of another user."""
     answer = subprocess.run(
         ["git", "-C", str(folder), *arguments],
         capture_output=True,

@@ -1,13 +1,13 @@
-"""Errors that tell what is wrong with the data or the settings."""
+"""Errors that say what is wrong with the data or the settings."""
 
 from hydra.errors import InstantiationException
 
 EXPECTED = (InstantiationException, ValueError, OSError, FloatingPointError)
-"""What is answered with one sentence, without a traceback."""
+"""Errors that are reported by one sentence, without a traceback."""
 
 
 def sentence(error: BaseException) -> str:
-    """What an error says, without the frames that its way here has put around it."""
+    """Return the message of an error without the wrappers added on its way."""
     if isinstance(error, InstantiationException) and error.__cause__:
         error = error.__cause__
     text = str(error).strip() or repr(error)
@@ -19,11 +19,11 @@ def sentence(error: BaseException) -> str:
 
 
 def way_on(error: BaseException, continue_with: str) -> str:
-    """What helps after an error that ended a run, as the end of a sentence.
+    """Return the remedy for an error that ended a run, as the end of a sentence.
 
     Args:
         error: The error.
-        continue_with: The command that goes on where the run stopped.
+        continue_with: The command that continues the run.
     """
     from avalanche_pnr.benchmarks.reading.file_images import UnreadableImageError
 

@@ -1,4 +1,4 @@
-"""Jobs of a sweep: what each is called, where it writes, and which have failed."""
+"""Jobs of a sweep: their names, their folders, and those that have failed."""
 
 import json
 import os
@@ -20,32 +20,32 @@ from experiments.overrides import parse, swept_names
 from experiments.processes import launcher, speaker
 
 COMMAND = "AVALANCHE_PNR_COMMAND"
-"""Tells the jobs of a sweep, which launchers start, what it was started with."""
+"""Environment variable with the command line of a sweep, for its jobs."""
 
 
 def command_line() -> list[str]:
-    """The arguments that the run, or its sweep, was started with."""
+    """Arguments with which the run, or its sweep, was started."""
     arguments: list[str] = json.loads(os.environ[COMMAND])
     return arguments
 
 
 def in_sweep() -> bool:
-    """Whether this run is a job of a sweep."""
+    """Return whether this run is a job of a sweep."""
     return bool(HydraConfig.get().mode == RunMode.MULTIRUN)
 
 
 def settings_typed() -> set[str]:
-    """Names of the settings that the command line gives a value."""
+    """Names of the settings on the command line."""
     return {parse(each).key_or_group for each in _overrides()}
 
 
 def seed_is_swept() -> bool:
-    """Whether the jobs of a sweep differ in their seed."""
+    """Return whether the jobs of a sweep differ in their seed."""
     return in_sweep() and "seed" in swept_names(_overrides())
 
 
 def job_name() -> str:
-    """The settings that tell this job from the others of its sweep."""
+    """The settings in which this job differs from others of its sweep."""
     swept = swept_names(_overrides())
     task = HydraConfig.get().overrides.task
     return ",".join(each for each in task if each.split("=")[0] in swept)
@@ -58,7 +58,7 @@ def _overrides() -> list[str]:
 
 
 def output_folder(config: DictConfig) -> Path:
-    """Where the run writes: ``out``, and in a multirun a folder of each job in it.
+    """Folder of the run: ``out``, in a multirun a folder of each job in it.
 
     Raises:
         FileExistsError: If the folder of a multirun holds a single run.
@@ -73,11 +73,11 @@ def output_folder(config: DictConfig) -> Path:
 
 
 def own_command(out: Path, seed: int | None = None) -> list[str]:
-    """Arguments that run this alone: a job of a sweep, or one of several seeds.
+    """Arguments that run one job of a sweep, or one of several seeds, alone.
 
     Args:
-        out: The folder that it has among the others.
-        seed: Its seed, where that is one of several.
+        out: Folder of the job or seed.
+        seed: Its seed, if it is one of several.
     """
     task = list(HydraConfig.get().overrides.task)
     if seed is None and not in_sweep():
@@ -91,7 +91,7 @@ def own_command(out: Path, seed: int | None = None) -> list[str]:
 
 
 def how_to_continue(config: DictConfig) -> str:
-    """The command that goes on where this one stopped."""
+    """The command that continues this run."""
     arguments = command_line()
     if not any(each.startswith("out=") for each in arguments):
         arguments = [*arguments, f"out={config.out}"]
@@ -102,13 +102,13 @@ def how_to_continue(config: DictConfig) -> str:
 
 @contextmanager
 def telling_failed_jobs() -> Iterator[None]:
-    """Let a sweep end with the names of its failed jobs, which those return.
+    """End a sweep with the names of its failed jobs, which those return.
 
-    ``hydra.main`` drops what launchers give back of the jobs, so it is taken where it
-    comes from.
+    ``hydra.main`` drops the results that launchers return, so they are taken from the
+    launcher.
 
     Raises:
-        SystemExit: If a job has failed, when all have ended.
+        SystemExit: When all have ended, if a job has failed.
     """
     multirun = Hydra.multirun
 

@@ -1,4 +1,4 @@
-"""What a run has done, and the strategy in its midst: all that continues it."""
+"""The progress of a run, and its strategy in training: all that is resumed."""
 
 import os
 import time
@@ -27,20 +27,20 @@ from experiments.progress import Progress
 
 
 class Journal:
-    """Keeps what a run has done in its folder, and continues from there.
+    """Saves the progress of a run in its folder, and resumes it.
 
-    A run is made of trainings with names. What is written to the results after the
-    last state was saved is cut off when the run is continued, and written again. Of
-    several processes the first one writes; all of them keep the journal together.
+    A run consists of named trainings. Results written after the last saved state are
+    cut off when the run is continued, and written again. On several processes the first
+    one writes; all of them call the journal together.
 
     Args:
         out: Folder of the run.
-        minutes: Save at the end of an epoch when so many have passed since the last.
+        minutes: Minutes since the last save after which the next epoch's end saves.
         bar: Progress bar, which a continued run advances.
-        interruption: Asks to save and stop.
+        interruption: Handler of signals that ask to save and stop.
 
     Attributes:
-        done: Names of the trainings that have ended.
+        done: Names of the trainings that have finished.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class Journal:
         return broadcast_from_rank0(lambda: saved_state(self.path))
 
     def begin(self, facts: dict[str, Any]) -> dict[str, Any] | None:
-        """Begin, or stand where the last state was saved.
+        """Begin, or resume from the last saved state.
 
         Args:
-            facts: What the numbers depend on; saved with each state.
+            facts: Facts that the numbers depend on, saved with each state.
 
         Returns:
-            The facts of the process before, or ``None`` if there was none.
+            The facts of the earlier process, or ``None`` if there was none.
 
         Raises:
             ValueError: If results that were written before are missing.
@@ -87,7 +87,7 @@ class Journal:
         return before
 
     def run_once(self, name: str, training: Callable[[], object]) -> None:
-        """Carry a training out, unless that has been done."""
+        """Run a training, unless it has finished before."""
         if name in self.done:
             return
         outer, self._training = self._training, name
@@ -97,14 +97,14 @@ class Journal:
         self._save(None)
 
     def has_checkpoint(self) -> bool:
-        """Whether a process before has stopped in the midst of this training."""
+        """Return whether an earlier process stopped in the midst of this training."""
         return self.saved is not None and self.saved["training"] == self._training
 
     def restore(self, strategy: SelfSupervised, stream: Any) -> bool:
-        """Let a strategy of this training stand where it was saved.
+        """Restore a strategy of this training as it was saved.
 
         Returns:
-            Whether that was at the end of an experience.
+            True if it was saved at the end of an experience.
         """
         assert self.saved is not None
         saved = self.saved.pop("strategy")
@@ -115,10 +115,10 @@ class Journal:
         return state["experience"] is None
 
     def pause(self, strategy: SelfSupervised) -> None:
-        """Save a strategy in training, if it is time to or if it is to stop.
+        """Save a strategy in training if it is time to, or if the run must stop.
 
         Raises:
-            InterruptedRunError: If it is to stop.
+            InterruptedRunError: If the run must stop.
         """
         requested, passed = all_reduce_max(
             self.interruption.requested or 0,
@@ -132,7 +132,7 @@ class Journal:
     def save(self, strategy: SelfSupervised) -> None:
         """Save a strategy between two batches, epochs or experiences.
 
-        One with a plugin whose state cannot be taken is not saved, and begins anew.
+        A strategy with a plugin whose state cannot be saved starts again instead.
         """
         if self._training is None:
             return
@@ -143,7 +143,7 @@ class Journal:
             self.bar.write(f"note: {self._training} can only begin anew ({error})")
 
     def finish(self) -> None:
-        """Leave a small state that says so."""
+        """Save a small state which says that the run has finished."""
         self._finished = True
         self._save(None)
         if rank() == 0:
@@ -168,7 +168,7 @@ class Journal:
         self._last_save = time.monotonic()
 
     def _cut(self, size: int) -> None:
-        """Let the results end where the last state was saved."""
+        """Truncate the results to those written before the last saved state."""
         written = _synced_size(self.results)
         if written < size:
             raise ValueError(
@@ -181,10 +181,10 @@ class Journal:
 
 
 def saved_state(path: Path) -> dict[str, Any] | None:
-    """A run's last state, or ``None`` if it has not saved any.
+    """Read a run's last state; ``None`` if it has not saved any.
 
     Raises:
-        ValueError: If it is the state of something else.
+        ValueError: If it is not the state of a run.
     """
     if not path.exists() and not previous(path).exists():
         return None
@@ -203,11 +203,11 @@ def saved_state(path: Path) -> dict[str, Any] | None:
 
 
 _STATE = ("done", "training", "strategy", "results", "epochs", "facts", "finished")
-"""What a run's state holds."""
+"""Keys of a run's state."""
 
 
 def _synced_size(path: Path) -> int:
-    """Bytes of a file that are on the disk."""
+    """Sync a file and return its size in bytes."""
     if not path.exists():
         return 0
     with path.open("r+b") as file:  # Windows syncs what can be written to alone

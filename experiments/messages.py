@@ -1,4 +1,4 @@
-"""What the process of one seed tells the command that has started it."""
+"""Messages from the process of one seed to the command that started it."""
 
 import os
 import signal
@@ -10,10 +10,10 @@ from typing import Self, TextIO
 
 @dataclass(frozen=True)
 class Begun:
-    """Training begins: all was found to be right.
+    """Training begins: all checks have passed.
 
     Attributes:
-        epochs: How many there are in all.
+        epochs: Total number of epochs.
     """
 
     epochs: int
@@ -21,14 +21,14 @@ class Begun:
 
 @dataclass(frozen=True)
 class Advanced:
-    """Some epochs more are done."""
+    """Some further epochs are done."""
 
     epochs: int
 
 
 @dataclass(frozen=True)
 class Said:
-    """A line that stays above the progress bar."""
+    """A line to print above the progress bar."""
 
     text: str
 
@@ -42,7 +42,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class Failed:
-    """The run has ended with an error that is expected of data and settings."""
+    """The run has ended with an error of data or settings."""
 
     sentence: str
 
@@ -50,11 +50,11 @@ class Failed:
 Message = Begun | Advanced | Said | Warned | Failed
 
 
-class Mouth:
-    """Tells the command what happens; if that is no more, asks this process to end.
+class MessageSender:
+    """Sends messages to the command; if that has ended, asks this process to end.
 
     Args:
-        connection: To the command.
+        connection: Connection to the command.
         command: The number of its process.
     """
 
@@ -62,7 +62,7 @@ class Mouth:
         self.connection = connection
         self.command = command
 
-    def tell(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Send a message."""
         # A pipe does not break while forked processes have its other end as well.
         if os.getppid() == self.command:
@@ -79,41 +79,41 @@ class Mouth:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        """Tell of a warning; what ``warnings.showwarning`` becomes."""
+        """Send a warning; replaces ``warnings.showwarning``."""
         text = warnings.formatwarning(message, category, filename, lineno, line)
-        self.tell(Warned(text.rstrip()))
+        self.send(Warned(text.rstrip()))
 
 
 class RemoteBar:
     """The progress of one seed, shown by the command in its bar.
 
     Args:
-        mouth: Tells the command.
-        total: Epochs in all.
+        sender: Sender of messages to the command.
+        total: Total number of epochs.
     """
 
-    def __init__(self, mouth: Mouth, total: int) -> None:
-        self.mouth = mouth
+    def __init__(self, sender: MessageSender, total: int) -> None:
+        self.sender = sender
         self.n, self.total = 0, total
 
     def __enter__(self) -> Self:
-        self.mouth.tell(Begun(self.total))
+        self.sender.send(Begun(self.total))
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave the bar to the command."""
+        """Do nothing: the bar belongs to the command."""
 
     def update(self, n: int = 1) -> None:
         """Advance by some epochs."""
         self.n += n
-        self.mouth.tell(Advanced(n))
+        self.sender.send(Advanced(n))
 
     def set_description(self, desc: str) -> None:
-        """The bar of several seeds says none of what each is at."""
+        """Do nothing: the bar of several seeds does not describe each."""
 
     def set_postfix(self, *, refresh: bool, loss: str) -> None:
-        """Nor how it goes."""
+        """Do nothing, likewise."""
 
     def write(self, s: str) -> None:
-        """Say something that stays."""
-        self.mouth.tell(Said(s))
+        """Print a line that stays."""
+        self.sender.send(Said(s))

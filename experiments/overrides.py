@@ -1,4 +1,4 @@
-"""Names on the command line: an unknown one gets the nearest valid name."""
+"""Names on the command line; unknown ones are refused with the nearest valid name."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,17 +16,17 @@ CONF = Path(__file__).parent / "conf"
 RECIPE, PARTS = "recipe", "published"
 FIXED_BY_RECIPE = ("method", "optimizer", "stream")
 ANY_BACKBONE = "any"
-"""The option of ``backbone`` that has no arguments but those that are written."""
+"""Option of ``backbone`` without any arguments but those on the command line."""
 
 
 def with_own_arguments(arguments: list[str]) -> list[str]:
-    """Let ``backbone._target_=...`` take arguments of its own, and no others'.
+    """Give ``backbone._target_=...`` only the arguments on the command line.
 
     Args:
-        arguments: Of the command line.
+        arguments: Arguments of the command line.
 
     Returns:
-        The same where no target is named, or a backbone that it belongs to.
+        The arguments, unchanged if no target is named or it has a backbone.
     """
     option = next((a for a in arguments if a.startswith("backbone=")), None)
     named = any(each.startswith("backbone._target_=") for each in arguments)
@@ -43,7 +43,7 @@ def check_overrides(overrides: list[str]) -> None:
         overrides: Command-line arguments of the form ``name=value``.
 
     Raises:
-        ValueError: For an unknown one, with the nearest valid name.
+        ValueError: If one is unknown, with the nearest valid name.
     """
     groups = {
         folder.name: sorted(
@@ -83,7 +83,7 @@ def check_overrides(overrides: list[str]) -> None:
 
 
 def swept_names(overrides: list[str]) -> set[str]:
-    """Settings that ``--multirun`` gives several values."""
+    """Settings with several values for ``--multirun``."""
     parsed = [parse(text) for text in overrides]
     return {
         str(each.input_line).split("=")[0]
@@ -96,10 +96,10 @@ def check_recipe(chosen: dict[str, list[str]]) -> None:
     """Refuse choices that contradict the recipe.
 
     Args:
-        chosen: Options of each group that the command line names.
+        chosen: Options chosen on the command line, by group.
 
     Raises:
-        ValueError: With what the recipe is for.
+        ValueError: If there is one, with what the recipe is for.
     """
     for recipe in chosen.get(RECIPE, []):
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -120,7 +120,7 @@ def check_choice(what: str, value: str, valid: Iterable[str]) -> None:
     """Refuse a value that is not among the valid ones.
 
     Raises:
-        ValueError: With the nearest valid value, or with all of them.
+        ValueError: If it is not, with the nearest valid value or all of them.
     """
     valid = list(valid)
     if value not in valid:
@@ -128,7 +128,10 @@ def check_choice(what: str, value: str, valid: Iterable[str]) -> None:
 
 
 def suggest(name: str, valid: list[str]) -> str:
-    """The nearest valid names, with or without their groups, to end a sentence."""
+    """Return the nearest valid names, as the end of a sentence.
+
+    They are compared with and without their groups.
+    """
 
     def likeness(candidate: str) -> float:
         written = (candidate, candidate.rpartition(".")[2])
@@ -142,7 +145,7 @@ def suggest(name: str, valid: list[str]) -> str:
 
 
 def parse(text: str) -> Override:
-    """What a command-line argument sets.
+    """Parse a command-line argument.
 
     Raises:
         ValueError: If it is not of the form ``name=value``.
@@ -160,7 +163,7 @@ def parse(text: str) -> Override:
 
 
 def _choices(override: Override) -> list[str]:
-    """The options of a group that an override names, several in a sweep."""
+    """Options of a group in an override, several in a sweep."""
     if override.is_sweep_override():
         return list(override.sweep_string_iterator())
     value = override.value()
@@ -174,7 +177,7 @@ def _choices(override: Override) -> list[str]:
 
 
 def _names(chosen: dict[str, list[str]]) -> set[str]:
-    """Every setting of the configurations that these choices compose to."""
+    """Names of all settings in the configurations that choices compose to."""
     names: set[str] = set()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for options in product(*chosen.values()):

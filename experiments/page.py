@@ -26,20 +26,20 @@ def page(template: Path, **content: Any) -> str:
 
 
 def inline(picture: bytes) -> str:
-    """A PNG as an address that needs no file beside the page."""
+    """Encode a PNG as a data URL, so that the page needs no other file."""
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
 @contextmanager
 def names_as_text() -> Iterator[None]:
-    """Let dollars in pictures be dollars, and what the font lacks stay a box."""
+    """Show dollars in pictures as dollars, and characters the font lacks as boxes."""
     with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG."""
+    """Render a figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
     return buffer.getvalue()

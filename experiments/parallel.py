@@ -25,7 +25,7 @@ from experiments.messages import (
     Begun,
     Failed,
     Message,
-    Mouth,
+    MessageSender,
     RemoteBar,
     Said,
     Warned,
@@ -34,15 +34,15 @@ from experiments.progress import BarOfSeeds
 from experiments.run import Comparison
 
 POLL_SECONDS = 0.2
-"""How often to look whether the command is asked to end."""
+"""Seconds between checks whether the command must end."""
 
 
 class FailedSeedsError(ValueError):
-    """Some seeds have failed, and the others have ended.
+    """Raised when some seeds have failed and the others have ended.
 
     Args:
-        failed: Which.
-        count: How many there are in all.
+        failed: The failed seeds.
+        count: Total number of seeds.
     """
 
     def __init__(self, failed: Sequence[int], count: int) -> None:
@@ -52,14 +52,14 @@ class FailedSeedsError(ValueError):
 
 @dataclass(frozen=True)
 class SeedRun:
-    """What one process runs.
+    """The run of one process.
 
     Attributes:
-        seed: Its seed.
+        seed: Seed of the run.
         config: Composed configuration of this seed alone.
-        command: Arguments that run it alone.
-        out: Its folder.
-        continue_with: Says how the whole command is continued.
+        command: Arguments that run this seed alone.
+        out: Folder of the run.
+        continue_with: Command that continues all seeds.
     """
 
     seed: int
@@ -70,12 +70,12 @@ class SeedRun:
 
 
 class SeedRuns:
-    """Runs some seeds, a number of them at a time, with one progress bar.
+    """Runs seeds, several at a time, with one progress bar.
 
     Args:
-        runs: The seeds, in the order in which they are begun.
-        jobs: How many run at a time; several have one thread each.
-        interruption: Of this process; what it notes is passed on to the seeds.
+        runs: The seeds, in the order in which they are started.
+        jobs: Number of seeds run at a time; if several, they have one thread each.
+        interruption: Handler of this process's signals, which are passed on to seeds.
     """
 
     def __init__(
@@ -94,30 +94,30 @@ class SeedRuns:
         )
 
     def run(self) -> list[int]:
-        """Run them; the others go on when one fails.
+        """Run the seeds; if one fails, the others go on.
 
         Returns:
             The seeds that have failed.
 
         Raises:
             InterruptedRunError: If this process is asked to end; all seeds are saved.
-            ValueError: If a seed is refused before any has begun, and so all of them.
+            ValueError: If a seed, and so every one, is refused before any has begun.
         """
         with self._bar, self.interruption.noted():
             try:
                 while self._waiting or self._at_work:
                     self._pass_signal_on()
                     self._begin()
-                    for ear in wait(list(self._at_work), POLL_SECONDS):
-                        assert isinstance(ear, Connection)
-                        self._hear(ear)
+                    for receiver in wait(list(self._at_work), POLL_SECONDS):
+                        assert isinstance(receiver, Connection)
+                        self._receive(receiver)
             finally:
                 for _, process in self._at_work.values():
                     process.kill()
         return list(self._failures)
 
     def _pass_signal_on(self) -> None:
-        """Let all seeds save and end, if this process is asked to."""
+        """Make all seeds save and end, if this process is asked to end."""
         if self._told_to_end or self.interruption.requested is None:
             return
         self._told_to_end = True
@@ -126,24 +126,24 @@ class SeedRuns:
             process.terminate()
 
     def _begin(self) -> None:
-        """Begin as many seeds as there is room for."""
+        """Start as many seeds as there is room for."""
         while self._waiting and len(self._at_work) < self.jobs:
             run, one_thread = self._waiting.popleft(), self.jobs > 1
             context = _context(run, one_thread)
-            ear, mouth = context.Pipe(duplex=False)
-            arguments = run, one_thread, mouth, os.getpid()
+            receiver, connection = context.Pipe(duplex=False)
+            arguments = run, one_thread, connection, os.getpid()
             process = context.Process(target=_run, args=arguments)
             process.start()
-            mouth.close()
-            self._at_work[ear] = run, process
+            connection.close()
+            self._at_work[receiver] = run, process
 
-    def _hear(self, ear: Connection) -> None:
-        """Take a message, or leave of a process that has ended."""
-        run, process = self._at_work[ear]
+    def _receive(self, receiver: Connection) -> None:
+        """Handle a message, or the end of a process."""
+        run, process = self._at_work[receiver]
         try:
-            message: Message = ear.recv()
+            message: Message = receiver.recv()
         except EOFError:
-            del self._at_work[ear]
+            del self._at_work[receiver]
             process.join()
             if process.exitcode and not self._told_to_end:
                 self._failures.setdefault(run.seed, _cause(process.exitcode))
@@ -172,7 +172,7 @@ class SeedRuns:
 
 
 def _context(run: SeedRun, one_thread: bool) -> Any:
-    """What starts a process: a fork of this one, which has imported all, or anew.
+    """Choose how to start a process: a fork, which has imported all, or anew.
 
     A GPU, threads of OpenMP and the libraries of other systems do not survive a fork.
     """
@@ -186,15 +186,15 @@ def _run(run: SeedRun, one_thread: bool, connection: Connection, command: int) -
     """Run one seed; the main function of its process."""
     import experiments.__main__  # noqa: F401  (registers the resolvers)
 
-    mouth = Mouth(connection, command)
-    warnings.showwarning = mouth.warn
+    sender = MessageSender(connection, command)
+    warnings.showwarning = sender.warn
     if one_thread:
         torch.set_num_threads(1)
     prepared = False
     try:
         with Interruption(patient=True):
             unblock()
-            bar = partial(RemoteBar, mouth)
+            bar = partial(RemoteBar, sender)
             comparison = Comparison(run.config, run.command, run.out, bar, patient=True)
             create(run.out.parent)
             create(run.out)
@@ -204,12 +204,12 @@ def _run(run: SeedRun, one_thread: bool, connection: Connection, command: int) -
         sys.exit(128 + stop.number)
     except EXPECTED as error:
         end = way_on(error, run.continue_with) if prepared else ""
-        mouth.tell(Failed(f"{sentence(error)}{end}"))
+        sender.send(Failed(f"{sentence(error)}{end}"))
         sys.exit(1)
 
 
 def _cause(code: int) -> str:
-    """Why a process has ended that does not say so."""
+    """Explain the end of a process that sent no reason."""
     if code < 0:
         return (
             f"its process was ended by {signal.Signals(-code).name}: memory may be "

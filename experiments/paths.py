@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 
 def quoted_paths(arguments: Iterable[str]) -> list[str]:
-    """Arguments with ``~`` as the user's home, and quotes around paths with spaces.
+    """Expand ``~`` in arguments, and quote paths with spaces.
 
     Args:
-        arguments: Of the command line; only those of the form ``name=value`` change.
+        arguments: Arguments of the command line; only ``name=value`` changes.
     """
     return [_quoted(each) for each in arguments]
 

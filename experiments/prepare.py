@@ -1,4 +1,4 @@
-"""A run, or those of several seeds, checked as far as can be before training."""
+"""Checks of a run, or of several seeds, before training."""
 
 import sys
 from collections.abc import Callable
@@ -26,19 +26,19 @@ from experiments.seed_list import (
 def prepared(
     config: DictConfig, out: Path, interruption: Interruption
 ) -> Callable[[], None]:
-    """Check what is asked for, and write nothing.
+    """Check a command before training; nothing is written.
 
     Args:
         config: Composed configuration.
-        out: Folder of the run, or of the folders of several seeds.
-        interruption: Of this process.
+        out: Folder of the run, or the folder for several seeds.
+        interruption: Handler of this process's signals.
 
     Returns:
-        What trains as far as that has not been done, and prints the report.
+        Function that trains what is not finished and prints the report.
 
     Raises:
         ValueError: If data and settings do not fit together, or the folder holds
-            something else.
+            anything else.
         OSError: If the folder cannot be used.
     """
     if runs_alone(config):

@@ -9,15 +9,15 @@ from omegaconf import DictConfig
 
 
 def launched_together() -> bool:
-    """Whether ``torchrun`` has started this process, to train with others."""
+    """Return whether ``torchrun`` has started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def join_processes(config: DictConfig) -> None:
-    """Let all processes of a run know each other; without ``torchrun``, do nothing.
+    """Join the processes of a run; without ``torchrun``, do nothing.
 
     Raises:
-        ValueError: If a restart would not find what it is to continue.
+        ValueError: If a restart would not find the run to continue.
     """
     restarts = int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0))
     if restarts and not any(each.startswith("out=") for each in sys.argv[1:]):
@@ -31,7 +31,7 @@ def join_processes(config: DictConfig) -> None:
 
 
 def leave_processes() -> None:
-    """Leave them in order, at the end; without ``torchrun``, do nothing."""
+    """Leave the processes in order at the end; without ``torchrun``, do nothing."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
         from avalanche_pnr.distributed.collectives import leave
 
@@ -39,7 +39,7 @@ def leave_processes() -> None:
 
 
 def agree_on(config: DictConfig) -> None:
-    """Let all processes write to one folder.
+    """Make all processes use one output folder.
 
     Raises:
         ValueError: If they were started with different configurations.
@@ -55,14 +55,14 @@ def agree_on(config: DictConfig) -> None:
 
 
 def launcher() -> list[str]:
-    """What starts Python: itself, or ``torchrun`` with as many processes."""
+    """Command that starts Python: itself, or ``torchrun`` with as many processes."""
     size = os.environ.get("LOCAL_WORLD_SIZE")
     torchrun = ["-m", "torch.distributed.run", f"--nproc-per-node={size}"]
     return [_interpreter(), *([] if size is None else torchrun)]
 
 
 def _interpreter() -> str:
-    """How this Python is called from this folder: by its name, if that finds it."""
+    """Command for this Python: its name, if that is on the path, else its location."""
     python, here = Path(sys.executable), Path.cwd()
     if shutil.which(python.name) == str(python):
         return python.name
@@ -70,6 +70,6 @@ def _interpreter() -> str:
 
 
 def speaker() -> str:
-    """Who reports an error: nobody in particular, or another process than the first."""
+    """Prefix of error messages that names the process, if it is not the first."""
     number = os.environ.get("RANK", "0")
     return "" if number == "0" else f"process {number}: "

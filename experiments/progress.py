@@ -9,11 +9,11 @@ from avalanche_pnr.distributed.collectives import rank
 
 
 class Progress(Protocol):
-    """What a run says how far it is to; tqdm's bars are such.
+    """The protocol of progress bars; tqdm's bars follow it.
 
     Attributes:
-        n: Epochs that are done.
-        total: Epochs in all.
+        n: Number of epochs done.
+        total: Total number of epochs.
     """
 
     n: int
@@ -27,26 +27,26 @@ class Progress(Protocol):
         """Advance by some epochs."""
 
     def set_description(self, desc: str) -> None:
-        """Say what is being done."""
+        """Describe the current work."""
 
     def set_postfix(self, *, refresh: bool, loss: str) -> None:
-        """Say how it goes."""
+        """Show the current loss."""
 
     def write(self, s: str) -> None:
-        """Say something that stays."""
+        """Print a line that stays."""
 
 
 class Bar(tqdm):
     """A bar that leaves nothing behind, not even what it showed before its delay."""
 
     def close(self) -> None:
-        """Make room for what is said next."""
+        """Clear the bar before the next output."""
         self.clear()
         super().close()
 
 
 class SilentBar(tqdm):
-    """That of the processes besides the first one."""
+    """The bar of all processes but the first."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "disable": True})
@@ -70,11 +70,11 @@ def progress_bar(epochs: int) -> Progress:
 
 
 class ProgressPlugin(SupervisedPlugin):
-    """Advances a bar by one with each epoch, beside the loss of the last batch.
+    """Advances a bar by one after each epoch, and shows the loss of the last batch.
 
     Args:
         bar: The bar, shared by all strategies of a command.
-        name: What is being trained.
+        name: Name of the training.
     """
 
     def __init__(self, bar: Progress, name: str) -> None:
@@ -84,14 +84,14 @@ class ProgressPlugin(SupervisedPlugin):
         self.name = name
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: the bar belongs to the command, not to a strategy."""
+        """Empty: the bar belongs to the command, not to a strategy."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is gone on with."""
+        """Restore nothing."""
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Say which experience is being trained."""
+        """Show which experience is being trained."""
         number = strategy.experience.current_experience + 1
         length = len(strategy.experience.origin_stream)
         self.bar.set_description(f"{self.name} {number}/{length}")

@@ -29,8 +29,8 @@ def write_report(folders: list[Path], out: Path, by: Sequence[str] = ()) -> str:
 
     Args:
         folders: Runs that differ in the seed only, or a sweep, or folders of them.
-        out: Where to write.
-        by: Settings that tell the rows of a sweep apart; by default all that differ.
+        out: Folder to write to.
+        by: Settings that distinguish the rows of a sweep; by default all that differ.
     """
     runs = find_runs(folders)
     groups = group_runs(shareable(runs), by)

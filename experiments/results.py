@@ -1,4 +1,4 @@
-"""What runs wrote, read back: every table and figure starts here."""
+"""Results of runs, read back: every table and figure starts here."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,10 +23,10 @@ class Run:
     """One finished run: its configuration and the lines it wrote.
 
     Attributes:
-        folder: Where it lies.
+        folder: Folder of the run.
         config: Its configuration.
         records: The lines it wrote.
-        title: What a report calls it.
+        title: Name of the run in a report.
     """
 
     folder: Path
@@ -36,7 +36,7 @@ class Run:
 
     @property
     def names(self) -> list[str]:
-        """What was judged: references first, then regularizers."""
+        """Names of all that was evaluated: references first, then regularizers."""
         return [*self.config["references"], *self.config["regularizers"]]
 
     @property
@@ -68,17 +68,17 @@ class Run:
 
     @property
     def experiences(self) -> int:
-        """Experiences that were trained on."""
+        """Number of training experiences."""
         return int(self.of("stream")[0]["train"])
 
     @property
     def test_experiences(self) -> int:
-        """Experiences that were judged on."""
+        """Number of test experiences."""
         return int(self.of("stream")[0]["test"])
 
     @property
     def has_accuracies(self) -> bool:
-        """Tell whether there are classes to be told apart, two at least."""
+        """True if there are at least two classes to distinguish."""
         return bool(self.of("stream")[0].get("classes", 2) > 1)
 
     @cached_property
@@ -109,7 +109,7 @@ class Run:
         return [record for record in self.records if record["run"] == name]
 
     def evaluations(self, name: str) -> int:
-        """How often a regularizer or reference is judged."""
+        """Number of evaluations of a regularizer or reference."""
         return 1 if name in (*REFERENCES, JOINT) else self.experiences
 
     def matrix(self, name: str, metric: str) -> Matrix:
@@ -121,17 +121,17 @@ class Run:
         return accuracy_matrix(self._lines.get((name, metric), ()), metric)
 
     def series(self, name: str, metric: str) -> dict[int, float]:
-        """A metric of the whole stream, by the experiences trained before."""
+        """A metric of the whole stream, by the number of experiences trained before."""
         lines = self._lines.get((name, metric), ())
         return {record["after"]: record["value"] for record in lines}
 
     def cells(self, name: str, metric: str) -> int:
-        """How many values of the matrix the run holds."""
+        """Number of values of the matrix in the run."""
         lines = self._lines.get((name, metric), ())
         return sum(record["stream"] == "test" for record in lines)
 
     def holds(self, name: str, metric: str) -> bool:
-        """Whether something was judged by a metric, to its last value."""
+        """Return whether the run holds all values of a metric."""
         return (name, metric) in self._lines and bool(
             np.isfinite(self.matrix(name, metric)).all()
         )
@@ -165,8 +165,8 @@ def check_complete(run: Run) -> None:
     """Refuse a run that was cut off.
 
     Raises:
-        ValueError: If an accuracy of the main probe is missing, or without accuracies
-            a figure of the representation; the message names folder and part.
+        ValueError: If an accuracy of the main probe is missing or, without accuracies,
+            a figure of the representation; the message names folder and value.
     """
     again = "remove it, or run its command again with another out="
     if not run.of("stream") or not run.probes:

@@ -50,13 +50,13 @@ from experiments.progress import Progress, progress_bar
 from experiments.trainer import Trainer, explain_dead_worker
 
 MANY_EVALUATIONS = 200
-"""That take longer than training does where experiences are small."""
+"""Number of evaluations that take longer than training on small experiences."""
 FIRST = "first experience"
 """Name of the training that all regularizers share."""
 
 
 class Comparison:
-    """Trains everything that a configuration lists and writes what comes out.
+    """Trains everything that a configuration lists, and writes the results.
 
     Regularizers share their first experience, which is plain SSL for all of them:
     it is trained once.
@@ -65,11 +65,11 @@ class Comparison:
 
     Args:
         config: Composed configuration.
-        command: Arguments of the command line that it was composed from.
-        out: Folder of the run, existing when it is run; empty, or with the same run,
-            stopped.
-        bar: Makes the progress bar over so many epochs.
-        patient: As of :class:`~avalanche_pnr.runs.interruption.Interruption`.
+        command: Arguments of the command line from which it was composed.
+        out: Folder of the run, which exists when it is run; empty, or with the same
+            run, stopped.
+        bar: Function from a number of epochs to the progress bar.
+        patient: As for :class:`~avalanche_pnr.runs.interruption.Interruption`.
 
     Raises:
         ValueError: If the data, the stream, the method or the probes do not fit
@@ -104,10 +104,10 @@ class Comparison:
         self.first = self.trainer.strategy(FIRST, *first)
 
     def run(self) -> None:
-        """Write what is run, then train and judge; or go on where that was stopped.
+        """Describe the run, train and evaluate; a stopped run is continued.
 
         Raises:
-            BlockingIOError: If another run is at work in the folder.
+            BlockingIOError: If another run is using the folder.
             InterruptedRunError: If the process is asked to end; all is saved.
             ValueError: If the data is not that of the run that was stopped.
         """
@@ -131,7 +131,7 @@ class Comparison:
                 previous(self.out / FIRST_STATE).unlink(missing_ok=True)
 
     def _untrained(self, name: str) -> None:
-        """Judge a network of random weights, or the pixels themselves."""
+        """Evaluate a network of random weights, or the pixels themselves."""
         config = self.config.copy()
         config.init = None
         method = make_method(config)
@@ -141,7 +141,7 @@ class Comparison:
         self.trainer.evaluate(name, strategy)
 
     def _continual(self, name: str) -> None:
-        """Go through the experiences one after the other."""
+        """Train on the experiences one after the other."""
         make = self._fresh if self.journal.has_checkpoint() else self._continued
         strategy = make(name, plugins=instantiate(self.config.plugins[name]))
         if rest := self.benchmark.train_stream[1:]:
@@ -157,7 +157,7 @@ class Comparison:
         self.trainer.keep(name, strategy)
 
     def _single(self, name: str) -> None:
-        """Train a network of its own on each experience: the FT_k of plasticity."""
+        """Train a network of its own on each experience: the FT[k] of plasticity."""
         self.journal.run_once(f"{name} 1", partial(self._continued, name))
         for index in range(1, len(self.benchmark.train_stream)):
             training = partial(self._alone, name, index)
@@ -172,7 +172,7 @@ class Comparison:
     def _learn(
         self, name: str, strategy: SelfSupervised, experiences: Sequence[Any]
     ) -> None:
-        """Train and judge, from where the strategy stands."""
+        """Train and evaluate from the strategy's state on."""
         if self._restored(strategy, experiences):
             self.trainer.evaluate(name, strategy)
         done = strategy.clock.train_exp_counter - experiences[0].current_experience
@@ -181,13 +181,13 @@ class Comparison:
             self.trainer.evaluate(name, strategy)
 
     def _restored(self, strategy: SelfSupervised, experiences: Sequence[Any]) -> bool:
-        """Whether it was saved when an experience had been trained, and not judged."""
+        """Restore a saved state; True if an experience has not been evaluated yet."""
         if not self.journal.has_checkpoint():
             return False
         return self.journal.restore(strategy, experiences[0].origin_stream)
 
     def _continued(self, name: str, plugins: Sequence[Any] = ()) -> SelfSupervised:
-        """A strategy that stands, judged, after the first experience."""
+        """Make a strategy, trained and evaluated on the first experience."""
         strategy = self.trainer.strategy(
             name, *copy.deepcopy(self._after_first), list(plugins)
         )
@@ -198,7 +198,7 @@ class Comparison:
 
     @cached_property
     def _after_first(self) -> tuple[SelfSupervisedMethod, list[Probe]]:
-        """Network and probes, trained on the first experience."""
+        """Method and probes, trained on the first experience."""
         if FIRST in self.journal.done:
             state = broadcast_from_rank0(lambda: load_state(self.out / FIRST_STATE))
             self.first.load_state_dict(state, self.benchmark.train_stream)
@@ -206,7 +206,7 @@ class Comparison:
         return self.first.model, self.probes
 
     def _train_first(self) -> None:
-        """Train on the first experience, and keep what comes of it."""
+        """Train on the first experience, and keep the result."""
         self.trainer.attach_loggers(FIRST, self.first)
         if not self._restored(self.first, self.benchmark.train_stream):
             self.trainer.train(self.first, self.benchmark.train_stream[0])
@@ -217,13 +217,13 @@ class Comparison:
     def _fresh(
         self, name: str, training: str = "", plugins: Sequence[Any] = ()
     ) -> SelfSupervised:
-        """A strategy that stands where the first experience begins."""
+        """Make a strategy that has not been trained."""
         model, probes = make_method(self.config), make_probes(self.config)
         strategy = self.trainer.strategy(name, model, probes, plugins)
         return self.trainer.attach_loggers(training or name, strategy)
 
     def _warn_of_many(self) -> None:
-        """Say how often probes are to be fitted, where that is what takes the time."""
+        """Warn of the number of fits of probes, if they take most of the time."""
         names = set(self.config.regularizers)
         length = len(self.benchmark.train_stream)
         count = len(names - {JOINT}) * length + (JOINT in names)
@@ -236,7 +236,7 @@ class Comparison:
             )
 
     def _epochs(self) -> int:
-        """Passes over an experience in all."""
+        """Total number of passes over an experience."""
         names, rest = (
             set(self.config.regularizers),
             len(self.benchmark.train_stream) - 1,
@@ -246,7 +246,7 @@ class Comparison:
         return int(trainings * self.config.epochs)
 
     def _begin(self) -> None:
-        """Write what is run, or see that it is what was run."""
+        """Write the configuration of the run, or check that it is the same."""
         broadcast_from_rank0(self._check_same)
         if self.journal.saved is None:
             config = OmegaConf.to_yaml(self.config, resolve=True)
@@ -262,12 +262,12 @@ class Comparison:
         self.journal.run_once("description", partial(self._describe, facts))
 
     def _check_same(self) -> None:
-        """Refuse what another run has begun here, and left, since this one started."""
+        """Refuse a folder in which another run has started since the last check."""
         if (self.out / CONFIG).exists():
             check_same(self.out, self.config, self.command)
 
     def _compare(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
-        """Say what differs from when the run was begun; other data is refused."""
+        """Report what differs since the run was started; other data is refused."""
         bar = self.bar
         if changed := differing(before["data"], facts["data"]):
             raise ValueError(
@@ -283,7 +283,7 @@ class Comparison:
             self.trainer.write(run="environment", **facts["environment"])
 
     def _describe(self, facts: dict[str, dict[str, str]]) -> None:
-        """Write what the numbers depend on."""
+        """Write the facts on which the numbers depend."""
         write, benchmark = self.trainer.write, self.benchmark
         if (weights := make_backbone(self.config)[1]) is not None:
             self.trainer.bar.write(f"init: {weights}")

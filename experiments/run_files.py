@@ -1,4 +1,4 @@
-"""What a run's folder holds, checked as it is read: whoever wrote it may be unknown."""
+"""Reading the files of a run with checks, as their author may be unknown."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +21,9 @@ from avalanche_pnr.evaluation.records import (
 from experiments.constants import CONFIG, REFERENCES, RESULTS
 
 LARGEST_CONFIG = 2**20
-"""In bytes."""
+"""Largest size of a configuration in bytes."""
 DEEPEST = 30
-"""Levels of a configuration."""
+"""Largest number of levels of a configuration."""
 REMEDY = "restore it, or run its command again with another out="
 
 
@@ -60,7 +60,7 @@ SETTINGS = {
     "epochs": whole_number(1, 2**31),
     "batch_size": whole_number(1, 2**31),
 }
-"""Of a configuration, by their names on the command line: what a report needs."""
+"""Settings that a report needs, by their names on the command line."""
 
 _COUNT = Kind(
     lambda value: value is None or whole_number(0, 2**63).fits(value),
@@ -72,18 +72,18 @@ DESCRIPTIONS = {
     "command": {"overrides": TEXTS},
     "probes": {"names": NAMES, "descriptions": TEXTS},
 }
-"""Lines that describe a run, and what each must hold."""
+"""Fields of the lines that describe a run, by kind of line."""
 OPTIONAL = {"stream": {"skipped": _COUNT, "duplicates": _COUNT}}
 EVALUATION = ("metric", "value", "after")
-"""What a line about a stream must hold."""
+"""Fields of a line about a stream."""
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read the configuration of a run as it stands there; nothing is resolved.
+    """Read the configuration of a run; nothing is resolved.
 
     Raises:
-        ValueError: If the file is no mapping of plain values, or larger than any that
-            a run writes; the message names it.
+        ValueError: If the file is not a mapping of plain values, or larger than any
+            that a run writes; the message names it.
     """
     with path.open("rb") as file:
         content = file.read(LARGEST_CONFIG + 1)
@@ -110,7 +110,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read the lines that a run wrote.
 
     Raises:
-        ValueError: If a line is none of a run; the message names file and line.
+        ValueError: If a line is not one of a run; the message names file and line.
     """
     records = read_records(path)
     longest = _length_of_stream(records)
@@ -124,8 +124,8 @@ def read_files(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Read configuration and lines of a run.
 
     Raises:
-        FileNotFoundError: If the folder does not hold them.
-        ValueError: If one of them is damaged, or lacks what a report needs.
+        FileNotFoundError: If the folder lacks one of them.
+        ValueError: If one of them is damaged, or lacks data that a report needs.
     """
     for name in (CONFIG, RESULTS):
         if not (folder / name).is_file():
@@ -138,7 +138,7 @@ def read_files(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def _check_growth(text: str) -> None:
-    """Refuse what would become larger than it is, or nest without end."""
+    """Refuse YAML that expands to more than it holds, or nests without end."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
@@ -150,7 +150,7 @@ def _check_growth(text: str) -> None:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Keys and values of containers in each other."""
+    """Yield the keys and values of nested containers."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield key
@@ -163,7 +163,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def _by_text(config: Mapping[Any, Any]) -> dict[str, Any]:
-    """The same with keys that are text, as the command line knows them."""
+    """Convert keys to text, as on the command line."""
     return {
         str(key): _by_text(value) if isinstance(value, dict) else value
         for key, value in config.items()
@@ -171,14 +171,14 @@ def _by_text(config: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _setting(config: Any, name: str) -> Any:
-    """A value by its name on the command line, or ``None``."""
+    """Get a value by its name on the command line, or ``None``."""
     for part in name.split("."):
         config = config.get(part) if isinstance(config, dict) else None
     return config
 
 
 def _length_of_stream(records: Sequence[Mapping[str, Any]]) -> int:
-    """How many experiences were trained or judged on, as far as the lines say."""
+    """Number of experiences, as far as the lines say."""
     told = (record for record in records if record.get("run") == "stream")
     lengths = (record.get(name) for record in told for name in ("train", "test"))
     return max(
@@ -187,7 +187,7 @@ def _length_of_stream(records: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _wrong(record: Mapping[str, Any], longest: int) -> Iterator[str]:
-    """What is wrong with a line."""
+    """Describe what is wrong with a line."""
     run = record.get("run")
     if not TEXT.fits(run):
         yield "run is missing" if run is None else f"run must be text, not {run!r}"

@@ -1,4 +1,4 @@
-"""Features of some test images in the end, for pictures of the representation."""
+"""Final features of some test images, for pictures of the representation."""
 
 import io
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from avalanche_pnr.evaluation import extract_stream
 from avalanche_pnr.runs.files import write_whole
 
 IMAGES = 1000
-"""Test images at most whose features are kept."""
+"""Largest number of test images whose features are kept."""
 
 
 def save_features(

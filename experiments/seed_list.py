@@ -1,4 +1,4 @@
-"""The seeds that a command runs, and where each of them writes."""
+"""The seeds that a command runs, and their folders."""
 
 import os
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from experiments.processes import launched_together
 
 
 def check_typed_seeds(overrides: Sequence[str]) -> None:
-    """Refuse command lines that say in two ways which seeds to run.
+    """Refuse command lines that give seeds in two ways.
 
     Args:
         overrides: Command-line arguments of the form ``name=value``.
 
     Raises:
-        ValueError: With what was typed, and what to leave out.
+        ValueError: If one does, with what was typed, and what to leave out.
     """
     typed = {name: _typed(overrides, name) for name in ("seed", "seeds")}
     if not typed["seeds"]:
@@ -44,10 +44,10 @@ def check_typed_seeds(overrides: Sequence[str]) -> None:
 
 
 def check_seeds(config: DictConfig) -> None:
-    """Refuse what is no number of seeds and no list of them, and no number of jobs.
+    """Refuse anything but a number or list of seeds, and a number of jobs.
 
     Raises:
-        ValueError: With what to write instead.
+        ValueError: If it is anything else, with what to type instead.
     """
     seeds, jobs = config.seeds, config.jobs
     if OmegaConf.is_list(seeds):
@@ -70,10 +70,10 @@ def check_seeds(config: DictConfig) -> None:
 
 
 def choose_seeds(config: DictConfig) -> None:
-    """Leave it at one seed where another way says which, unless several are asked for.
+    """Choose one seed under ``torchrun`` or in a sweep, unless several are asked for.
 
     Raises:
-        ValueError: If they are, of processes that train one network together.
+        ValueError: If several are asked for under ``torchrun``.
     """
     if seed_is_swept():
         config.seeds = 1
@@ -88,19 +88,19 @@ def choose_seeds(config: DictConfig) -> None:
 
 
 def runs_alone(config: DictConfig) -> bool:
-    """Whether there is one seed only, whose run is in ``out`` itself."""
+    """Return whether there is only one seed, whose run is in ``out`` itself."""
     return bool(config.seeds == 1)
 
 
 def seeds_of(config: DictConfig) -> list[int]:
-    """The seeds, in the order in which they are begun."""
+    """The seeds, in the order in which they are started."""
     if OmegaConf.is_list(config.seeds):
         return list(config.seeds)
     return [config.seed + number for number in range(config.seeds)]
 
 
 def seed_folder(out: Path, seed: int) -> Path:
-    """Where a seed's run writes."""
+    """Folder of a seed's run."""
     return out / f"seed={seed}"
 
 
@@ -112,11 +112,11 @@ def seed_config(config: DictConfig, out: Path, seed: int) -> DictConfig:
 
 
 def jobs_at_a_time(config: DictConfig, seeds: int) -> tuple[int, str]:
-    """How many seeds run at a time, and a note where these are fewer than asked for.
+    """Number of seeds run at a time, and a note if it is below the number asked for.
 
     Args:
         config: Composed configuration.
-        seeds: How many there are in all.
+        seeds: Total number of seeds.
     """
     available = physical_cores()
     if config.jobs is None:
@@ -131,7 +131,7 @@ def jobs_at_a_time(config: DictConfig, seeds: int) -> tuple[int, str]:
 
 
 def physical_cores() -> int:
-    """Physical cores that this process may use."""
+    """Number of physical cores that this process may use."""
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         cores = min(cores, len(os.sched_getaffinity(0)))
@@ -139,7 +139,7 @@ def physical_cores() -> int:
 
 
 def _typed(overrides: Sequence[str], name: str) -> list[str]:
-    """Arguments that give a setting its value."""
+    """Arguments that set a setting."""
     return [text for text in overrides if parse(text).key_or_group == name]
 
 

@@ -1,4 +1,4 @@
-"""Runs of a sweep: what their commands differ in, and which differ in the seed only."""
+"""Grouping the runs of a sweep by the settings in which they differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.overrides import check_choice
 from experiments.results import Run
-from experiments.trials import Trial, in_order, match
+from experiments.seed_results import SeedResults, in_order, match
 
 IGNORED = {
     "seed",
@@ -21,33 +21,33 @@ IGNORED = {
     "logger",
     "training",
 }
-"""Settings that runs of one table may differ in."""
+"""Settings in which runs of one table may differ."""
 TRAINED = {"mode", "regularizers", "references"}
 MEASURED = {"downstream", "semi_supervised", "representation_images"}
-"""Settings that make rows and columns of a table, not a table of their own."""
+"""Settings that form rows and columns of a table, not separate tables."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in the seed and in what was trained only.
+    """Runs that differ only in the seed and in what was trained.
 
     Attributes:
-        label: What their command lines say and those of other groups do not; empty
+        label: Settings on their command lines that differ from other groups; empty
             if there is no other group.
-        runs: One or several for each seed.
+        runs: One or several runs for each seed.
     """
 
     label: str
     runs: list[Run]
 
     @cached_property
-    def trials(self) -> list[Trial]:
-        """What was judged with each seed."""
+    def seed_results(self) -> list[SeedResults]:
+        """Results of each seed."""
         return match(self.runs)
 
     @cached_property
     def names(self) -> list[str]:
-        """Everything that was judged, in the order of the table's rows."""
+        """Names of all that was evaluated, in the order of the table's rows."""
         return in_order(name for run in self.runs for name in run.names)
 
     @property
@@ -57,11 +57,11 @@ class Group:
 
 
 def group_runs(runs: list[Run], by: Sequence[str] = ()) -> list[Group]:
-    """Put runs together that only differ in the seed and in what was trained.
+    """Group runs that differ only in the seed and in what was trained.
 
     Args:
         runs: Runs of one or of several settings.
-        by: Settings that tell the groups apart; by default all that differ.
+        by: Settings that distinguish the groups; by default all that differ.
 
     Raises:
         ValueError: If runs differ in settings that no command line names, or no
@@ -85,13 +85,13 @@ def group_runs(runs: list[Run], by: Sequence[str] = ()) -> list[Group]:
 
 
 def _given(run: Run) -> dict[str, str]:
-    """Settings of a run's command line."""
+    """Settings on a run's command line."""
     pairs = (override.lstrip("+").split("=", 1) for override in run.command)
     return {name: value for name, value in pairs if _group(name) not in IGNORED}
 
 
 def _value(run: Run, name: str) -> str:
-    """What the configuration says of a setting, or the command line of a group."""
+    """Value of a setting in the configuration, or of a group on the command line."""
     if name in run.settings:
         return str(run.settings[name])
     default = str(run.settings.get(f"{name}._target_", "default"))
@@ -132,7 +132,7 @@ def _lengths(run: Run) -> tuple[int, int]:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    """What must be the same in runs of one table."""
+    """Settings that must be the same in runs of one table."""
     free = IGNORED | TRAINED | MEASURED
     return {
         name: value

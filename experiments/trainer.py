@@ -1,6 +1,6 @@
-"""What all trainings of a run share: how a strategy is made, trained and judged.
+"""Making, training and evaluating strategies, for all trainings of a run.
 
-Of several processes the first one writes.
+On several processes the first one writes.
 """
 
 import io
@@ -36,14 +36,14 @@ EVAL_BATCH_SIZE = 512
 
 
 class Trainer:
-    """Makes, trains and judges strategies on one stream.
+    """Makes, trains and evaluates strategies on one stream.
 
     Args:
         config: Composed configuration.
         benchmark: The stream of experiences.
         out: Folder of the run.
         bar: Progress bar over all epochs.
-        journal: Saves strategies in training.
+        journal: Journal that saves strategies in training.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Trainer:
         probes: Sequence[Probe],
         plugins: Sequence[Any] = (),
     ) -> SelfSupervised:
-        """A strategy whose numbers are written under a name."""
+        """Make a strategy whose numbers are written under a name."""
         config = self.config
         judges: list[Any] = make_watchers(config, self.benchmark, self.downstream)
         if self.benchmark.probe_stream:
@@ -103,7 +103,7 @@ class Trainer:
         return strategy
 
     def attach_loggers(self, name: str, strategy: SelfSupervised) -> SelfSupervised:
-        """Let those of Avalanche's loggers listen that the configuration names.
+        """Attach those of Avalanche's loggers that the configuration names.
 
         They write as soon as they are made.
         """
@@ -132,10 +132,10 @@ class Trainer:
             raise FloatingPointError(f"{error} (its state: {state})") from error
 
     def run_boundary_hooks(self, strategy: SelfSupervised, experience: Any) -> None:
-        """Let a strategy treat its model as already trained on an experience.
+        """Make a strategy treat its model as already trained on an experience.
 
-        Zero epochs of training: all hooks of the boundary happen (past model, replay
-        buffers, counters), and no step.
+        It trains for zero epochs: all hooks at the boundary are called (past model,
+        replay buffers, counters), and no step is taken.
         """
         self._seed(experience)
         epochs, strategy.train_epochs = strategy.train_epochs, 0
@@ -155,7 +155,7 @@ class Trainer:
         return path
 
     def evaluate(self, name: str, strategy: SelfSupervised) -> None:
-        """Evaluate on all test data, and say how good the features are."""
+        """Evaluate on all test data, and print how good the features are."""
         self.bar.set_description(f"judging {name}")
         stream = self.benchmark.test_stream
         metrics = strategy.eval(stream, num_workers=self.config.workers)
@@ -187,7 +187,7 @@ class Trainer:
             append(self.out / RESULTS, json.dumps(record) + "\n")
 
     def _extraction(self) -> dict[str, Any]:
-        """How features are extracted."""
+        """Arguments of the extraction of features."""
         return {
             "batch_size": EVAL_BATCH_SIZE,
             "device": self.config.device,
@@ -197,7 +197,7 @@ class Trainer:
 
 @contextmanager
 def explain_dead_worker() -> Iterator[None]:
-    """Say what it means that a process that loads images has died.
+    """Explain the error when a process that loads images has died.
 
     Raises:
         ChildProcessError: Instead of PyTorch's error.

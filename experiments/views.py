@@ -30,11 +30,11 @@ ROWS = {
     "224 px, VICReg": "imagenet100_class/vicreg",
 }
 PAIRS = 3
-"""Pairs drawn of each image."""
+"""Number of pairs drawn for each image."""
 
 
 def figure(batched: bool = False) -> Figure:
-    """A row for each kind of recipe, its pairs side by side, of two photographs.
+    """Draw a row for each kind of recipe, with its pairs side by side.
 
     Args:
         batched: Whether to draw the views of ``views=batched``.
@@ -59,14 +59,14 @@ def figure(batched: bool = False) -> Figure:
 
 
 def reduced(image: Image.Image, size: int) -> Image.Image:
-    """The photograph as small as the recipe's data sets hold theirs."""
+    """Reduce a photograph to the size of the recipe's images."""
     scale = max(1.0, min(image.size) / (size if size < 64 else 1.5 * size))
     width, height = image.size
     return image.resize((round(width / scale), round(height / scale)))
 
 
 def side_by_side(views: Tensor, data: DictConfig) -> NDArray[Any]:
-    """Two normalised views (2, 3, H, W) as one picture (H, 2 W + gap, 3)."""
+    """Join two normalised views (2, 3, H, W) to one picture (H, 2 W + gap, 3)."""
     mean, deviation = (torch.tensor(list(data.normalize[k])) for k in ("mean", "std"))
     pixels = views * deviation[:, None, None] + mean[:, None, None]
     gap = torch.ones(3, views.shape[2], max(1, views.shape[3] // 16))
@@ -76,7 +76,7 @@ def side_by_side(views: Tensor, data: DictConfig) -> NDArray[Any]:
 
 
 def main() -> None:
-    """Read the command line."""
+    """Read the command line and draw."""
     parser = argparse.ArgumentParser(prog="python -m experiments.views")
     parser.add_argument("out", type=Path, metavar="OUT.png")
     parser.add_argument("--batched", action="store_true", help="those of whole batches")

@@ -79,9 +79,11 @@ def test_type_checkers_know_every_name_where_it_is_defined() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    rooms = avalanche_pnr._ROOM_OF
-    assert checked == {f"avalanche_pnr.{room}.{name}" for name, room in rooms.items()}
-    assert sorted(rooms) == sorted(avalanche_pnr.__all__)
+    modules = avalanche_pnr._MODULE_OF
+    assert checked == {
+        f"avalanche_pnr.{module}.{name}" for name, module in modules.items()
+    }
+    assert sorted(modules) == sorted(avalanche_pnr.__all__)
 
 
 def test_everything_public_is_there() -> None:

@@ -1,6 +1,6 @@
 """Streams of experiences, and the images behind them.
 
-Nothing in here knows of methods or plugins.
+Nothing here knows about methods or plugins.
 """
 
 from avalanche_pnr.benchmarks.datasets.digits import load_digits

@@ -1,4 +1,4 @@
-"""Several processes as one: collectives, shards of data, and how ranks find each other.
+"""Several processes as one: collectives, shards of batches, and rendezvous of ranks.
 
-Nothing here knows of losses, methods or plugins.
+Nothing here knows about losses, methods or plugins.
 """

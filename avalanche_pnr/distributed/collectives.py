@@ -1,7 +1,8 @@
-"""Training on several processes: who they are, and what they say to each other.
+"""Training on several processes: ranks, and collective communication between them.
 
 On one process, or without an initialised ``torch.distributed``, everything here does
-nothing. All processes must call what is said to be called by all, in the same order.
+nothing. Functions marked "called by all" must be called by all processes, in the same
+order.
 """
 
 import io
@@ -22,14 +23,14 @@ from avalanche_pnr.distributed.rendezvous import meet
 Result = TypeVar("Result")
 
 PATIENCE = timedelta(days=7)
-"""How long processes wait while the first one fits probes or writes."""
+"""Time for which processes wait while the first one fits probes or writes."""
 
 _alone = False
 _patient_group: tuple[Any, Any] = (None, None)
 
 
 class LostProcessError(ConnectionError):
-    """Another process of the training has died, or does not answer."""
+    """Raised when another process of the training has died or does not answer."""
 
 
 def world_size() -> int:
@@ -38,7 +39,7 @@ def world_size() -> int:
 
 
 def rank() -> int:
-    """Number of this process among them, from 0."""
+    """Rank of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
@@ -47,12 +48,12 @@ def join(device: str, timeout_minutes: float = 10, backend: str | None = None) -
 
     Args:
         device: ``"cpu"``, or ``"cuda"``, which is a GPU of its own in each process.
-        timeout_minutes: How long to wait for a process that does not answer.
+        timeout_minutes: Minutes to wait for a process that does not answer.
         backend: ``"nccl"`` or ``"gloo"``; by default NCCL on GPUs, gloo on CPUs.
 
     Raises:
         ValueError: If the device is one that processes would have to share.
-        TimeoutError: If another process does not come.
+        TimeoutError: If another process does not join in time.
     """
     if not dist.is_torchelastic_launched() or dist.is_initialized():
         return
@@ -79,7 +80,7 @@ def leave() -> None:
 
 
 class _Gather(torch.autograd.Function):
-    """Rows of all processes, in the order of their numbers."""
+    """Rows of all processes, in the order of their ranks."""
 
     @staticmethod
     def forward(_: Any, rows: Tensor) -> Tensor:
@@ -115,8 +116,8 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """A block in which this process shares nothing with the others."""
+def local_only() -> Iterator[None]:
+    """A block in which this process communicates with no other."""
     global _alone
     before, _alone = _alone, True
     try:
@@ -126,9 +127,9 @@ def alone() -> Iterator[None]:
 
 
 def broadcast_from_rank0(compute: Callable[[], Result]) -> Result:
-    """Let the first process compute something, and all have it; called by all.
+    """Let the first process compute something and send it to all; called by all.
 
-    What it raises is raised by all. Tensors arrive on the GPU of each process.
+    An error in it is raised by all. Tensors arrive on the GPU of each process.
     """
     if world_size() == 1:
         return compute()
@@ -136,7 +137,7 @@ def broadcast_from_rank0(compute: Callable[[], Result]) -> Result:
     error: Exception | None = None
     if rank() == 0:
         try:
-            with alone():
+            with local_only():
                 result = compute()
             message = [_pack(result)]
         except Exception as raised:  # passed on to all, then raised
@@ -148,7 +149,7 @@ def broadcast_from_rank0(compute: Callable[[], Result]) -> Result:
 
 
 def gather_from_ranks(value: Result) -> list[Result]:
-    """A small value of every process, in the order of their numbers; called by all."""
+    """Gather a small value of every process, in the order of ranks; called by all."""
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()
@@ -157,7 +158,7 @@ def gather_from_ranks(value: Result) -> list[Result]:
 
 
 def all_reduce_max(*numbers: int) -> list[int]:
-    """The largest of each number in any process; called by all."""
+    """Find the largest value of each number in any process; called by all."""
     if world_size() == 1:
         return list(numbers)
     everywhere = torch.tensor(numbers)
@@ -166,13 +167,13 @@ def all_reduce_max(*numbers: int) -> list[int]:
 
 
 def assert_same_across_ranks(facts: dict[str, Any]) -> None:
-    """Refuse to train together with processes that were started differently.
+    """Refuse to train with processes that were started differently; called by all.
 
     Args:
-        facts: What must be the same in all; called by all.
+        facts: Values that must be the same in all processes, by name.
 
     Raises:
-        ValueError: With each fact that differs, in every process.
+        ValueError: In every process if any differs, with each that does.
     """
     everywhere = gather_from_ranks(facts)
     first = everywhere[0]
@@ -191,7 +192,7 @@ def assert_same_across_ranks(facts: dict[str, Any]) -> None:
 
 @contextmanager
 def explain_lost_rank() -> Iterator[None]:
-    """Say what it means that a process does not answer.
+    """Explain an error of the backend: another process does not answer.
 
     Raises:
         LostProcessError: Instead of the backend's error.
@@ -212,7 +213,7 @@ def explain_lost_rank() -> Iterator[None]:
 
 
 def _patient() -> Any:
-    """Processes that wait for each other as long as it takes."""
+    """Group of processes that wait for each other as long as it takes."""
     global _patient_group
     world = dist.group.WORLD
     if _patient_group[0] is not world:

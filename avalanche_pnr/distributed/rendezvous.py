@@ -1,4 +1,4 @@
-"""Processes that find each other, also after ``torchrun`` has started them anew."""
+"""Rendezvous of processes, also after ``torchrun`` has restarted them."""
 
 import time
 from datetime import timedelta
@@ -9,7 +9,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 
 
 def meet(store: Store, rank: int, size: int, timeout: timedelta) -> Store:
-    """A store that holds nothing of processes that are no more; called by all.
+    """Return a store without entries of earlier processes; called by all.
 
     ``torchrun`` keeps one store over its restarts. A process that looks there for the
     address of another may find that of its dead predecessor before the new one is
@@ -17,16 +17,16 @@ def meet(store: Store, rank: int, size: int, timeout: timedelta) -> Store:
     them apart, as it differs between machines.
 
     Args:
-        store: What the processes share, whatever it holds.
-        rank: Number of this process.
+        store: Store that the processes share, whatever it holds.
+        rank: Rank of this process.
         size: Number of processes.
-        timeout: How long the first one waits for the others, and they for it.
+        timeout: Time for which the first process and the others wait for each other.
 
     Returns:
         A part of the store that no earlier processes have written to.
 
     Raises:
-        TimeoutError: If another process does not come.
+        TimeoutError: If another process does not join in time.
     """
     name = uuid4().hex
     if rank == 0:

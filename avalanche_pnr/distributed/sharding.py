@@ -1,4 +1,4 @@
-"""Each process's part of every batch."""
+"""Each process's shard of every batch."""
 
 import copy
 from collections import deque
@@ -16,17 +16,17 @@ from avalanche_pnr.distributed.collectives import gather_rows, rank, world_size
 
 
 class ShardedBatches:
-    """The part of this process in the batches of a sampler, which all processes draw.
+    """This process's shard of each batch of a sampler, which all processes draw.
 
-    The parts of the processes are equal and follow each other. What a batch lacks for
-    that is filled up by its own first images, which are at the end of the last parts:
-    so no process is without an image.
+    Shards are of equal size and follow each other. A batch that does not divide evenly
+    is padded with its own first images, which come last in the last shards, so that no
+    process is without an image.
 
     Args:
         batches: Batches of indices, the same in every process.
 
     Attributes:
-        sizes: Images of the whole batches that were drawn, to be taken out.
+        sizes: Numbers of images in the batches that were drawn and not yet read.
     """
 
     def __init__(self, batches: Any) -> None:
@@ -39,24 +39,24 @@ class ShardedBatches:
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self._batches:
             self.sizes.append(len(batch))
-            yield part_of(batch, rank(), world_size())
+            yield shard_of(batch, rank(), world_size())
 
 
-def part_of(batch: Sequence[int], process: int, processes: int) -> list[int]:
-    """One process's part of a batch of indices."""
+def shard_of(batch: Sequence[int], process: int, processes: int) -> list[int]:
+    """One process's shard of a batch of indices."""
     size = -(-len(batch) // processes)
     rows = range(process * size, (process + 1) * size)
     return [batch[row if row < len(batch) else row % len(batch)] for row in rows]
 
 
 class ShardedLoader:
-    """Reads the part of this process in the batches of a loader.
+    """Reads this process's shard of each batch of a loader.
 
     Args:
-        loader: The same in every process, with the same random numbers.
+        loader: Loader that is the same in every process, random numbers included.
 
     Attributes:
-        images: Images in the whole of the last batch, without those that fill it up.
+        images: Number of images in the whole last batch, without padding.
 
     Raises:
         TypeError: If the loader does not draw batches of indices.
@@ -90,23 +90,23 @@ class ShardedLoader:
 
 
 def sharded(loader: Any) -> Any:
-    """The loader of this process's parts; the loader itself if there is but one."""
+    """The loader of this process's shards; the loader itself on one process."""
     return loader if world_size() == 1 else ShardedLoader(loader)
 
 
 def whole_batch(loader: Any, rows: Tensor) -> Tensor:
-    """Rows of the last batch of a sharded loader, of those of this process's part.
+    """Gather the rows of the last whole batch from those of each process's shard.
 
-    Called by all processes; with one, the rows themselves.
+    Called by all processes; on one process, the rows themselves.
     """
     return rows if world_size() == 1 else gather_rows(rows)[: loader.images]
 
 
 def plain_loader(loader: Any) -> Any:
-    """The loader of PyTorch that one of Avalanche's reads with, or the loader itself.
+    """The PyTorch loader inside one of Avalanche's, or the loader itself.
 
-    On several processes Avalanche's loaders would share out the data set, each of its
-    parts by a random order that no other process knows; these read all of it.
+    On several processes Avalanche's loaders would divide the data set themselves, in a
+    random order that no other process knows; PyTorch's read all of it.
     """
     if not isinstance(loader, MultiDatasetDataLoader):
         return loader

@@ -1,7 +1,7 @@
-"""Probes on frozen features, the accuracy matrix and what follows from it.
+"""Probes on frozen features, the accuracy matrix and the figures computed from it.
 
-A name is imported from its module when it is first used: reading what a run wrote needs
-no network, and none of the libraries of networks.
+A name is imported from its module when it is first used: reading the results of a
+run imports neither networks nor their libraries.
 """
 
 from importlib import import_module
@@ -90,7 +90,7 @@ __all__ = [
     "uniformity",
 ]
 
-_ROOMS = {
+_MODULES = {
     "downstream": """
         DownstreamPlugin
     """,
@@ -123,15 +123,17 @@ _ROOMS = {
         WandBLogger
     """,
 }
-"""Where each of these names is defined."""
+"""Module that defines each public name."""
 
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+_MODULE_OF = {
+    name: module for module, names in _MODULES.items() for name in names.split()
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-r"""What follows from the accuracy matrix a[t, k].
+r"""Figures computed from the accuracy matrix a[t, k].
 
 Row t is the model after experience t, column k the test data of experience k. The
 formulas count from 1 to T, the arrays from 0, and the matrix is full: rows hold the
@@ -6,8 +6,8 @@ accuracy on future experiences too.
 
 A figure that is not defined is NaN, never 0. All but :func:`average_accuracy` need a
 square matrix, whose column k belongs to experience k: Data-IL has one test set for all,
-hence a single column, and an unfinished run lacks rows. What compares experiences
-needs two of them. Cells that a formula does not read may be NaN.
+hence a single column, and an unfinished run lacks rows. Figures that compare
+experiences need two of them. Cells that a formula does not read may be NaN.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ def average_accuracy(a: Matrix) -> float:
 
 
 def average_incremental_accuracy(a: Matrix) -> float:
-    r"""Accuracy on what has been seen, 1/T sum_t 1/t sum_{k<=t} a[t, k].
+    r"""Accuracy on the experiences seen so far, 1/T sum_t 1/t sum_{k<=t} a[t, k].
 
     Args:
         a: Accuracy matrix, shape (T, T).
@@ -51,7 +51,7 @@ def average_incremental_accuracy(a: Matrix) -> float:
 def forgetting(a: Matrix) -> float:
     r"""Mean drop from the best, F = 1/(T-1) sum_{k<T} max_t (a[t, k] - a[T, k]).
 
-    The best is that of all rows, so nothing below 0 comes out. Lower is better.
+    The best is taken over all rows, so the figure is never below 0. Lower is better.
 
     Args:
         a: Accuracy matrix, shape (T, T).
@@ -73,7 +73,7 @@ stability = forgetting
 
 
 def backward_transfer(a: Matrix) -> float:
-    r"""Mean change since it was learnt, BWT = 1/(T-1) sum_{k<T} (a[T, k] - a[k, k]).
+    r"""Mean change since learning, BWT = 1/(T-1) sum_{k<T} (a[T, k] - a[k, k]).
 
     Args:
         a: Accuracy matrix, shape (T, T).
@@ -99,7 +99,7 @@ def forward_transfer(a: Matrix, random: Row) -> float:
         The mean, or NaN where it is not defined.
 
     Raises:
-        ValueError: If ``random`` has not one value for each column.
+        ValueError: If ``random`` does not have one value for each column.
 
     Source: Lopez-Paz & Ranzato 2017, arXiv 1706.08840, section 2 (FWT).
     """
@@ -110,10 +110,10 @@ def forward_transfer(a: Matrix, random: Row) -> float:
 
 
 def plasticity(a: Matrix, single: Row) -> float:
-    r"""How well what comes later is served, against models trained on it alone.
+    r"""Accuracy on later experiences, compared with models trained on each alone.
 
-    P = 1/(T-1) sum_{j=1}^{T-1} 1/(T-j) sum_{i>j} (a[j, i] - FT[i]): the accuracy on
-    experience i after experience j minus that of a model trained on experience i
+    P = 1/(T-1) sum_{t=1}^{T-1} 1/(T-t) sum_{k>t} (a[t, k] - FT[k]): the accuracy on
+    experience k after experience t minus that of a model trained on experience k
     alone. Higher is better.
 
     Args:
@@ -125,7 +125,7 @@ def plasticity(a: Matrix, single: Row) -> float:
         The mean, or NaN where it is not defined.
 
     Raises:
-        ValueError: If ``single`` has not one value for each column.
+        ValueError: If ``single`` does not have one value for each column.
 
     Source: after Cha, Cho & Moon 2024, arXiv 2306.05101, whose exact form is
     unconfirmed: state this formula beside the number.

@@ -16,20 +16,20 @@ from avalanche_pnr.evaluation.state import backbone_state
 
 
 class DownstreamPlugin(SupervisedPlugin):
-    """Judge frozen features on another data set, whenever the strategy evaluates.
+    """Evaluate frozen features on another data set, whenever the strategy evaluates.
 
     The probes are fitted to the data set's own training images and read on its own
     test images, all classes together. This is done once for each state of the model.
 
     Args:
-        name: Of the data set; what stands behind its numbers.
+        name: Name of the data set, which ends the names of its metrics.
         train_data: Experiences with its labelled training images.
         test_data: Experiences with its labelled test images.
-        probes: What judges; by default a linear probe.
+        probes: Probes to fit; by default a linear probe.
 
     Attributes:
         values: Accuracy by the name of its metric, ``Linear_Acc_Downstream_<name>``,
-            and what fitting found out, ``Linear_Lr_Downstream_<name>`` for example.
+            and values found by fitting, such as ``Linear_Lr_Downstream_<name>``.
 
     Raises:
         ValueError: If either has no experience, there is no probe, two have the same
@@ -56,21 +56,21 @@ class DownstreamPlugin(SupervisedPlugin):
         self._fitted_to = b""
 
     def metrics(self) -> list[Any]:
-        """The values, ``Linear_Acc_Downstream_<name>`` and so on."""
+        """Metrics that publish the values, ``Linear_Acc_Downstream_<name>`` etc."""
         return [PluginValues(self)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: probes are fitted when they are asked."""
+        """Empty: probes are fitted anew in each evaluation."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is gone on with."""
+        """Restore nothing."""
         self._fitted_to = b""
 
     def before_eval(
         self, strategy: EvaluatedStrategy, num_workers: int = 0, **kwargs: Any
     ) -> None:
-        """Judge, unless this state of the model has been judged.
+        """Evaluate, unless this state of the model has been evaluated.
 
         Raises:
             TypeError: If the strategy is not a ``SelfSupervised`` one.
@@ -99,5 +99,5 @@ class DownstreamPlugin(SupervisedPlugin):
 
 
 def _judge(readout: Readout, features: Tensor, labels: Tensor) -> dict[str, float]:
-    """Accuracy of a fitted probe and what fitting it found out."""
+    """Accuracy of a fitted probe, and the values found by fitting it."""
     return {"Acc": accuracy(readout(features), labels), **readout.details}

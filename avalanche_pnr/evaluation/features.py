@@ -8,13 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from avalanche_pnr.benchmarks.reading.progress import progress
 from avalanche_pnr.distributed.sharding import sharded, whole_batch
 from avalanche_pnr.reproducibility.random_state import preserve_random_state
+
+BAR = "extracting features"
 
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put every module into eval mode and give each its own mode back afterwards."""
+    """Put every module into eval mode, and restore each one's own mode afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -35,16 +38,16 @@ def extract_features(
 ) -> tuple[Tensor, Tensor]:
     """Features and labels of a data set, in its order.
 
-    Nothing of the model changes: parameters, BatchNorm statistics and modes are as
-    before, and so are the random number generators. Several processes share the images
-    out, and each has the features of all.
+    The model is unchanged (parameters, BatchNorm statistics, modes), and so are the
+    random number generators. Several processes divide the images between them, and
+    each receives the features of all.
 
     Args:
         model: Maps images (N, C, H, W) to features (N, F).
         dataset: Samples ``(image, label, ...)``.
-        batch_size: Images in a forward pass.
-        device: Where the model is.
-        num_workers: Processes that load images.
+        batch_size: Number of images in a forward pass.
+        device: Device that the model is on.
+        num_workers: Number of processes that load images.
 
     Returns:
         Features (N, F) and labels (N,), on the device.
@@ -54,7 +57,7 @@ def extract_features(
     """
     features, labels = [], []
     with _reading(model, dataset, batch_size, num_workers) as batches:
-        for batch in batches:
+        for batch in progress(batches, BAR):
             images, y = labelled(batch)
             features.append(whole_batch(batches, model(images.to(device))))
             labels.append(whole_batch(batches, y.to(device)))
@@ -70,24 +73,24 @@ def extract_unlabelled(
     device: str | torch.device = "cpu",
     num_workers: int = 0,
 ) -> Tensor:
-    """Features alone, in the data set's order; samples need no label.
+    """Features without labels, in the data set's order.
 
-    Nothing of the model changes, nor do the random number generators.
+    The model and the random number generators are unchanged.
 
     Args:
         model: Maps images (N, C, H, W) to features (N, F).
         dataset: Samples ``image`` or ``(image, ...)``, where an image (C, H, W) may be
             V stacked views of it, (V, C, H, W).
-        batch_size: Samples in a forward pass.
-        device: Where the model is.
-        num_workers: Processes that load images.
+        batch_size: Number of samples in a forward pass.
+        device: Device that the model is on.
+        num_workers: Number of processes that load images.
 
     Returns:
         Features (N, F), of stacked views (N, V, F), on the device.
     """
     features = []
     with _reading(model, dataset, batch_size, num_workers) as batches:
-        for batch in batches:
+        for batch in progress(batches, BAR):
             x = (batch if isinstance(batch, Tensor) else batch[0]).to(device)
             # Given stacked views, a method would return projections.
             images = x.flatten(end_dim=-4)
@@ -130,7 +133,7 @@ def labelled(batch: Any) -> tuple[Tensor, Tensor]:
 def _reading(
     model: nn.Module, dataset: Dataset[Any], batch_size: int, num_workers: int
 ) -> Iterator[Iterable[Any]]:
-    """Batches of a data set, while model and generators are kept from changing."""
+    """Batches of a data set; model and random generators are restored afterwards."""
     with preserve_random_state(), evaluation_mode(model):
         loader = DataLoader(
             dataset,

@@ -1,4 +1,4 @@
-"""Judging a network without a strategy."""
+"""Evaluating a network without a strategy."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr.evaluation.features import extract_stream
+from avalanche_pnr.evaluation.float64 import in_float64
 from avalanche_pnr.evaluation.probes import Probe, ProbeData
 from avalanche_pnr.evaluation.probes.base import check_names
-from avalanche_pnr.methods.precision import in_float64
 
 
 def probe_accuracy(
@@ -25,7 +25,7 @@ def probe_accuracy(
         model: Maps images (N, C, H, W) to features (N, F).
         train_data: Experiences with the labelled training data of all classes.
         test_data: Experiences to test on.
-        probes: What judges.
+        probes: Probes to fit.
         **kwargs: Arguments of :func:`extract_features`.
 
     Returns:
@@ -53,15 +53,15 @@ def accuracy(
 ) -> float:
     """Fraction of rows whose label has one of the k highest scores.
 
-    Of equal scores that of the lower class counts as the higher, as with ``argmax``; a
-    score of minus infinity or NaN is never among the highest.
+    Ties go to the lower class, as with ``argmax``; a score of minus infinity or NaN is
+    never among the highest.
 
     Args:
         scores: Scores (N, C).
         labels: Labels (N,) in 0..C-1.
-        k: How many of the highest scores may be that of the label.
-        classes: The only ones that compete (task-aware accuracy), those of the labels
-            among them; by default all.
+        k: Number of highest scores among which the label's must be.
+        classes: Classes that compete (task-aware accuracy), those of the labels
+            included; by default all.
 
     Raises:
         ValueError: If a label has no score.
@@ -78,7 +78,7 @@ def accuracy(
 
 
 def check_known(labels: Tensor, classes: int) -> None:
-    """Refuse labels that a probe has not been fitted to.
+    """Refuse labels of classes that a probe was not fitted to.
 
     Raises:
         ValueError: If a label is not below the number of classes.

@@ -12,8 +12,8 @@ from avalanche.logging import BaseLogger
 from avalanche_pnr.runs.files import append
 from avalanche_pnr.runs.state_checks import assert_same_across_ranks
 
-_STATE = ("_training", "_uncounted", "_parts")
-"""What a logger knows that has been training."""
+_STATE = ("_training", "_uncounted", "_sub_experiences")
+"""Keys of a logger's state."""
 
 
 class JSONLinesLogger(BaseLogger):
@@ -23,12 +23,12 @@ class JSONLinesLogger(BaseLogger):
     evaluation ``metric, value, iteration, after, stream`` and, where it belongs to
     one, ``experience``. ``after`` counts the experiences trained before, whole ones on
     online streams; an evaluation in the midst of one has an ``epoch`` too. A value
-    that is not defined is NaN, as Python's ``json`` writes it; what is no number, a
-    picture say, has no line.
+    that is not defined is NaN, as Python's ``json`` writes it; values that are not
+    numbers, such as pictures, are left out.
 
     Args:
         path: The file; its folder must exist.
-        **context: Constants of every line, the name of the run for example.
+        **context: Constants of every line, for example the name of the run.
     """
 
     def __init__(self, path: str | Path, **context: Any) -> None:
@@ -37,25 +37,25 @@ class JSONLinesLogger(BaseLogger):
         self.context = context
         self._training = False
         self._uncounted = 0
-        self._parts = 0
+        self._sub_experiences = 0
 
     def before_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
-        """From here on, evaluations are in the midst of training."""
+        """Note that evaluations from now on are in the midst of training."""
         self._training, self._uncounted = True, 0
 
     def after_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
-        """From here on, they count for this experience, which the clock does later.
+        """Count the experience as trained; the clock counts it later.
 
-        On online streams it ends with its last part; the clock counts every part.
+        On online streams it ends with its last sub-experience; the clock counts each.
         """
         ended = getattr(strategy, "sub_experience", 0) + 1 == getattr(
             strategy, "sub_experiences", 1
         )
         self._training, self._uncounted = not ended, 1
-        self._parts += not ended
+        self._sub_experiences += not ended
 
     def after_training(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
-        """The clock has counted."""
+        """Rely on the clock again, which has counted by now."""
         self._uncounted = 0
 
     def after_training_epoch(
@@ -79,14 +79,14 @@ class JSONLinesLogger(BaseLogger):
         self._write_evaluation(strategy, metrics, stream=stream)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where training stands, for the lines to come; not what has been written."""
+        """Position in training, for the lines to come; not the lines written."""
         return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there.
+        """Restore the position in training.
 
         Raises:
-            ValueError: If it is something else.
+            ValueError: If the state is not that of such a logger.
         """
         assert_same_across_ranks(state, self.state_dict(), "JSONLinesLogger")
         for name in _STATE:
@@ -98,7 +98,9 @@ class JSONLinesLogger(BaseLogger):
         self._write(strategy, metrics, **where)
 
     def _write(self, strategy: Any, metrics: list[MetricValue], **where: Any) -> None:
-        after = strategy.clock.train_exp_counter + self._uncounted - self._parts
+        after = (
+            strategy.clock.train_exp_counter + self._uncounted - self._sub_experiences
+        )
         lines = [
             {
                 **self.context,

@@ -1,4 +1,4 @@
-"""What the evaluation plugins find, as metrics for Avalanche's loggers."""
+"""Results of the evaluation plugins as metrics for Avalanche's loggers."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
@@ -14,20 +14,20 @@ from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 
 
 class HasMetrics(Protocol):
-    """A plugin whose findings can be published."""
+    """A plugin whose results can be published."""
 
     def metrics(self) -> list[Any]:
         """Metrics for an ``EvaluationPlugin``."""
 
 
 class HasScores(Protocol):
-    """What ProbeAccuracy reads: scores (N, C) of the batch by each probe's name."""
+    """A plugin with the scores (N, C) of the batch, by name of the probe."""
 
     scores: Mapping[str, Tensor]
 
 
 class HasValues(Protocol):
-    """What PluginValues reads: values by name, or by name and what they belong to."""
+    """A plugin with values by name, ``"Name"`` or ``"Name/Tail"``."""
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -35,7 +35,7 @@ class HasValues(Protocol):
 
 
 def ssl_metrics(*plugins: HasMetrics) -> list[Any]:
-    """Everything that plugins such as ``ProbePlugin`` find.
+    """Metrics of all that plugins such as ``ProbePlugin`` measure.
 
     For an ``EvaluationPlugin``: ``EvaluationPlugin(ssl_metrics(probes), ...)``. Every
     logger takes them but Avalanche's ``CSVLogger``, whose columns are fixed: it writes
@@ -52,12 +52,12 @@ class ProbeAccuracy(GenericPluginMetric[float, Mean]):
     """Accuracy of a probe over an experience or a stream.
 
     Args:
-        plugin: Holds the scores of the present batch.
+        plugin: Plugin with the scores of the current batch.
         probe: Name of the probe.
-        name: What the metric is called, before ``_Exp`` or ``_Stream``.
+        name: Name of the metric, without ``_Exp`` or ``_Stream``.
         over: ``"experience"`` or ``"stream"``.
-        k: How many of the highest scores may be that of the label.
-        task_aware: Whether only the classes of the present experience compete. The
+        k: Number of highest scores among which the label's must be.
+        task_aware: Whether only the classes of the current experience compete. The
             accuracy is NaN if its data set has no ``targets`` that name them.
     """
 
@@ -76,7 +76,7 @@ class ProbeAccuracy(GenericPluginMetric[float, Mean]):
         self._k, self._task_aware = k, task_aware
 
     def update(self, strategy: EvaluatedStrategy) -> None:
-        """Take in a batch."""
+        """Count the current batch."""
         self._metric.update(self._accuracy(strategy), len(strategy.mb_y))
 
     def _accuracy(self, strategy: EvaluatedStrategy) -> float:
@@ -103,13 +103,13 @@ class ProbeAccuracy(GenericPluginMetric[float, Mean]):
 
 
 class PluginValues(PluginMetric[Mapping[str, float]]):
-    """What a plugin has found by the time the evaluation of a stream ends.
+    """Publishes the values of a plugin when the evaluation of a stream ends.
 
     A key ``"Name"`` or ``"Name/Tail"`` of its ``values`` is published as
     ``Name/eval_phase/<stream>_stream[/Tail]``.
 
     Args:
-        plugin: Holds the values.
+        plugin: Plugin with the values.
     """
 
     def __init__(self, plugin: HasValues) -> None:
@@ -121,7 +121,7 @@ class PluginValues(PluginMetric[Mapping[str, float]]):
         return self._plugin.values
 
     def reset(self) -> None:
-        """Nothing is accumulated."""
+        """Do nothing: no values are accumulated."""
 
     def after_eval(self, strategy: EvaluatedStrategy) -> list[MetricValue]:
         """Publish the values."""

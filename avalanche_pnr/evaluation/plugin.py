@@ -27,12 +27,12 @@ READINGS: dict[str, dict[str, Any]] = {
     "Top5_Acc": {"k": 5},
     "TaskAware_Acc": {"task_aware": True},
 }
-"""How a probe's scores are read, by the name of the metric."""
+"""Ways of reading a probe's scores, by the name of the metric."""
 OVER: tuple[Literal["experience", "stream"], ...] = ("experience", "stream")
 
 
 class ProbePlugin(SupervisedPlugin):
-    """Judge frozen features whenever the strategy evaluates.
+    """Evaluate frozen features whenever the strategy evaluates.
 
     One classifier over all classes is fitted to all of ``train_data`` and read for
     each experience without masking (task-aware accuracy beside it: among the classes
@@ -46,12 +46,12 @@ class ProbePlugin(SupervisedPlugin):
     Args:
         train_data: Experiences with labels, for example ``benchmark.probe_stream``;
             images are taken under the eval transforms.
-        probes: What judges; by default a linear probe and k-NN.
+        probes: Probes to fit; by default a linear probe and k-NN.
 
     Attributes:
-        scores: Scores (N, C) of the present batch, by the name of the probe.
-        values: What fitting found out, the learning rate of a linear probe for
-            example, by the name of its metric.
+        scores: Scores (N, C) of the current batch, by the name of the probe.
+        values: Values found by fitting, for example the learning rate of a linear
+            probe, by the name of the metric.
 
     Raises:
         ValueError: If there is no experience or no probe, or two have the same name.
@@ -79,7 +79,7 @@ class ProbePlugin(SupervisedPlugin):
         """Accuracies of every probe by experience and by stream, and ``values``.
 
         Named ``Linear_Acc_Exp``, ``Knn_Top5_Acc_Stream``, ``Linear_Lr_Stream`` etc.
-        What no classifier could miss, as top-5 accuracy of five classes, is left out.
+        Metrics that are always 1, such as top-5 accuracy of five classes, are left out.
         """
         classes = count_classes(each.dataset for each in self.train_data)
         accuracies = [
@@ -96,7 +96,7 @@ class ProbePlugin(SupervisedPlugin):
     def before_training_exp(
         self, strategy: EvaluatedStrategy, num_workers: int = 0, **kwargs: Any
     ) -> None:
-        """Make ready for probes that are trained beside the network."""
+        """Prepare probes that are trained beside the network."""
         self._data = self._behind(strategy, num_workers)
 
     def after_training_iteration(
@@ -104,7 +104,7 @@ class ProbePlugin(SupervisedPlugin):
     ) -> None:
         """Let probes that are trained beside the network take their step.
 
-        Of several processes the first one trains them.
+        On several processes the first one trains them.
         """
         if rank() == 0:
             for probe in self.probes:
@@ -160,14 +160,14 @@ class ProbePlugin(SupervisedPlugin):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """What probes have learnt that are trained beside the network."""
+        """State of the probes that are trained beside the network."""
         return {probe.name: probe.state_dict() for probe in self.probes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with it; the others are fitted when they are asked.
+        """Restore those probes; the others are fitted in each evaluation.
 
         Raises:
-            ValueError: If it is of other probes.
+            ValueError: If the state is that of other probes.
         """
         check_keys(state, (probe.name for probe in self.probes), "the probes")
         for probe in self.probes:

@@ -1,4 +1,4 @@
-"""What evaluation may use of a strategy."""
+"""The part of a strategy that evaluation may use."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -8,19 +8,19 @@ from torch import Tensor
 
 
 class EvaluatedStrategy(Protocol):
-    """``SelfSupervised``, as far as those that judge its features know it.
+    """``SelfSupervised``, as far as the evaluation of its features knows it.
 
     Attributes:
         model: Maps images (N, C, H, W) to features (N, F), its ``backbone`` likewise.
-        device: Of the model.
-        eval_mb_size: Images in a batch of evaluation.
-        experience: The present one.
+        device: Device of the model.
+        eval_mb_size: Number of images in an evaluation batch.
+        experience: The current experience.
         current_eval_stream: The experiences that are being evaluated.
         clock: Counters of experiences, epochs and iterations.
         mb_output: Class scores (N, C) of the batch, or features without a probe.
         mb_features: Features (N, F) of the batch, where a probe reads them.
-        readout: The probe: class scores of features.
-        sub_experience: Index of the present sub-experience on online streams, or 0.
+        readout: Function from features to class scores, set by a probe.
+        sub_experience: Index of the current sub-experience on online streams, or 0.
     """
 
     model: Any
@@ -41,5 +41,5 @@ class EvaluatedStrategy(Protocol):
 
     @property
     def sub_experiences(self) -> int:
-        """How many the present experience has, or 1."""
+        """Number of sub-experiences of the current experience, or 1."""
         ...

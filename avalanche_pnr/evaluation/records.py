@@ -1,4 +1,4 @@
-"""The accuracy matrix of a run, from the lines it wrote."""
+"""Results of a run, read back as records and as its accuracy matrix."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,19 +10,19 @@ import numpy as np
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
 
 MOST_EXPERIENCES = 10_000
-"""In a stream, so that no line asks for a matrix that does not fit into memory."""
+"""Largest number of experiences, so that the accuracy matrix fits into memory."""
 LARGEST = 1e100
-"""Value of a metric; its square is finite, too."""
+"""Largest value of a metric, whose square is still finite."""
 LONGEST_LINE = 2**20
-"""In bytes."""
+"""Largest length of a line, in bytes."""
 
 
 class Kind(NamedTuple):
-    """What a value must be.
+    """A kind of value that a field may hold.
 
     Attributes:
-        fits: Whether a value is that.
-        description: In words.
+        fits: Function that returns whether a value is of the kind.
+        description: The kind in words.
     """
 
     fits: Callable[[Any], bool]
@@ -61,15 +61,15 @@ FIELDS = {
     "experience": whole_number(0, MOST_EXPERIENCES - 1),
     "epoch": whole_number(0, 2**31),
 }
-"""What :class:`~avalanche_pnr.evaluation.JSONLinesLogger` writes and is read here."""
+"""Fields written by :class:`~avalanche_pnr.evaluation.JSONLinesLogger`."""
 
 
 def misfits(values: Mapping[str, Any], kinds: Mapping[str, Kind]) -> list[str]:
-    """What is wrong with some of the values, as sentences.
+    """Describe the values that are not of their kind, as sentences.
 
     Args:
-        values: By name; others are not looked at.
-        kinds: What each must be.
+        values: Values by name; those without a kind are not checked.
+        kinds: Kind of each value by name.
     """
     return [
         f"{name} must be {kind.description}, not {shortened(values[name])}"
@@ -79,7 +79,7 @@ def misfits(values: Mapping[str, Any], kinds: Mapping[str, Kind]) -> list[str]:
 
 
 def shortened(value: Any) -> str:
-    """A value of unknown size as a message shows it."""
+    """Show a value of unknown size in a message."""
     text = (
         ascii(value) if isinstance(value, str | int | float) else type(value).__name__
     )
@@ -93,8 +93,8 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
         path: The file.
 
     Raises:
-        ValueError: If a line is no JSON object, or a value in it is of another kind or
-            range than :class:`~avalanche_pnr.evaluation.JSONLinesLogger` writes; the
+        ValueError: If a line is not a JSON object, or a value in it is of another kind
+            or range than :class:`~avalanche_pnr.evaluation.JSONLinesLogger` writes; the
             message names file and line.
     """
     records = []
@@ -115,11 +115,11 @@ def accuracy_matrix(
 
     Args:
         records: Lines written by :class:`~avalanche_pnr.evaluation.JSONLinesLogger`.
-        metric: Name of a metric by experience, ``Linear_Acc_Exp`` for example.
+        metric: Name of a metric by experience, for example ``Linear_Acc_Exp``.
         stream: Name of the stream that was evaluated.
 
     Returns:
-        Accuracies (T, K); NaN where the run has not evaluated.
+        Accuracies (T, K), NaN where there is no record.
 
     Raises:
         ValueError: If there is no such record.

@@ -1,6 +1,6 @@
-"""What features tell without labels: how they moved, and whether they collapse.
+"""Measures of features without labels: drift and collapse.
 
-All compute in float64, whatever the features' type.
+All are computed in float64, whatever the features' type.
 """
 
 import math
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from avalanche_pnr.methods.precision import in_float64
+from avalanche_pnr.evaluation.float64 import in_float64
 
 
 def linear_cka(x: Tensor, y: Tensor) -> float:
@@ -26,7 +26,7 @@ def linear_cka(x: Tensor, y: Tensor) -> float:
         The similarity; NaN if either has collapsed to a point.
 
     Raises:
-        ValueError: If they are not of the same number of images, or not finite.
+        ValueError: If the numbers of images differ, or features are not finite.
 
     Source: Kornblith et al. 2019, arXiv 1905.00414, section 3 and table 1.
     """
@@ -61,17 +61,17 @@ def alignment(x: Tensor, y: Tensor) -> float:
 
 
 def uniformity(x: Tensor, t: float = 2.0, chunk: int = 1024) -> float:
-    r"""How evenly features cover the sphere, log mean_{i<j} e^{-t |x_i - x_j|^2}.
+    r"""Uniformity of features on the sphere, log mean_{i<j} e^{-t |x_i - x_j|^2}.
 
-    The x_i are L2-normalised. At most 0, where all point one way; lower is better.
+    The x_i are L2-normalised. At most 0, if all are equal; lower is more even.
 
     Args:
         x: Features, shape (N, F).
         t: Sharpness of the kernel.
-        chunk: Rows compared with all others at a time.
+        chunk: Number of rows compared with all others at a time.
 
     Raises:
-        ValueError: If there are less than two rows, features are not finite, or t is
+        ValueError: If there are fewer than two rows, features are not finite, or t is
             not above 0.
 
     Source: Wang & Isola 2020, arXiv 2005.10242, section 4.1.
@@ -93,15 +93,15 @@ def uniformity(x: Tensor, t: float = 2.0, chunk: int = 1024) -> float:
 def effective_rank(x: Tensor) -> float:
     r"""Dimensions in use, e^H of the singular values of the centred features.
 
-    H is the entropy of p_i = s_i / sum_j s_j. The mean is no dimension in use, hence
-    the centring.
+    H is the entropy of p_i = s_i / sum_j s_j. The mean does not count as a dimension in
+    use, hence the centring.
 
     Args:
         x: Features, shape (N, F).
 
     Returns:
-        Between 1, features on a line, and the rank, all directions alike. Features
-        that have collapsed to a point have 0, the rank of what is left of them.
+        Between 1 (features on a line) and the rank (all directions alike); 0 if the
+        features have collapsed to a point.
 
     Raises:
         ValueError: If the shape is not (N, F), or features are not finite.

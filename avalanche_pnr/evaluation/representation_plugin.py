@@ -24,7 +24,7 @@ from avalanche_pnr.reproducibility.sampling import SeededSamples
 from avalanche_pnr.runs.state_checks import check_keys, check_tensor, check_type
 
 Extract = Callable[[Dataset[Any]], Tensor]
-"""From a data set to its features, (N, F) or, of views, (N, V, F)."""
+"""Function from a data set to its features, (N, F) or, of views, (N, V, F)."""
 
 
 class RepresentationPlugin(SupervisedPlugin):
@@ -37,24 +37,24 @@ class RepresentationPlugin(SupervisedPlugin):
       the lower, the further its representation has moved; NaN if it has collapsed to
       a point;
     * ``Alignment_Stream``: how far the two views of an image are apart, over the
-      images of all experiences, those to come included;
+      images of all experiences, future ones included;
     * ``Uniformity_Stream`` and ``EffectiveRank_Stream`` of the same images: both are 0
       where all features have collapsed to a point; spread features have a uniformity
       far below 0 and an effective rank of many dimensions.
 
     Images and views are the same each time. The values are computed once for each
     state of the model; the model, its modes and the random number generators stay as
-    they are. On online streams an experience ends with its last part.
+    they are. On online streams an experience ends with its last sub-experience.
 
     Args:
-        stream: Experiences to watch, with or without labels, ``benchmark.train_stream``
-            for example. Images are taken under the eval transforms, views under the
-            train transforms.
-        images: Images of each experience at most, drawn once.
-        seed: Of the draw and of the views.
+        stream: Experiences to watch, with or without labels, for example
+            ``benchmark.train_stream``. Images are taken under the eval transforms,
+            views under the train transforms.
+        images: Largest number of images of each experience, drawn once.
+        seed: Seed of the draw and of the views.
 
     Attributes:
-        values: What the last evaluation found, by the name of its metric.
+        values: Results of the last evaluation, by the name of the metric.
 
     Raises:
         ValueError: If there is no experience, or images is below 2.
@@ -121,11 +121,11 @@ class RepresentationPlugin(SupervisedPlugin):
             self._measured = state
 
     def state_dict(self) -> dict[str, Any]:
-        """The features kept of each experience that has ended."""
+        """Features kept of each experience that has ended."""
         return {"kept": dict(self._kept)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Compare with these features from now on.
+        """Restore the features to compare with.
 
         Raises:
             ValueError: If they are not those of the experiences that are watched.

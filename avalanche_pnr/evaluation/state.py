@@ -1,4 +1,4 @@
-"""Whether a strategy's network has changed."""
+"""Digests of a strategy's network, which tell whether it has changed."""
 
 import hashlib
 from typing import Any
@@ -10,11 +10,11 @@ from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 
 
 def backbone_state(strategy: EvaluatedStrategy, plugin: Any) -> bytes:
-    """Digest of the backbone that a plugin judges.
+    """Digest of the backbone that a plugin evaluates.
 
     Args:
         strategy: The strategy.
-        plugin: Who asks, for the error message.
+        plugin: The plugin that asks, for the error message.
 
     Raises:
         TypeError: If the strategy is not a ``SelfSupervised`` one.
@@ -29,7 +29,7 @@ def backbone_state(strategy: EvaluatedStrategy, plugin: Any) -> bytes:
 
 
 def checksum(module: nn.Module) -> bytes:
-    """Digest of every parameter and buffer: whoever changes one, by whatever means.
+    """Digest of all parameters and buffers of a network.
 
     Args:
         module: The network.

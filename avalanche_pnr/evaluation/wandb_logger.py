@@ -1,4 +1,4 @@
-"""Weights & Biases, as its present releases are called."""
+"""Logger for current releases of Weights & Biases."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -28,11 +28,12 @@ class WandBLogger(BaseLogger):
         project_name: Project that the run belongs to.
         run_name: Name of the run; by default wandb makes one up.
         config: Hyperparameters to keep with the run.
-        dir: Folder of the local files; by default that of the process.
-        params: Further arguments of ``wandb.init``, ``{"mode": "offline"}`` say.
+        dir: Folder of the local files; by default the working directory.
+        params: Further arguments of ``wandb.init``, for example ``{"mode":
+            "offline"}``.
 
     Attributes:
-        run: The run, for what else is to be logged.
+        run: The run, for anything else to be logged.
 
     Raises:
         ModuleNotFoundError: If wandb is not installed.
@@ -76,7 +77,7 @@ class WandBLogger(BaseLogger):
 
         Args:
             name: Full name of the metric.
-            value: The value; one of another kind (a checkpoint's bytes) is passed over.
+            value: The value; values of other kinds (a checkpoint's bytes) are skipped.
             x_plot: Training iteration.
         """
         if isinstance(value, AlternativeValues):
@@ -87,11 +88,11 @@ class WandBLogger(BaseLogger):
                 return
 
     def close(self) -> None:
-        """Finish the run: what is still under way is written or sent."""
+        """Finish the run and write or send all that is pending."""
         self.run.finish()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What continues the run: its options and its id."""
+        """Options and id of the run, with which it is continued."""
         return {**self._options, "id": self.run.id, "resume": "allow"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

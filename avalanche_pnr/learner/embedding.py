@@ -18,6 +18,7 @@ from tqdm import tqdm
 from avalanche_pnr.evaluation.features import evaluation_mode
 from avalanche_pnr.learner.images import Arrivals
 from avalanche_pnr.runs.files import replacing
+from avalanche_pnr.transforms.reduction import Reduction
 
 Rows = Iterator[tuple[list[str], NDArray[np.float32]]]
 """Names and features (n, F) of a batch after the other, in the order of the images."""
@@ -63,7 +64,10 @@ def feature_rows(
         device: Where the backbone is.
     """
     loader = DataLoader(
-        _Viewed(images, view), batch_size, num_workers=workers, shuffle=False
+        _Viewed(images.reduced(Reduction.for_transforms(view)), view),
+        batch_size,
+        num_workers=workers,
+        shuffle=False,
     )
     begin = 0
     with (

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
 from avalanche_pnr.benchmarks.reading.damaged import without_damaged
 from avalanche_pnr.benchmarks.reading.file_images import FileImages
 from avalanche_pnr.benchmarks.reading.folder_files import images_below
+from avalanche_pnr.benchmarks.reading.images import reduced
 from avalanche_pnr.benchmarks.reading.progress import progress
 from avalanche_pnr.benchmarks.reading.shard_images import ShardImages
 from avalanche_pnr.benchmarks.reading.shard_index import index_shards, webdataset
 from avalanche_pnr.benchmarks.reading.text_lists import listed, read_lines
+from avalanche_pnr.transforms.reduction import Reduction
 
 Digests = NDArray[np.uint8]
 """Of images, 16 bytes each, shape (N, 16)."""
@@ -76,6 +78,10 @@ class Arrivals(Dataset[tuple[Image.Image, int]]):
             self.damaged,
         )
 
+    def reduced(self, reduction: Reduction) -> "Arrivals":
+        """The same images, those of large JPEG files decoded smaller."""
+        return replace(self, images=reduced(self.images, reduction))
+
 
 class _Subset:
     images: Any
@@ -91,6 +97,9 @@ class _Subset:
 
     def __getitem__(self, index: int) -> Any:
         return self.images[self.indices[index]]
+
+    def reduced(self, reduction: Reduction) -> "_Subset":
+        return _Subset(reduced(self.images, reduction), self.indices)
 
 
 def find_images(data: Any, *, skip_damaged: bool = False) -> Arrivals:

@@ -15,6 +15,7 @@ from avalanche.benchmarks.utils.utils import as_classification_dataset
 from avalanche.training.determinism.rng_manager import RNGManager
 from torch import Tensor
 
+from avalanche_pnr.benchmarks.reading.images import reduced
 from avalanche_pnr.benchmarks.reading.in_memory import in_memory
 from avalanche_pnr.learner.builders import (
     FixedReplayPlugin,
@@ -36,6 +37,7 @@ from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.runs.files import load_state, previous, save_state
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.training import SelfSupervised
+from avalanche_pnr.transforms.reduction import Reduction
 from avalanche_pnr.weights import export_backbone, load_backbone
 
 ENLARGED = 1.15
@@ -270,10 +272,10 @@ class ExperienceTrainer:
 
     def data_set(self, images: Any) -> AvalancheDataset[Any]:
         """Images with their random views for training, and the plain one to judge."""
-        groups = {
-            "train": (make_views(self.settings, self.training), None),
-            "eval": (make_plain_view(self.settings, self.training.augment), None),
-        }
+        views = make_views(self.settings, self.training)
+        plain = make_plain_view(self.settings, self.training.augment)
+        groups = {"train": (views, None), "eval": (plain, None)}
+        images = reduced(images, Reduction.for_transforms(views, plain))
         made: AvalancheDataset[Any] = as_classification_dataset(images, groups)
         return made
 

@@ -10,7 +10,7 @@ def barlow_twins_loss(
     """Pull the cross-correlation of two batches of embeddings to the identity.
 
     The squares of C = A^T B / N, (D, D), add up to the sum of the products of A A^T and
-    B B^T, (N, N), which are smaller in the published sizes.
+    B B^T, (N, N), which are smaller at the published sizes.
 
     Args:
         a: Embeddings, shape (N, D); standardised inside, over the batch.

@@ -8,7 +8,7 @@ from avalanche_pnr.losses.views import views_to_rows
 
 
 def contrastive_distillation(p: Tensor, f: Tensor, temperature: float) -> Tensor:
-    """InfoNCE of predictions against past outputs and the reverse, averaged.
+    """InfoNCE of predictions against past outputs and vice versa, averaged.
 
     The denominators hold every row of the batch; no current-model embedding is a
     negative. The other methods distil with their own SSL loss of (p, f).

@@ -1,7 +1,7 @@
 """InfoNCE over any number of sets of negatives.
 
 Every contrastive loss of this package (MoCo, SimCLR, CaSSLe, PNR) is a call of
-:func:`info_nce`; they differ in what is a query, a positive and a negative.
+:func:`info_nce`; they differ in what serves as query, positive and negative.
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ Reduction = Literal["mean", "none"]
 
 
 class NegativeSet(NamedTuple):
-    """Keys that every query of a batch is to differ from.
+    """Keys that serve as negatives for every query of a batch.
 
     Attributes:
         keys: L2-normalised embeddings, shape (M, D).
-        excluded: Pairs that are no negatives, boolean of shape (N, M); ``None``
+        excluded: Pairs that are not negatives, boolean of shape (N, M); ``None``
             when every key is a negative of every query.
     """
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 HELD_ON_CPU, HELD_ON_GPU = 2**17, 2**22
-"""Similarities held at a time: they stay in the cache."""
+"""Number of similarities held at a time, which fit in the cache."""
 
 
 def log_sum_exp(query: Tensor, keys: Tensor, excluded: Tensor | None = None) -> Tensor:
@@ -26,8 +26,8 @@ def log_sum_exp(query: Tensor, keys: Tensor, excluded: Tensor | None = None) -> 
     their number. The result then has one derivative, not two.
 
     Args:
-        query: Shape (N, D), divided by the temperature.
-        keys: Shape (M, D), M of 1 or more.
+        query: Queries divided by the temperature, shape (N, D).
+        keys: Keys, shape (M, D), M of 1 or more.
         excluded: Pairs to leave out, boolean of shape (N, M).
     """
     if excluded is None and not keys.requires_grad:
@@ -67,7 +67,7 @@ class _OverConstantKeys(Function):
 
 
 class _MeanKey(Function):
-    """The gradient of a query; it depends on the query, but refuses to say how."""
+    """The gradient of a query; differentiating it again is refused."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, gradient: Tensor) -> Tensor:  # noqa: ARG004

@@ -7,7 +7,7 @@ from avalanche_pnr.losses.views import views_to_rows
 
 
 def cross_task_loss(current: Tensor, remembered: Tensor, temperature: float) -> Tensor:
-    """Views of an image are to be alike, and unlike images of other experiences.
+    """Attract views of an image and repel images of other experiences.
 
     The mean of two InfoNCE losses: of current images with all remembered views as
     negatives, and of remembered images with all current views. Images of one side are
@@ -15,7 +15,7 @@ def cross_task_loss(current: Tensor, remembered: Tensor, temperature: float) -> 
 
     Args:
         current: Embeddings of current images, L2-normalised, shape (N, 2, D).
-        remembered: Those of remembered images, shape (M, 2, D).
+        remembered: Embeddings of remembered images, likewise, shape (M, 2, D).
         temperature: tau.
 
     Source: Zhang et al. 2024, arXiv 2404.19132; the form is that of the authors' code.

@@ -17,7 +17,7 @@ def simclr_loss(
     past: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """NT-Xent: z_i is to be like z_i' and unlike every other z_j, j != i.
+    """NT-Xent: attract z_i and z_i', repel z_i and every other z_j, j != i.
 
     With ``past`` this is PNR's first term L1, whose denominator also holds the
     past model's f_j, j != i.
@@ -50,7 +50,7 @@ def simclr_distillation(
     current: Tensor | None = None,
     positive_in_denominator: bool = True,
 ) -> Tensor:
-    """PNR's second term L2: p_i is to be like f_i and unlike f_j and z_j, j != i.
+    """PNR's second term L2: attract p_i and f_i, repel p_i and f_j, z_j, j != i.
 
     Args:
         p: Distillation predictor's outputs g(z), shape (N, 2, D).

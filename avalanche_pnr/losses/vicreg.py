@@ -34,7 +34,7 @@ def vicreg_loss(
 def covariance_loss(x: Tensor) -> Tensor:
     """Squared covariances of different dimensions, summed and divided by D.
 
-    The squares of X^T X, (D, D), add up to those of X X^T, (N, N), which is smaller in
+    The squares of X^T X, (D, D), add up to those of X X^T, (N, N), which is smaller at
     the published sizes.
 
     Args:

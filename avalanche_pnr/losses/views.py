@@ -1,4 +1,4 @@
-"""Batches of views, (N, V, D): as rows (V * N, D), and averaged."""
+"""Reshaping and averaging of batches of views, (N, V, D)."""
 
 from collections.abc import Callable
 

@@ -11,7 +11,7 @@ from avalanche_pnr.methods.checks import check_mean, check_weights
 
 
 class BarlowTwins(SelfSupervisedMethod):
-    """The views' cross-correlation is to be the identity.
+    """Pulls the cross-correlation of the views to the identity.
 
     Args:
         backbone: Maps images to features (N, F), without a classifier.

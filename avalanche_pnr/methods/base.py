@@ -13,12 +13,12 @@ from avalanche_pnr.methods.precision import Precision
 
 
 class SelfSupervisedMethod(nn.Module, ABC):
-    """A backbone, a projector, a loss, and two losses about the past.
+    """A backbone, a projector, an SSL loss, and two losses that use the past model.
 
     Called with one image per sample, (N, C, H, W), it gives the backbone's features
     (N, F). Called with stacked views, (N, V, C, H, W), it gives one tensor (N, V, E)
     with all that :meth:`loss` needs, the projection first: so the loss is a function
-    of the output alone, for whatever batch anybody computes it.
+    of the output alone and can be computed for any batch.
 
     A subclass defines :meth:`loss`, and for continual learning
     :meth:`distill_loss` (CaSSLe's distillation D) and :meth:`pseudo_negative_loss`
@@ -68,12 +68,12 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """The SSL loss of the current batch.
 
         Args:
-            output: What the method returned for stacked views, shape (N, V, E).
+            output: The method's output for stacked views, shape (N, V, E).
             reduction: ``"mean"`` for a scalar, ``"none"`` for one value an image.
         """
 
     def defines(self, loss: str) -> bool:
-        """Whether the method has a definition of its own of a loss about the past."""
+        """Return whether the method overrides a loss, given by name."""
         return getattr(type(self), loss) is not getattr(SelfSupervisedMethod, loss)
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """PNR's L1, which replaces the SSL loss.
 
         Args:
-            output: Shape (N, V, E).
+            output: The method's output, shape (N, V, E).
             past: f, shape (N, V, D), without gradient.
         """
         return self.loss(output)
@@ -111,7 +111,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """PNR's L2, which regularises towards the past model.
 
         Args:
-            output: Shape (N, V, E).
+            output: The method's output, shape (N, V, E).
             predicted: p = g(z), shape (N, V, D).
             past: f, shape (N, V, D), without gradient.
         """
@@ -170,8 +170,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
         not depend on which head comes first.
 
         Args:
-            name: Its name.
-            make: Makes the head, which goes where the method is.
+            name: Name of the head.
+            make: Function that makes the head, which is moved to the method's device.
         """
         if name not in self.heads:
             self.heads[name] = make().to(next(self.parameters()))
@@ -181,13 +181,13 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """Follow an optimizer step: momentum networks, queues.
 
         Args:
-            output: Output of the batch, without gradient, shape (N, V, E).
+            output: Output for the batch, without gradient, shape (N, V, E).
             step: Index of the step in this experience, from 0.
-            total_steps: Steps of this experience.
+            total_steps: Number of steps in this experience.
         """
 
     def reset_past_queue(self, past_outputs: Iterable[Tensor]) -> None:
-        """Begin an experience with the queue of past outputs, if the method has one.
+        """Prepare the queue of past outputs for an experience, if there is one.
 
         Args:
             past_outputs: f of one pass over the experience, batches of shape
@@ -205,10 +205,10 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """Refuse batches that the method cannot learn from.
 
         Args:
-            batch_size: Images in a batch, N.
+            batch_size: Number of images in a batch, N.
 
         Raises:
-            ValueError: If there is no second image to compare with.
+            ValueError: If a batch has fewer than two images.
         """
         if batch_size < 2:
             raise ValueError(
@@ -220,7 +220,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """Warn of settings that do not fit the size of an experience.
 
         Args:
-            images: In the experience that is about to be trained on.
+            images: Number of images in the experience about to be trained on.
         """
 
 
@@ -251,7 +251,7 @@ def infer_feature_dim(backbone: nn.Module, image_shape: tuple[int, int, int]) ->
 
 
 def _dry_run(backbone: nn.Module, image_shape: tuple[int, int, int]) -> Any:
-    """What a backbone returns for two images; its modes stay as they are."""
+    """Return a backbone's output for two images; its modes stay as they are."""
     was_training = {module: module.training for module in backbone.modules()}
     like = next(backbone.parameters(), torch.empty(0))
     try:
@@ -272,7 +272,7 @@ def _dry_run(backbone: nn.Module, image_shape: tuple[int, int, int]) -> Any:
 
 
 CLASSIFIERS = ("fc", "classifier", "head", "heads")
-"""What torchvision and timm call the layers after the features."""
+"""Names in torchvision and timm of the layers after the features."""
 
 
 def _warn_of_classifier(backbone: nn.Module, features: int) -> None:

@@ -11,7 +11,7 @@ from avalanche_pnr.methods.momentum import MomentumMethod
 
 
 class BYOL(MomentumMethod):
-    """Predictions of one view against momentum projections of the other.
+    """Predicts the momentum projection of one view from the other.
 
     The output of a view is [z | h | k]: projection, its prediction, and the momentum
     projection. The distillation predictor receives z.

@@ -9,7 +9,7 @@ def check_choice(name: str, value: str, choices: Any) -> None:
     """Refuse a value that is not among those of a ``Literal``.
 
     Raises:
-        ValueError: With the choices there are.
+        ValueError: If it is not, with the choices there are.
     """
     if value not in get_args(choices):
         there_are = ", ".join(map(repr, get_args(choices)))
@@ -17,7 +17,7 @@ def check_choice(name: str, value: str, choices: Any) -> None:
 
 
 def check_weights(**weights: float) -> None:
-    """Refuse weights of a loss that would reward what they are to punish.
+    """Refuse weights that would turn a penalty into a reward.
 
     Raises:
         ValueError: If one is negative or not a finite number.

@@ -1,4 +1,4 @@
-"""What methods with an InfoNCE loss have in common."""
+"""The mixin of methods with an InfoNCE loss."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from avalanche_pnr.losses import contrastive_distillation
 from avalanche_pnr.methods.checks import check_choice
 
 PseudoNegatives = Literal["both", "loss", "regularizer", "neither"]
-"""Which of PNR's two terms hold pseudo-negatives: the paper's ablation."""
+"""Choices of the terms of PNR that hold pseudo-negatives: the paper's ablation."""
 
 
 class ContrastiveMixin:
@@ -17,7 +17,7 @@ class ContrastiveMixin:
 
     Attributes:
         temperature: tau of the SSL loss.
-        distillation_temperature: tau_d of the terms about the past.
+        distillation_temperature: tau_d of the terms that use the past model.
         pseudo_negatives: Which of PNR's two terms hold pseudo-negatives.
         pseudo_negatives_in_loss: Whether L1 holds past outputs.
         pseudo_negatives_in_regularizer: Whether L2 holds current outputs.
@@ -29,7 +29,7 @@ class ContrastiveMixin:
         distillation_temperature: float,
         pseudo_negatives: PseudoNegatives,
     ) -> None:
-        """Check and keep what the losses need.
+        """Check and keep the settings of the losses.
 
         Raises:
             ValueError: If a temperature is not above 0, or the choice is unknown.
@@ -52,6 +52,6 @@ class ContrastiveMixin:
         )
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """CaSSLe: predictions and past outputs recognise each other."""
+        """CaSSLe's InfoNCE between predictions and past outputs."""
         p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
         return contrastive_distillation(p, f, self.distillation_temperature)

@@ -20,7 +20,7 @@ PastQueueStart = Literal["random", "filled"]
 
 
 class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
-    """Queries against momentum keys of the other view and a queue of older keys.
+    """Contrasts queries with momentum keys of the other view and a queue of older keys.
 
     The output of a view is [q | k], not normalised: plugins that measure the output,
     such as MAS, need its length. Each view has two queues, of momentum keys
@@ -32,12 +32,13 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         projection_dim: D.
         queue_length: K, at least one batch.
         temperature: tau of the SSL loss.
-        distillation_temperature: tau_d of the terms about the past.
+        distillation_temperature: tau_d of the terms that use the past model.
         pseudo_negatives: Which of PNR's two terms hold pseudo-negatives: ``"both"``,
             ``"loss"`` (L1 only), ``"regularizer"`` (L2 only) or ``"neither"``.
-        past_queue_start: How R begins an experience: ``"random"``, which is as
-            published and keeps the past outputs of earlier experiences, or
-            ``"filled"`` by one pass of the past model over the new experience.
+        past_queue_start: State of R when an experience begins: ``"random"``, as
+            published, starts with random vectors and keeps the past outputs of earlier
+            experiences; ``"filled"`` fills R by one pass of the past model over the new
+            experience.
         momentum_start: Momentum of the key network at the start of an experience.
         momentum_end: Momentum at its end.
         image_shape: Channels, height and width, to find F by a dry run.
@@ -119,7 +120,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         self.past_queue.enqueue(normalize(past, dim=-1))
 
     def reset_past_queue(self, past_outputs: Iterable[Tensor]) -> None:
-        """Fill R, if asked to.
+        """Fill R, with ``past_queue_start="filled"``.
 
         Raises:
             FloatingPointError: If an output is not finite; R stays as it was.

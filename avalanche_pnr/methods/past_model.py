@@ -15,11 +15,11 @@ class PastModel:
     """Frozen copy of a method's backbone and projector, in eval mode.
 
     Empty until the first :meth:`snapshot`. The outputs of the last batch are kept,
-    so that several users of one batch cost one forward pass.
+    so several plugins cost one forward pass a batch.
 
     Args:
-        gather: Makes outputs of the whole batch of those of this process's part; by
-            default they are the same.
+        gather: Function from the outputs for this process's shard to those for the
+            whole batch; by default the identity.
 
     Example:
         >>> past_model = PastModel()
@@ -35,11 +35,11 @@ class PastModel:
 
     @property
     def exists(self) -> bool:
-        """Whether an experience has ended, so that there is a past."""
+        """True once an experience has ended, so that there is a past model."""
         return self._network is not None
 
     def snapshot(self, method: SelfSupervisedMethod) -> None:
-        """Replace the past by the method's present backbone and projector."""
+        """Replace the past model by the method's current backbone and projector."""
         network = copy.deepcopy(nn.Sequential(method.backbone, method.projector))
         self._network = network.eval().requires_grad_(False)
         self._precision = method.precision
@@ -50,7 +50,7 @@ class PastModel:
         """Project every view of a batch, without gradient.
 
         Args:
-            views: Shape (N, V, C, H, W).
+            views: Views of the batch, shape (N, V, C, H, W).
 
         Returns:
             Past outputs f, not normalised, shape (N, V, D).
@@ -70,7 +70,7 @@ class PastModel:
         """Features of the past backbone, without gradient.
 
         Args:
-            views: Shape (N, V, C, H, W).
+            views: Views of the batch, shape (N, V, C, H, W).
 
         Returns:
             Shape (N, V, F).
@@ -81,17 +81,17 @@ class PastModel:
         return self._run(next(self._past().children()), views)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Tensors of the past network; empty if there is no past."""
+        """Tensors of the past model; empty if there is none."""
         return {} if self._network is None else self._network.state_dict()
 
     def load_state_dict(
         self, state: dict[str, Tensor], method: SelfSupervisedMethod
     ) -> None:
-        """Let the past be that of a state.
+        """Restore the past model of a state.
 
         Args:
-            state: What :meth:`state_dict` returned.
-            method: The method, of whose kind the past network is.
+            state: State returned by :meth:`state_dict`.
+            method: Method with networks of the same kind.
         """
         self._network = None
         if state:

@@ -1,4 +1,4 @@
-"""How networks are computed: number formats, memory layout, compilation."""
+"""Precision of the networks: number formats, memory layout, compilation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ NumberFormat = Literal["float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True)
 class Precision:
-    """Of the networks in training; parameters, losses and evaluation stay float32.
+    """Precision of the networks in training; all else stays in float32.
+
+    Parameters, losses and evaluation are in float32.
 
     With ``"bfloat16"`` or ``"float16"`` convolutions and matrix products of the online,
     momentum and past networks and of the predictor run under ``torch.autocast``.
@@ -22,13 +24,13 @@ class Precision:
     Args:
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         tf32: Whether matrix products in float32 may be rounded to TF32, on GPUs that
-            have it. Convolutions may be anyhow, unless PyTorch was told otherwise.
-        channels_last: Whether images lie in memory pixel by pixel.
+            have it. Convolutions may be in any case, unless PyTorch is told otherwise.
+        channels_last: Whether images are stored pixel by pixel.
         compile: Whether ``torch.compile`` compiles the networks; the first batches then
             take long. Names of parameters stay.
 
     Raises:
-        ValueError: If the number format is another.
+        ValueError: If the number format is unknown.
     """
 
     dtype: NumberFormat = "float32"
@@ -45,7 +47,7 @@ class Precision:
 
     @property
     def scales_losses(self) -> bool:
-        """Whether gradients would vanish without a scaled loss."""
+        """True if gradients would vanish without a scaled loss."""
         return self.dtype == "float16"
 
     def prepare(self, network: nn.Module) -> None:
@@ -59,15 +61,10 @@ class Precision:
             network.compile()
 
     def run(self, network: Callable[[Tensor], Any], x: Tensor) -> Tensor:
-        """What a network makes of its input, in float32 if it was computed in less."""
+        """Return a network's output, in float32 if it was computed in less."""
         if self.dtype == "float32":
             output: Tensor = network(x)
             return output
         with torch.autocast(x.device.type, getattr(torch, self.dtype)):
             output = network(x)
         return output.float()
-
-
-def in_float64(x: Tensor) -> Tensor:
-    """The same in float64; on the CPU where its device has none, as Apple's GPUs."""
-    return (x.cpu() if x.device.type == "mps" else x).double()

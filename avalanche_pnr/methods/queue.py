@@ -12,7 +12,7 @@ class Queue(nn.Module):
     they follow the module's device and survive its ``state_dict``.
 
     Args:
-        length: Embeddings kept for each view, K.
+        length: Number of embeddings kept for each view, K.
         dim: Size of an embedding, D.
         views: Number of views, V.
 
@@ -52,7 +52,7 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def fill(self, embeddings: Tensor) -> None:
-        """Replace every key: by the last embeddings, repeated if they are too few.
+        """Replace every key by the last embeddings, repeated if they are too few.
 
         Args:
             embeddings: L2-normalised, shape (M, V, D), M of any length.
@@ -66,7 +66,7 @@ class Queue(nn.Module):
         """Refuse batches that the queue cannot hold.
 
         Args:
-            batch_size: Images in a batch, N.
+            batch_size: Number of images in a batch, N.
 
         Raises:
             ValueError: If the batch is larger than the queue.

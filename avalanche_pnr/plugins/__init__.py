@@ -1,4 +1,4 @@
-"""Continual-learning methods, one a file, and aids of training."""
+"""Continual-learning methods, one a file, and the learning-rate schedule."""
 
 from avalanche_pnr.plugins.cassle import CaSSLePlugin
 from avalanche_pnr.plugins.der import DERPlugin

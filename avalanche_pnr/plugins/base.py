@@ -14,7 +14,7 @@ class SelfSupervisedPlugin(SupervisedPlugin):
     """A plugin that needs the batches of views of a ``SelfSupervised`` strategy."""
 
     def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
-        """Makers of the heads that the plugin trains as a part of the method, by name.
+        """Functions that make the heads trained with the method, by name.
 
         Args:
             method: The strategy's model.
@@ -24,14 +24,14 @@ class SelfSupervisedPlugin(SupervisedPlugin):
     def add_heads(
         self, method: SelfSupervisedMethod, among: Collection[str] | None = None
     ) -> None:
-        """Give the method the plugin's heads, unless it has them.
+        """Add the plugin's heads to the method, unless it has them.
 
         Call it before the optimizer is made.
 
         Args:
             method: The strategy's model.
-            among: Names of parameters in a state that is to be loaded: only heads that
-                the state has; ``None`` for all.
+            among: Names of parameters in a state to be loaded, so that only the heads
+                in the state are added; ``None`` for all.
         """
         for name, make in self.heads(method).items():
             if among is None or any(key.startswith(f"heads.{name}.") for key in among):

@@ -1,4 +1,4 @@
-"""DER: what was remembered is to look as it looked."""
+"""DER: replay with distillation of stored projections."""
 
 from typing import Any
 
@@ -21,16 +21,17 @@ class DERPlugin(MemoryPlugin):
     are not normalised; a method's own heads behind them (BYOL's predictor) and
     momentum networks take no part.
 
-    The replayed views pass backbone and projector beside the current batch, in train
-    mode as in the authors' code: BatchNorm normalises them on their own, and its
+    The replayed views pass backbone and projector separately from the current batch, in
+    train mode as in the authors' code: BatchNorm normalises them on their own, and its
     running statistics follow both. In that code images enter the memory at each step,
     with the backbone's output of one view in train mode; here when their experience
     ends, with projections of both views in eval mode.
 
     Args:
-        lambda_der: Weight, alpha in the paper.
-        mem_size: Images in the memory at most; 256 in the authors' configurations.
-        batch_size_mem: Images replayed beside a batch; ``None`` for
+        lambda_der: Weight of the distance, alpha in the paper.
+        mem_size: Largest number of images in the memory; 256 in the authors'
+            configurations.
+        batch_size_mem: Number of images replayed with a batch; ``None`` for
             ``train_mb_size``, as the authors do.
 
     Raises:
@@ -54,7 +55,7 @@ class DERPlugin(MemoryPlugin):
         """Stored projections z_M, shape (M, V, D), in the order of the memory."""
 
     def remembered(self) -> AvalancheDataset:
-        """Remembered images, each with its place in the memory."""
+        """Remembered images, each with its row in the memory."""
         dataset = self.memory.dataset
         places = DataAttribute(list(range(len(dataset))), "place", use_in_getitem=True)
         return dataset.update_data_attribute("place", places)
@@ -68,7 +69,7 @@ class DERPlugin(MemoryPlugin):
             self.add_to_loss(strategy, self.lambda_der * mse_loss(z, stored))
 
     def after_training_exp(self, strategy: Strategy, **kwargs: Any) -> None:
-        """Let images enter the memory, and store their projections."""
+        """Add images to the memory and store their projections."""
         before = self.memory.add(strategy.experience.dataset)
         new = [row for row, then in enumerate(before) if then is None]
         fresh = iter(_stored_projections(strategy, self.memory.dataset.subset(new)))
@@ -84,7 +85,7 @@ def _project(method: Any, views: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _stored_projections(strategy: Strategy, dataset: AvalancheDataset) -> list[Tensor]:
-    """Projections of images that come into the memory, shape (V, D) each."""
+    """Projections of images that are added to the memory, shape (V, D) each."""
     loader = DataLoader(dataset, strategy.train_mb_size, collate_fn=dataset.collate_fn)
     strategy.model.eval()
     found = [

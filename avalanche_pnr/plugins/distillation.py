@@ -15,7 +15,7 @@ HEAD = "distillation_predictor"
 
 
 class DistillationPlugin(PastModelPlugin):
-    """Compares predictions p = g(z) of projections with past outputs f.
+    """Base class of plugins that compare predictions p = g(z) with past outputs f.
 
     Args:
         predictor_hidden_dim: Width of g's hidden layer; ``None`` for no network, p = z.
@@ -46,13 +46,13 @@ def predict_past(method: SelfSupervisedMethod, output: Tensor) -> Tensor:
 
     Args:
         method: A method to which a :class:`DistillationPlugin` has added its head.
-        output: What it returned for stacked views, shape (N, V, E).
+        output: Its output for stacked views, shape (N, V, E).
 
     Returns:
         Shape (N, V, D).
 
     Raises:
-        RuntimeError: Without that head.
+        RuntimeError: If the method does not have that head.
     """
     if HEAD not in method.heads:
         raise RuntimeError(

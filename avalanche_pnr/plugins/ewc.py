@@ -1,4 +1,4 @@
-"""EWC: weights that mattered are to stay."""
+"""EWC: a penalty on changes of important weights."""
 
 from typing import Any
 
@@ -32,16 +32,16 @@ class EWCPlugin(AvalancheEWCPlugin):
         batch_size: int,
         num_workers: int = 0,
     ) -> dict[str, ParamData]:
-        """Importances on whole batches in random order.
+        """Compute importances on whole batches in random order.
 
         Args:
             model: The strategy's method.
-            criterion: Its SSL loss of an output.
-            optimizer: Whose gradients are set to zero.
-            dataset: Of the experience.
-            device: Of the model.
-            batch_size: Images in a batch.
-            num_workers: Of the data loader.
+            criterion: The method's SSL loss of an output.
+            optimizer: Optimizer whose gradients are set to zero.
+            dataset: Data set of the experience.
+            device: Device of the model.
+            batch_size: Number of images in a batch.
+            num_workers: Number of processes of the data loader.
 
         Returns:
             F of each parameter by its name.

@@ -12,10 +12,10 @@ from avalanche_pnr.plugins.recorded import RecordedFeatures
 
 
 class PastFeaturesPlugin(PastModelPlugin):
-    """Adds a regulariser of features h of the backbone and those of the past one.
+    """Adds a regulariser of the backbone's features h and the past backbone's.
 
-    The present features are those of the pass that the loss comes from. The past ones
-    are computed beside whatever other plugins ask of the past model.
+    The current features are recorded in the forward pass of the loss. The past ones
+    take a pass of their own, besides the past model's for other plugins.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class PastFeaturesPlugin(PastModelPlugin):
         Args:
             method: The strategy's model.
             features: h of the current batch, shape (N, V, F).
-            past: The past backbone's, shape (N, V, F), without gradient.
+            past: Features of the past backbone, shape (N, V, F), without gradient.
         """
 
     def before_forward(self, strategy: LossContext, **kwargs: Any) -> None:
@@ -42,7 +42,7 @@ class PastFeaturesPlugin(PastModelPlugin):
             self._recorded = RecordedFeatures(strategy.model.backbone)
 
     def after_forward(self, strategy: LossContext, **kwargs: Any) -> None:
-        """Record no others."""
+        """Stop recording."""
         if self._recorded is not None:
             self._recorded.stop()
 

@@ -1,4 +1,4 @@
-"""Less-Forget: features are to stay where they were."""
+"""Less-Forget: a penalty on changes of features."""
 
 from torch import Tensor
 
@@ -11,7 +11,7 @@ class LessForgetPlugin(PastFeaturesPlugin):
     """L_SSL + lambda_features / 2 * mean over images and views of |h - h_past|^2.
 
     Args:
-        lambda_features: Weight; this package's default, the paper's is for sums.
+        lambda_features: Weight of the penalty, a mean here, where the paper has a sum.
 
     Raises:
         ValueError: If the weight is negative.

@@ -14,17 +14,18 @@ class LUMPPlugin(MemoryPlugin):
     """L_SSL of lambda x + (1 - lambda) x_M, lambda ~ Beta(alpha, alpha).
 
     From the second experience on every batch is mixed with remembered images x_M,
-    view by view and with one lambda, before anybody sees it: momentum and past
-    networks and all other plugins receive the mixtures, and BatchNorm never has
-    current and remembered images apart. There are no heads of its own. Where a batch
-    is larger than what is drawn from the memory, remembered images are used again.
+    view by view and with one lambda, before anything else sees it: momentum and
+    past networks and all other plugins receive the mixtures, and BatchNorm never has
+    current and remembered images apart. It adds no heads. Where a batch is
+    larger than what is drawn from the memory, remembered images are used again.
 
     The memory of the authors' code also takes images of the current experience, at
     each step; here they enter it when the experience ends.
 
     Args:
-        alpha: Of the Beta distribution; 0.4 in the authors' configurations.
-        mem_size: Images in the memory at most; 256 in the authors' configurations.
+        alpha: Parameter of the Beta distribution; 0.4 in the authors' configurations.
+        mem_size: Largest number of images in the memory; 256 in the authors'
+            configurations.
 
     Raises:
         ValueError: If alpha is not a positive number or the memory holds no image.

@@ -1,4 +1,4 @@
-"""A memory of images of the past."""
+"""A memory of images of earlier experiences."""
 
 from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
 from avalanche.training.storage_policy import ReservoirSamplingBuffer
@@ -8,7 +8,7 @@ class Memory:
     """A uniform sample of all images trained on: Avalanche's reservoir.
 
     Args:
-        size: Images at most.
+        size: Largest number of images.
 
     Raises:
         ValueError: If the size is below 1.
@@ -28,13 +28,13 @@ class Memory:
         return self._reservoir.buffer
 
     def add(self, dataset: AvalancheDataset) -> list[int | None]:
-        """Let the images of an experience compete for a place.
+        """Add images of an experience, as reservoir sampling chooses.
 
         Args:
-            dataset: The experience's.
+            dataset: Data set of the experience.
 
         Returns:
-            For each image that is now in the memory its row before, or ``None`` if it
+            For each image that is now in the memory its earlier row, or ``None`` if it
             is new.
         """
         new, old = [None] * len(dataset), list(range(len(self)))

@@ -1,4 +1,4 @@
-"""What plugins that draw from a memory have in common."""
+"""The base class of plugins that draw from a memory."""
 
 from collections.abc import Iterator
 from itertools import chain, count, islice
@@ -16,16 +16,16 @@ from avalanche_pnr.reproducibility.sampling import SeededLoader
 
 
 class MemoryPlugin(SelfSupervisedPlugin):
-    """Draws views of remembered images, a batch beside each of the current ones.
+    """Draws a batch of views of remembered images for each current batch.
 
     Images enter the memory when their experience ends; on online streams, when each
-    part of it does. They pass the train transform anew whenever they are drawn, all
+    sub-experience does. They pass the train transform anew whenever they are drawn, all
     different within a batch. Batches and views are functions of the strategy's seed,
     of epoch and index, like those of the experience.
 
     Args:
-        mem_size: Images in the memory at most.
-        batch_size_mem: Images drawn for a batch; ``None`` for the strategy's
+        mem_size: Largest number of images in the memory.
+        batch_size_mem: Number of images drawn for a batch; ``None`` for the strategy's
             ``train_mb_size``; all of the memory where it holds less.
 
     Raises:
@@ -46,7 +46,7 @@ class MemoryPlugin(SelfSupervisedPlugin):
     def before_training_epoch(
         self, strategy: Any, num_workers: int = 0, **kwargs: Any
     ) -> None:
-        """Prepare as many batches as the epoch has."""
+        """Prepare one batch for each batch of the epoch."""
         rows = len(self.memory)
         if rows:
             size = min(self.batch_size_mem or strategy.train_mb_size, rows)
@@ -66,11 +66,11 @@ class MemoryPlugin(SelfSupervisedPlugin):
             self._batches = None
 
     def remembered(self) -> AvalancheDataset:
-        """What is drawn from, samples ``(views, ...)`` in the order of the memory."""
+        """Remembered samples ``(views, ...)`` in the order of the memory."""
         return self.memory.dataset
 
     def draw(self, strategy: Any) -> list[Tensor] | None:
-        """The next batch, ``[views (M, V, C, H, W), ...]``; None without a past."""
+        """Draw the next batch, ``[views (M, V, C, H, W), ...]``, if there is one."""
         if self._loader is None:
             return None
         if self._batches is None:
@@ -83,12 +83,12 @@ class MemoryPlugin(SelfSupervisedPlugin):
         self._loader = self._batches = None
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Let the images of the experience enter the memory."""
+        """Add the images of the experience to the memory."""
         self.memory.add(strategy.experience.dataset)
 
 
 def _order(rows: int, size: int, batches: int) -> list[int]:
-    """Rows of batches that are all different, cut out of one permutation each."""
+    """Rows for batches without repeats, each cut from one permutation."""
     full = rows - rows % size
     permutations = (torch.randperm(rows)[:full].tolist() for _ in count())
     return list(islice(chain.from_iterable(permutations), batches * size))

@@ -1,4 +1,4 @@
-"""Osiris: what is learnt now, what was, and what tells them apart."""
+"""Osiris: replay with losses of past images and across experiences."""
 
 import copy
 from collections.abc import Callable
@@ -27,15 +27,15 @@ class OsirisPlugin(MemoryPlugin):
     the projections z to L_SSL. P begins as a copy of the projector when the second
     experience begins, becomes a head of ``strategy.model``, and carries over.
 
-    Remembered images pass the backbone beside the current batch. In the authors' code
-    they pass it together, with GroupNorm, which does not tell the difference, and
-    enter the memory at each step; here when their experience ends.
+    Remembered images pass the backbone separately from the current batch. In the
+    authors' code both pass it together, which makes no difference to their GroupNorm,
+    and images enter the memory at each step; here when their experience ends.
 
     Args:
-        lambda_osiris: Weight; 1/2 in the paper.
+        lambda_osiris: Weight of both terms; 1/2 in the paper.
         temperature: tau of L_cross and L_past; 0.1 in the authors' code.
-        mem_size: Images in the memory at most; 500 in the authors' code.
-        batch_size_mem: Images replayed beside a batch; ``None`` for
+        mem_size: Largest number of images in the memory; 500 in the authors' code.
+        batch_size_mem: Number of images replayed with a batch; ``None`` for
             ``train_mb_size``, the authors take three quarters.
 
     Raises:
@@ -79,7 +79,7 @@ class OsirisPlugin(MemoryPlugin):
             self._recorded = RecordedFeatures(strategy.model.backbone)
 
     def after_forward(self, strategy: Strategy, **kwargs: Any) -> None:
-        """Record no others."""
+        """Stop recording."""
         if self._recorded is not None:
             self._recorded.stop()
 

@@ -31,7 +31,7 @@ class PastModelPlugin(SelfSupervisedPlugin):
         return ()
 
     def before_training(self, strategy: LossContext, **kwargs: Any) -> None:
-        """Refuse what could only fail when there is a past.
+        """Refuse what would fail later, once there is a past model.
 
         Raises:
             TypeError: If the strategy is not a ``SelfSupervised`` one, or its method

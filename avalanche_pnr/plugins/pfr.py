@@ -1,4 +1,4 @@
-"""PFR: past features are to be predictable from present ones."""
+"""PFR: prediction of past features from current ones."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ class PFRPlugin(PastFeaturesPlugin):
     experience begins, and carries over to later ones.
 
     Args:
-        lambda_pfr: Weight.
+        lambda_pfr: Weight of the mean cosine.
         hidden_dim: Width of the hidden layer of M.
 
     Raises:

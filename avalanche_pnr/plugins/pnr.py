@@ -30,13 +30,13 @@ class PNRPlugin(DistillationPlugin):
         return {"loss": ssl_loss, type(self).__name__: distill_loss}
 
     def required_losses(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
-        """Both losses that L2 is made of, or a ``pnr_distill_loss`` without them."""
+        """Both losses in L2, unless ``pnr_distill_loss`` is overridden."""
         if method.defines("pnr_distill_loss"):
             return ("pnr_distill_loss",)
         return ("distill_loss", "pseudo_negative_loss")
 
     def before_training_exp(self, strategy: LossContext, **kwargs: Any) -> None:
-        """Put the objective in place, once there is a past, and begin R (MoCo)."""
+        """Set the objective, once there is a past model, and prepare queue R (MoCo)."""
         if not strategy.past_model.exists:
             return
         strategy.objective = self.objective
@@ -45,6 +45,6 @@ class PNRPlugin(DistillationPlugin):
             strategy.model.reset_past_queue(map(strategy.past_model, views))
 
     def after_training_iteration(self, strategy: LossContext, **kwargs: Any) -> None:
-        """Let the method keep f as pseudo-negatives of later batches (MoCo)."""
+        """Enqueue f as pseudo-negatives of later batches (MoCo)."""
         if strategy.past_model.exists:
             strategy.model.enqueue_past(strategy.past_model(strategy.mb_x))

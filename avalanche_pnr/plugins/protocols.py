@@ -1,4 +1,4 @@
-"""What plugins may use of a strategy."""
+"""The parts of a strategy that plugins may use."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -13,17 +13,17 @@ Objective = Callable[["LossContext"], dict[str, Tensor]]
 
 
 class LossContext(Protocol):
-    """A batch and its loss: ``SelfSupervised`` has it, and ``ContinualLoss``.
+    """A batch and its loss, as ``SelfSupervised`` and ``ContinualLoss`` have them.
 
     Attributes:
         model: The method that is trained.
         past_model: The network of the previous experience.
-        objective: What computes the loss; ``None`` for the method's SSL loss.
-        mb_output: The model's output for them, shape (N, V, E).
-        loss: Of the batch.
-        loss_terms: Its terms by name, without gradient.
-        experience: The present one.
-        sub_experience: Index of the present sub-experience on online streams, or 0.
+        objective: Function that computes the loss; ``None`` for the method's SSL loss.
+        mb_output: The model's output for the views, shape (N, V, E).
+        loss: Loss of the batch.
+        loss_terms: Terms of the loss by name, without gradient.
+        experience: The current experience.
+        sub_experience: Index of the current sub-experience on online streams, or 0.
     """
 
     model: SelfSupervisedMethod
@@ -42,7 +42,7 @@ class LossContext(Protocol):
 
     @property
     def sub_experiences(self) -> int:
-        """How many the present experience has, or 1."""
+        """Number of sub-experiences of the current experience, or 1."""
         ...
 
     def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
@@ -51,16 +51,16 @@ class LossContext(Protocol):
 
 
 class Strategy(LossContext, Protocol):
-    """``SelfSupervised``, as far as plugins that replay know it.
+    """``SelfSupervised``, as far as replay plugins know it.
 
     Attributes:
         clock: Counters of experiences, epochs and iterations.
-        dataloader: Of the training.
-        device: Of the model.
+        dataloader: Data loader of the training.
+        device: Device of the model.
         mbatch: The batch, ``[views, labels, ...]``.
         plugins: All plugins.
-        seed: Of the batches of the present experience.
-        train_mb_size: Images in a batch.
+        seed: Seed of the batches of the current experience.
+        train_mb_size: Number of images in a batch.
     """
 
     clock: Any

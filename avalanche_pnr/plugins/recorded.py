@@ -1,4 +1,4 @@
-"""Features of the pass that the loss comes from."""
+"""Features of the backbone in the forward pass of the loss."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch.utils.hooks import RemovableHandle
 
 
 class RecordedFeatures:
-    """Records what a backbone returns in a pass over a batch of views, by a hook.
+    """Records a backbone's outputs in a pass over a batch of views, by a hook.
 
     Args:
         backbone: Maps images to features (N, F).
@@ -26,7 +26,7 @@ class RecordedFeatures:
         """The features h.
 
         Args:
-            images: Of the batch, N.
+            images: Number of images in the batch, N.
 
         Returns:
             Shape (N, V, F), in float32 or more.

@@ -43,7 +43,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
         self._scheduler: SequentialLR | CosineAnnealingLR | None = None
 
     def check(self, optimizer: Optimizer) -> None:
-        """Refuse a warm-up that would fall.
+        """Refuse a warm-up during which the learning rate would fall.
 
         Raises:
             ValueError: If s is not above 0 or above the learning rate.
@@ -77,19 +77,19 @@ class WarmupCosinePlugin(SupervisedPlugin):
                 self._scheduler.step()
 
     def after_training_exp(self, strategy: BaseSGDTemplate, **kwargs: Any) -> None:
-        """The schedule ends with the experience."""
+        """End the schedule with the experience."""
         self._scheduler = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's own learning rates, and where the schedule stands."""
+        """The optimizer's own learning rates, and the position in the schedule."""
         scheduler = self._scheduler and self._scheduler.state_dict()
         return {"base_lrs": self._base_lrs, "scheduler": scheduler}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state; a schedule that has not begun begins by itself.
+        """Restore a state; a schedule that has not begun begins by itself.
 
         Raises:
-            ValueError: If it is the state of something else.
+            ValueError: If it is not the state of such a schedule.
         """
         check_keys(state, ("base_lrs", "scheduler"), "the schedule")
         base_lrs, scheduler = state["base_lrs"], state["scheduler"]

@@ -1,4 +1,4 @@
-"""Random numbers that come out again: generator states and seeded samples.
+"""Reproducible random numbers: generator states and seeded samples.
 
-Nothing here knows of losses, methods or plugins.
+Nothing here knows about losses, methods or plugins.
 """

@@ -1,4 +1,4 @@
-"""The global random number generators: kept, restored, seeded."""
+"""Saving, restoring and seeding the global random number generators."""
 
 import hashlib
 import random
@@ -35,7 +35,7 @@ def host_states() -> tuple[Any, ...]:
 
 
 def set_host_states(states: tuple[Any, ...]) -> None:
-    """Restore what :func:`host_states` returned."""
+    """Restore the states that :func:`host_states` returned."""
     torch_state, numpy_state, python_state = states
     torch.set_rng_state(torch_state)
     np.random.set_state(numpy_state)  # noqa: NPY002
@@ -43,7 +43,7 @@ def set_host_states(states: tuple[Any, ...]) -> None:
 
 
 def seed_host(*numbers: int) -> None:
-    """Seed torch's generator of the CPU, numpy's and Python's by some whole numbers."""
+    """Seed torch's generator of the CPU, numpy's and Python's from whole numbers."""
     torch_seed, numpy_seed, python_seed = _mixed(numbers)
     torch.default_generator.manual_seed(torch_seed)  # 80 times as fast as torch's own
     np.random.seed(numpy_seed)  # noqa: NPY002
@@ -59,7 +59,7 @@ class RandomStream:
         ...     batch = next(batches)  # draws from the stream, and from nothing else
 
     Args:
-        *seed: Whole numbers.
+        *seed: Whole numbers that seed it.
     """
 
     def __init__(self, *seed: int) -> None:
@@ -89,12 +89,12 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Restore what :func:`random_state` returned.
+    """Restore the states that :func:`random_state` returned.
 
-    Generators of CUDA devices that are not there are left out.
+    Generators of CUDA devices that are not present are left out.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If the state is not of that form.
     """
     assert_same_across_ranks(
         state, {**random_state(), "cuda": state.get("cuda")}, "random"
@@ -116,7 +116,7 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 
 def _mixed(numbers: tuple[int, ...]) -> tuple[int, int, int]:
-    """Three seeds of 32 bits, of which neighbouring numbers have nothing in common."""
+    """Three seeds of 32 bits, which are unrelated for neighbouring numbers."""
     key = b"".join(number.to_bytes(8, "little", signed=True) for number in numbers)
     digest = hashlib.blake2b(key, digest_size=12).digest()
     first, second, third = (

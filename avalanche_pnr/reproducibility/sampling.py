@@ -9,26 +9,26 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from avalanche_pnr.distributed.sharding import plain_loader, sharded
+from avalanche_pnr.reproducibility.deferred import awaits_batch
 from avalanche_pnr.reproducibility.random_state import (
     RandomStream,
     host_states,
     seed_host,
     set_host_states,
 )
-from avalanche_pnr.transforms.batched import awaits_batch
 
 _END = object()
 
 
 class SeededSamples(Dataset[Any]):
-    """A data set whose random transforms draw numbers of (seed, epoch, index).
+    """A data set whose random transforms depend on (seed, epoch, index) alone.
 
-    So a sample is the same in whatever process it is made, and in whatever order.
+    So a sample is the same whichever process makes it, and in whichever order.
 
     Args:
         dataset: The data set.
         key: Seed and epoch, int64 of shape (2,), in shared memory: processes that
-            load samples see it change.
+            load samples see its changes.
     """
 
     def __init__(self, dataset: Any, key: Tensor) -> None:
@@ -43,7 +43,7 @@ class SeededSamples(Dataset[Any]):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """The samples of a batch; the generators are then as they were."""
+        """Make the samples of a batch and restore the generators."""
         kept, key = host_states(), self._key.tolist()
         try:
             first = self._seeded(key, indices[0])
@@ -59,20 +59,19 @@ class SeededSamples(Dataset[Any]):
 
 
 class SeededLoader:
-    """Reads what another loader reads, each epoch by a stream of its own.
+    """Reads the batches of another loader with random numbers of its own each epoch.
 
-    Loaders of PyTorch and Avalanche have seeded samples, too: their batches do not
-    depend on the number of workers. On several processes each reads its part of them.
-    Of any other loader only what it draws itself is
-    seeded. The global generators stay as they are.
+    Samples of PyTorch's and Avalanche's loaders are seeded, too: their batches do not
+    depend on the number of workers, and on several processes each reads its shard. Of
+    any other loader only its own draws are seeded. The global generators are restored.
 
     Args:
-        loader: Any loader; its data set and its samplers are used.
-        seed: A whole number.
+        loader: Any loader, whose data set and samplers are used.
+        seed: Seed of all epochs.
 
     Attributes:
         epoch: Index of the next pass.
-        skip: Batches that the next pass leaves out, having read them.
+        skip: Number of batches that the next pass reads and leaves out.
     """
 
     def __init__(self, loader: Any, seed: int) -> None:
@@ -88,7 +87,7 @@ class SeededLoader:
 
     @property
     def images(self) -> int:
-        """Images in the whole of the last batch, on several processes."""
+        """Number of images in the whole last batch, on several processes."""
         images: int = self._seeded.images
         return images
 

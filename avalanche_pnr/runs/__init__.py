@@ -1,4 +1,4 @@
-"""What a run needs that can be stopped: signals, locks, files that are whole or absent.
+"""Runs that can be stopped and resumed: signals, locks and atomic files.
 
-Nothing here knows of losses, methods or plugins.
+Nothing here knows about losses, methods or plugins.
 """

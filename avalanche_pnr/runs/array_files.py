@@ -27,12 +27,12 @@ def read_arrays(
 
     Args:
         path: The file.
-        names: Of the arrays; nothing else is read.
-        most: Bytes that they may have together; by default what is free of the memory.
+        names: Names of the arrays; nothing else is read.
+        most: Largest total size in bytes; by default the memory that is free.
 
     Raises:
-        ValueError: If the file is damaged or no archive of arrays, one of them holds
-            objects, or they are too large. The message is the reason alone.
+        ValueError: If the file is damaged or not an archive of arrays, one of them
+            holds objects, or they are too large. The message is the reason alone.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all, and states kept in them."""
+"""Atomic files, written as a whole or not at all, and states kept in them."""
 
 import hashlib
 import io
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO, Any
 
 VERSION = 1
-"""Of the states that this release writes."""
+"""Version of the states that this release writes."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""What makes a state of a version one of the next; without it, it is refused."""
+"""Functions that convert a state of a version to the next; others are refused."""
 
 _DIGEST = 32
 
@@ -26,18 +26,18 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file as a whole or not at all, whatever happens meanwhile.
 
     Args:
-        path: The file; what it held is replaced.
-        content: What it is to hold.
+        path: The file, whose content is replaced.
+        content: Its new content.
 
     Raises:
-        OSError: If that is not possible; the file is as it was.
+        OSError: If it cannot be written; the file is unchanged.
     """
     with replacing(path) as file:
         file.write(content)
 
 
 def file_checksum(path: Path) -> str:
-    """A checksum of what a file holds, 16 hexadecimal digits.
+    """Compute a checksum of a file's content, 16 hexadecimal digits.
 
     Args:
         path: The file.
@@ -51,14 +51,14 @@ def file_checksum(path: Path) -> str:
 
 
 def append(path: Path, text: str) -> None:
-    """Write at the end of a file.
+    """Append to a file.
 
     Args:
-        path: The file; it is made if need be.
-        text: What is added to it.
+        path: The file, which is created if need be.
+        text: Text to append.
 
     Raises:
-        OSError: If that is not possible, with the file's name.
+        OSError: If it cannot be written, with the file's name.
     """
     with _naming(path), path.open("a", encoding="utf-8", newline="\n") as file:
         file.write(text)
@@ -66,17 +66,17 @@ def append(path: Path, text: str) -> None:
 
 @contextmanager
 def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
-    """A file to write to that takes another's place once it is whole and on the disk.
+    """Open a file that replaces another once it is whole and on the disk.
 
     Args:
         path: The file to be replaced.
-        keep: Where what it held is to stay, if anywhere.
+        keep: Path at which the replaced file is kept, if any.
 
     Yields:
         The file to write to.
 
     Raises:
-        OSError: If that is not possible; ``path`` is as it was.
+        OSError: If it cannot be written; ``path`` is unchanged.
     """
     part = path.with_name(f".{path.name}.part")
     try:
@@ -94,7 +94,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def previous(path: Path) -> Path:
-    """Where :func:`save_state` keeps the state before the last."""
+    """Path at which :func:`save_state` keeps the state before the last."""
     return path.with_name(f"{path.name}.previous")
 
 
@@ -108,7 +108,7 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
         state: Tensors, numbers, text and containers of them.
 
     Raises:
-        OSError: If it cannot be written; both files are as they were.
+        OSError: If it cannot be written; both files are unchanged.
     """
     import torch  # here, since a report writes files and does without
 
@@ -128,10 +128,10 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
 
 
 class LoadedState(dict[str, Any]):
-    """A state that was read from a file, for sentences that name it.
+    """A state that was read from a file, for error messages that name the file.
 
     Args:
-        state: What the file holds, or a part of it.
+        state: Content of the file, or a part of it.
         path: The file.
     """
 
@@ -145,13 +145,13 @@ class LoadedState(dict[str, Any]):
 
 @contextmanager
 def naming_file(state: Mapping[str, Any]) -> Iterator[None]:
-    """Let an error say which file a state was read from.
+    """Add the file that a state was read from to errors.
 
     Args:
         state: The state.
 
     Raises:
-        ValueError: Whatever error there was, if it was read from a file.
+        ValueError: Instead of any ``ValueError``, if it was read from a file.
     """
     try:
         yield
@@ -163,9 +163,9 @@ def naming_file(state: Mapping[str, Any]) -> Iterator[None]:
 
 
 def load_state(path: str | Path) -> LoadedState:
-    """Read what :func:`save_state` wrote; nothing in the file is executed.
+    """Read a state that :func:`save_state` wrote; nothing in the file is executed.
 
-    Where the file is missing or damaged, the state before it is read, with a warning.
+    If the file is missing or damaged, the state before it is read, with a warning.
 
     Args:
         path: The file.
@@ -176,7 +176,7 @@ def load_state(path: str | Path) -> LoadedState:
     Raises:
         FileNotFoundError: If there is neither of the two.
         ValueError: If both are damaged, or the file is of a version that cannot be
-            read, or holds something else than tensors and plain data.
+            read, or holds anything but tensors and plain data.
     """
     path = Path(path)
     before = previous(path)
@@ -196,17 +196,17 @@ def load_state(path: str | Path) -> LoadedState:
 
 
 def load_plain(path: str | Path) -> Any:
-    """Read what others wrote with ``torch.save``; nothing in the file is executed.
+    """Read any file of ``torch.save``; nothing in the file is executed.
 
     Args:
         path: The file.
 
     Returns:
-        What it holds, its tensors on the CPU.
+        Its content, with tensors on the CPU.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is damaged, or holds something else than tensors and plain
+        ValueError: If it is damaged, or holds anything but tensors and plain
             data, with the remedy.
     """
     path = Path(path)
@@ -220,7 +220,7 @@ def load_plain(path: str | Path) -> Any:
 
 
 def _is_object(data: memoryview) -> bool:
-    """Whether a file of ``torch.save`` holds a whole network, not a dictionary."""
+    """Return whether a file of ``torch.save`` holds a whole network."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
@@ -232,11 +232,11 @@ def _is_object(data: memoryview) -> bool:
 
 
 class _DamagedError(ValueError):
-    """A file that is missing or not as it was written."""
+    """Raised for a file that is missing or not as it was written."""
 
 
 def read_state(path: Path) -> LoadedState:
-    """Read what :func:`save_state` wrote, of this file and not of the one before.
+    """Read a state from this file alone, not from the one before.
 
     Args:
         path: The file.
@@ -265,7 +265,7 @@ def read_state(path: Path) -> LoadedState:
 
 
 def _plain(path: Path, data: memoryview, remedy: str = "") -> Any:
-    """What a file of ``torch.save`` holds, if that is tensors and plain data."""
+    """Read a file of ``torch.save`` that holds tensors and plain data."""
     import torch
 
     try:
@@ -304,7 +304,7 @@ def _migrated(path: Path, saved: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Errors of the system say which file they are about; that of a full disk, too."""
+    """Name the file in errors of the system, also in that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -314,7 +314,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the names of files in it survive a power failure, too."""
+    """Make the names of files in a folder survive a power failure."""
     if not hasattr(os, "O_DIRECTORY"):
         return  # Windows has no such thing
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

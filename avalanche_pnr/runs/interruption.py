@@ -1,4 +1,4 @@
-"""SIGTERM, SIGHUP and Ctrl-C: stop where the state is whole."""
+"""SIGTERM, SIGHUP and Ctrl-C: stopping where the state can be saved."""
 
 import _thread
 import multiprocessing
@@ -14,14 +14,14 @@ from types import FrameType
 from typing import Any
 
 HANGUP = getattr(signal, "SIGHUP", None)
-"""From a terminal that is closed; Windows has none."""
+"""Signal of a terminal that is closed; Windows has none."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, *([] if HANGUP is None else [HANGUP]))
 
 
 class InterruptedRunError(BaseException):
-    """Raised where a run stops that was asked to.
+    """Raised where a run stops on request.
 
-    Like ``KeyboardInterrupt`` it is no ``Exception``: libraries do not catch it.
+    Like ``KeyboardInterrupt`` it is not an ``Exception``, so libraries do not catch it.
 
     Args:
         number: The signal.
@@ -35,22 +35,22 @@ class InterruptedRunError(BaseException):
 
 
 class Interruption:
-    """While it is entered, signals that end a process ask it to stop in order.
+    """A block in which signals that end a process ask it to stop in order.
 
-    In training a first signal is only noted, for whoever can save; a second one that
-    is not SIGHUP, or any outside of training, where nothing is left to save, stops at
-    once. Where Python drops the error that stops it, the signal is sent again. SIGHUP
-    stays ignored where it was when it is entered, as ``nohup`` wants it.
+    In training a first signal is only noted, so that the state can be saved; a second
+    one that is not SIGHUP, or any outside training, where nothing is left to save,
+    stops at once. Where Python drops the error that stops it, the signal is sent again.
+    SIGHUP stays ignored if it was ignored at the start of the block, as ``nohup`` does.
 
     Args:
-        patient: Whether signals after the first are nothing new: for a process that is
-            told both by the terminal, or the scheduler, and by the process above it,
-            which ends it if it is not to wait.
+        patient: Whether signals after the first are ignored: for a process that
+            receives them both from the terminal or scheduler and from its parent, which
+            kills it if it must not wait.
 
     Attributes:
         requested: The signal that was noted, or ``None``.
-        saved: Whether all that was trained has been saved since it came; to be set by
-            whoever does.
+        saved: Whether all that was trained has been saved since the signal; set by the
+            code that saves.
     """
 
     def __init__(self, patient: bool = False) -> None:
@@ -63,7 +63,7 @@ class Interruption:
         self._entered = ExitStack()
 
     def __enter__(self) -> "Interruption":
-        self._entered.enter_context(_starting_deaf())
+        self._entered.enter_context(_blocked_signals())
         self._report, sys.unraisablehook = sys.unraisablehook, self._dropped
         heard = [each for each in SIGNALS if not _is_switched_off(each)]
         self._before = {each: signal.signal(each, self._note) for each in heard}
@@ -80,7 +80,7 @@ class Interruption:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """A block that looks after ``requested`` itself."""
+        """A block that handles ``requested`` itself."""
         self._training = True
         try:
             yield
@@ -92,7 +92,7 @@ class Interruption:
         """Stop here if a signal has been noted.
 
         Raises:
-            InterruptedRunError: If so.
+            InterruptedRunError: If one has.
         """
         if self.requested is not None:
             raise InterruptedRunError(self.requested, self.saved)
@@ -106,10 +106,7 @@ class Interruption:
             raise InterruptedRunError(number, saved=False)
 
     def _dropped(self, error: "sys.UnraisableHookArgs") -> None:
-        """Python drops what is raised where it has no caller.
-
-        That is in finalizers.
-        """
+        """Send the signal again where Python drops the error, in finalizers."""
         if isinstance(error.exc_value, InterruptedRunError):
             self.requested = None  # so that it is not taken for a second one
             Timer(0.01, _send, [error.exc_value.number]).start()
@@ -118,17 +115,17 @@ class Interruption:
 
 
 def _is_switched_off(number: int) -> bool:
-    """Whether the run was started to outlive its terminal, by ``nohup`` say."""
+    """Return whether a signal is ignored, for example SIGHUP under ``nohup``."""
     return number == HANGUP and signal.getsignal(number) == signal.SIG_IGN
 
 
 @contextmanager
-def _starting_deaf() -> Iterator[None]:
-    """Let processes that load images outlive the signals, which may reach them, too.
+def _blocked_signals() -> Iterator[None]:
+    """Start processes that load images with the signals blocked.
 
     A scheduler, or Ctrl-C, tells all processes of a run to end; without its loaders,
-    training could not get to the end of a batch. Processes inherit which signals wait,
-    forked and spawned ones alike; what comes meanwhile is handled after the start.
+    training could not finish a batch. Processes inherit blocked signals, forked and
+    spawned ones alike; signals that arrive meanwhile are handled after the start.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield  # on Windows they ignore Ctrl-C themselves
@@ -153,9 +150,9 @@ def _starting_deaf() -> Iterator[None]:
 
 
 def _end_workers() -> None:
-    """End processes that load images, of a run that has ended or failed.
+    """End the processes that load images when a run has ended or failed.
 
-    They do not listen to the signal by which Python ends them, and waits for that.
+    They ignore the signal by which Python ends them, and Python would wait for them.
     """
     has_children = hasattr(signal, "SIGCHLD")
     if has_children:
@@ -168,7 +165,7 @@ def _end_workers() -> None:
 
 
 def unblock() -> None:
-    """Listen to signals again in a forked process that is no loader."""
+    """Unblock signals in a forked process that does not load images."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 

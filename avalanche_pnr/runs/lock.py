@@ -13,26 +13,26 @@ import psutil
 from avalanche_pnr.runs.system_lock import NoLocksError, SystemLock
 
 LOCK = "run.lock"
-"""The process that is at work in a run's folder."""
+"""Name of the file that says which process is at work in a run's folder."""
 
 Holder = dict[str, Any]
-"""``process`` and ``host`` of a run at work."""
+"""The ``process`` and ``host`` of a run at work."""
 
 _LONGEST = 4096
-"""Bytes of a file that may be a lock."""
+"""Largest size in bytes of a file that may be a lock."""
 
 
 @contextmanager
 def locked(out: Path, option: str = "out") -> Iterator[None]:
     """Keep other runs out of a folder.
 
-    The operating system decides between processes of one machine. What names the
-    holder is a file beside its lock; that of another machine, and any where the file
-    system has no locks, is respected as long as it is there.
+    The operating system's lock decides between processes of one machine. A file beside
+    it names the holder; one of another machine, and any on a file system without locks,
+    is respected as long as it exists.
 
     Args:
         out: The folder.
-        option: What names another one on the command line.
+        option: Setting of the command line that chooses another folder.
 
     Raises:
         BlockingIOError: If another run is at work in it, or may be on another machine.
@@ -54,7 +54,7 @@ def check_free(out: Path) -> None:
     """Refuse a folder in which another run is at work; nothing is written.
 
     Raises:
-        BlockingIOError: With its process and machine, and what to do.
+        BlockingIOError: If one is, with its process and machine, and what to do.
     """
     holder = _read(out / LOCK)
     if holder is None:
@@ -72,7 +72,7 @@ def _system_lock(out: Path) -> SystemLock:
 
 
 def _acquired(system: SystemLock, out: Path, option: str) -> bool:
-    """Whether the operating system has locks here; this one is ours, then."""
+    """Return whether the file system has locks; if so, take this one."""
     try:
         if system.acquire():
             return True
@@ -82,7 +82,7 @@ def _acquired(system: SystemLock, out: Path, option: str) -> bool:
 
 
 def _claim(out: Path, own: Holder, locks: bool, option: str) -> None:
-    """Write who is at work, unless another run may be."""
+    """Write the lock file, unless another run may be at work."""
     path, holder = out / LOCK, _read(out / LOCK, option)
     if holder is not None and locks and holder["host"] == own["host"]:
         path.unlink()  # of a process that has lost its lock, and is no more
@@ -123,10 +123,10 @@ def _this_process() -> Holder:
 
 
 def _read(path: Path, option: str = "out") -> Holder | None:
-    """Who has written a lock; ``None`` if there is none.
+    """Read the holder of a lock file; ``None`` if there is none.
 
     Raises:
-        BlockingIOError: If it does not say.
+        BlockingIOError: If the file does not say.
     """
     try:
         with path.open("rb") as file:
@@ -154,5 +154,5 @@ def _is(path: Path, own: Holder) -> bool:
 
 
 def _runs(holder: Holder) -> bool:
-    """Whether a process of this number runs, be it that one or another."""
+    """Return whether a process of the holder's number runs, that one or another."""
     return bool(psutil.pid_exists(holder["process"]))

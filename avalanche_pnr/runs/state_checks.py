@@ -1,4 +1,4 @@
-"""A state holds what belongs in each place, or it is refused with a sentence."""
+"""Checks of a state: each value must be of the kind expected in its place."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterable
@@ -12,23 +12,23 @@ PLAIN = (type(None), bool, int, float, str, torch.Size, torch.dtype, torch.devic
 _MAPPINGS = (dict, OrderedDict, Counter)
 _SEQUENCES = (list, tuple, set)
 _DEEPEST = 40
-"""Containers within containers, at most."""
+"""Largest number of nested containers."""
 _FREE_SIZE = 2**24
-"""Bytes that a tensor may take beyond those it has in the file, by repeating them."""
+"""Bytes that a tensor may take beyond those in the file, which it repeats."""
 
 
 def check_plain(value: Any, name: str) -> None:
     """Refuse everything but tensors and plain data, at any depth.
 
     Classes, functions, subclasses of containers and tensors with hooks or attributes
-    are no plain data, even where ``torch.load(weights_only=True)`` lets them pass.
+    are not plain data, even where ``torch.load(weights_only=True)`` lets them pass.
 
     Args:
-        value: What is to be plain.
-        name: What it is called in the error message.
+        value: Value to check.
+        name: Name of the value in error messages.
 
     Raises:
-        ValueError: If it holds something else, or more than 40 levels of containers.
+        ValueError: If it holds anything else, or more than 40 levels of containers.
     """
     seen: set[int] = set()
     left = [(value, name, 0)]
@@ -51,19 +51,19 @@ def check_plain(value: Any, name: str) -> None:
 
 
 def assert_same_across_ranks(saved: Any, now: Any, name: str) -> None:
-    """Refuse what has another form than what stands in its place.
+    """Refuse a value whose form differs from that of the value it replaces.
 
-    Dictionaries have the same keys, sequences the same length, tensors the same shape
-    and dtype. Any number, or ``None``, may take the place of a number; ``None`` may
-    give way to whatever is no container.
+    Dictionaries must have the same keys, sequences the same length, tensors the same
+    shape and dtype. Any number or ``None`` may replace a number; anything but a
+    container may replace ``None``.
 
     Args:
-        saved: Of the state.
-        now: What stands in its place.
-        name: What it is called in the error message.
+        saved: Value in the state.
+        now: Current value in its place.
+        name: Name of the value in error messages.
 
     Raises:
-        ValueError: With the place that differs.
+        ValueError: If it does, with the place that differs.
     """
     if isinstance(now, dict):
         check_keys(saved, now, name)
@@ -84,14 +84,14 @@ def assert_same_across_ranks(saved: Any, now: Any, name: str) -> None:
 
 
 def check_scalar(saved: Any, now: Any, name: str) -> None:
-    """Refuse a value that cannot take the place of a number, a truth value or text.
+    """Refuse a value that cannot replace a number, a truth value or text.
 
     Text is a setting, which a state cannot change.
 
     Args:
-        saved: Of the state.
-        now: What stands in its place.
-        name: What it is called in the error message.
+        saved: Value in the state.
+        now: Current value in its place.
+        name: Name of the value in error messages.
 
     Raises:
         ValueError: If it is of another kind, another text, or a whole number below -1
@@ -114,16 +114,16 @@ def check_scalar(saved: Any, now: Any, name: str) -> None:
 
 
 def check_count(saved: Any, name: str, least: int = 0, most: int = 2**63 - 1) -> None:
-    """Refuse what is no whole number within bounds.
+    """Refuse a value that is not a whole number within bounds.
 
     Args:
-        saved: Of the state.
-        name: What it is called in the error message.
+        saved: Value in the state.
+        name: Name of the value in error messages.
         least: The lowest number allowed.
-        most: The highest.
+        most: The highest number allowed.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If it is anything else.
     """
     if type(saved) is not int or not least <= saved <= most:
         bounds = f"{least} to {most}" if most < 2**62 else f"{least} or more"
@@ -136,16 +136,16 @@ def check_count(saved: Any, name: str, least: int = 0, most: int = 2**63 - 1) ->
 def check_tensor(
     saved: Any, name: str, shape: Iterable[int | None], *dtypes: torch.dtype
 ) -> None:
-    """Refuse what is no tensor of a shape and a kind.
+    """Refuse a value that is not a tensor of a given shape and dtype.
 
     Args:
-        saved: Of the state.
-        name: What it is called in the error message.
-        shape: Sizes; ``None`` for any.
-        *dtypes: Those allowed; by default all floating-point ones.
+        saved: Value in the state.
+        name: Name of the value in error messages.
+        shape: Expected sizes; ``None`` for any.
+        *dtypes: Dtypes allowed; by default all floating-point ones.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If it is anything else.
     """
     sizes = tuple(shape)
     fits = (
@@ -164,15 +164,15 @@ def check_tensor(
 
 
 def check_keys(saved: Any, names: Iterable[Hashable], name: str) -> None:
-    """Refuse what is no dictionary with exactly these keys.
+    """Refuse a value that is not a dictionary with exactly these keys.
 
     Args:
-        saved: Of the state.
+        saved: Value in the state.
         names: The keys.
-        name: What it is called in the error message.
+        name: Name of the value in error messages.
 
     Raises:
-        ValueError: With the keys that are missing or unknown.
+        ValueError: If it is not, with the keys that are missing or unknown.
     """
     check_type(saved, name, *_MAPPINGS)
     known = set(names)
@@ -188,12 +188,12 @@ def check_keys(saved: Any, names: Iterable[Hashable], name: str) -> None:
 
 
 def check_type(saved: Any, name: str, *types: type) -> None:
-    """Refuse what is of none of these types; subclasses are others.
+    """Refuse a value of none of these types, subclasses included.
 
     Args:
-        saved: Of the state.
-        name: What it is called in the error message.
-        *types: Those allowed.
+        saved: Value in the state.
+        name: Name of the value in error messages.
+        *types: Types allowed.
 
     Raises:
         ValueError: If it is of another type.
@@ -206,7 +206,7 @@ def check_type(saved: Any, name: str, *types: type) -> None:
 
 
 def described(value: Any) -> str:
-    """What a value is, in few words, for an error message."""
+    """Describe a value in a few words, for an error message."""
     if isinstance(value, Tensor):
         return f"a tensor {tuple(value.shape)} of {_name(value.dtype)}"
     if type(value) in (bool, float):
@@ -244,7 +244,7 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def _parts(container: Any, name: str) -> list[tuple[Any, str]]:
-    """What a container holds, with names; keys are plain data as well."""
+    """Elements of a container with their names, keys included."""
     if type(container) in _SEQUENCES:
         return [(each, f"{name}[...]") for each in container]
     keys = [(key, f"a key of {name}") for key in container]
@@ -252,7 +252,7 @@ def _parts(container: Any, name: str) -> list[tuple[Any, str]]:
 
 
 def _check_stored(tensor: Tensor, name: str) -> None:
-    """Refuse tensors that are more than numbers in memory."""
+    """Refuse tensors that are not plain arrays of numbers."""
     simple = (
         tensor.layout is torch.strided
         and tensor.device.type != "meta"

@@ -19,7 +19,7 @@ else:
 
 
 TAKEN = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
-"""What systems answer where another process holds the lock."""
+"""Error numbers of systems where another process holds the lock."""
 NO_LOCKS = {
     errno.ENOSYS,
     errno.ENOLCK,
@@ -28,9 +28,9 @@ NO_LOCKS = {
     errno.EINVAL,
     errno.EBADF,
 }
-"""What file systems answer that have none, network drives among them."""
+"""Error numbers of file systems without locks, network drives among them."""
 TRIES, PAUSE = 5, 0.005
-"""Whoever looks whether a lock is held holds it for a moment."""
+"""Attempts and pause in seconds: a check whether a lock is held holds it briefly."""
 
 _held: set[int] = set()
 
@@ -40,15 +40,15 @@ class NoLocksError(OSError):
 
 
 class SystemLock:
-    """A lock that one process of this machine holds, until it ends or gives it back.
+    """A lock that one process of this machine holds until it ends or releases it.
 
     On network drives that pass locks on, it is one process of all machines. Processes
-    that are forked meanwhile do not hold it. ``filelock`` would let them, and where a
-    file system has no locks it goes by age and number of a process instead.
+    forked meanwhile do not hold it. With ``filelock`` they would, and on a file system
+    without locks it relies on the age of the file and the number of a process.
 
     Args:
-        path: The file that is locked; it is made, and removed when the lock is given
-            back.
+        path: The file that is locked; it is created, and removed when the lock is
+            released.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class SystemLock:
         """Take the lock.
 
         Returns:
-            Whether that was possible; if not, another process holds it.
+            True if it was taken; False if another process holds it.
 
         Raises:
             NoLocksError: If the file system has no locks.
@@ -74,7 +74,7 @@ class SystemLock:
         return False
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._file in _held:  # a process forked meanwhile has none
             if sys.platform != "win32" and self._is_at_path(self._file):
                 self.path.unlink()
@@ -83,7 +83,7 @@ class SystemLock:
         self._file = None
 
     def is_held(self) -> bool:
-        """Whether a process holds it; nothing is written.
+        """Return whether a process holds the lock; nothing is written.
 
         Raises:
             NoLocksError: If the file system has no locks.
@@ -97,7 +97,7 @@ class SystemLock:
         return file is None
 
     def _locked(self, flags: int) -> int | None:
-        """The file, open and locked; ``None`` if it is another's."""
+        """Open and lock the file; ``None`` if another process holds it."""
         file = os.open(self.path, flags, 0o666)
         try:
             _lock(file)

@@ -1,6 +1,6 @@
 """The strategy: the training loop, what it holds, and its optimizer.
 
-Methods, plugins and losses do not belong here: they know nothing of the strategy.
+Methods, plugins and losses do not belong here: they know nothing about the strategy.
 """
 
 from avalanche_pnr.training.evaluator import default_evaluator

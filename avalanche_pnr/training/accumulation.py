@@ -11,17 +11,17 @@ from avalanche_pnr.runs.state_checks import check_keys, check_tensor, check_type
 class Accumulation:
     """Gradients and outputs of the batches of a step so far.
 
-    The gradient of a step is the mean of those of its batches. Others may set
-    gradients to zero between them (Avalanche's loop does), so they are kept here.
+    The gradient of a step is the mean of the gradients of its batches. Avalanche's loop
+    sets gradients to zero between batches, so they are kept here.
 
     Args:
-        batches: Of a step.
+        batches: Number of batches in a step.
 
     Attributes:
-        completes_step: Whether a step follows the present batch.
+        completes_step: Whether a step follows the current batch.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If the number is below 1.
     """
 
     def __init__(self, batches: int) -> None:
@@ -33,10 +33,10 @@ class Accumulation:
         self._outputs: list[Tensor] = []
 
     def begin_batch(self, model: nn.Module, iteration: int) -> None:
-        """Let the gradients of a batch add up with those of its step so far.
+        """Put back the gradients of the step so far, so that the batch adds to them.
 
         Args:
-            model: Whose gradients they are, now zero.
+            model: Model with the gradients, now zero.
             iteration: Index of the batch in its experience.
         """
         index = iteration % self.batches
@@ -51,8 +51,8 @@ class Accumulation:
         """Keep gradients and output until the next batch.
 
         Args:
-            model: Whose gradients they are.
-            output: Of the batch.
+            model: Model with the gradients.
+            output: Output for the batch.
         """
         self._outputs.append(output)
         self._gradients = {
@@ -65,7 +65,7 @@ class Accumulation:
         """Outputs of all images of the step, shape (N, V, E).
 
         Args:
-            last: That of its last batch.
+            last: Output for its last batch.
         """
         return torch.cat([*self._outputs, last]) if self._outputs else last
 
@@ -74,10 +74,10 @@ class Accumulation:
         return {"gradients": dict(self._gradients), "outputs": list(self._outputs)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with those of a state.
+        """Restore the gradients and outputs of a state.
 
         Raises:
-            ValueError: If they are something else.
+            ValueError: If they do not fit.
         """
         check_keys(state, ("gradients", "outputs"), "accumulation")
         check_type(state["outputs"], "accumulated outputs", list)

@@ -1,8 +1,8 @@
-"""What this package needs of Avalanche that Avalanche 0.6.0 does not do.
+"""Workarounds for faults of Avalanche 0.6.0.
 
-Each workaround looks whether it is needed, so it ends with the fault. ``docs/upstream``
-proposes them to Avalanche, its contributions 1 (issue #1680) and 2 (issue #1531).
-Where the package does otherwise as a part of something else, that stays there:
+Each one checks whether it is needed, and ends when the fault is fixed.
+``docs/upstream`` proposes them to Avalanche, its contributions 1 (issue #1680) and 2
+(issue #1531). Other faults are avoided in the modules that they concern:
 
 * 3, the end of experiences on online streams: ``SelfSupervised.sub_experiences``;
 * 4, random parts of a data set: ``data_incremental``;
@@ -45,7 +45,7 @@ def bind_submodules(package: ModuleType) -> None:
 
 
 def use_collate_fn(loader: Any, dataset: Any) -> None:
-    """Let a loader use its data set's own collate function, which Avalanche ignores."""
+    """Make a loader use its data set's collate function, which Avalanche ignores."""
     if isinstance(loader, DataLoader) and loader.collate_fn is default_collate:
         loader.collate_fn = dataset.collate_fn
 
@@ -53,7 +53,8 @@ def use_collate_fn(loader: Any, dataset: Any) -> None:
 def with_common_fields(dataset: Any) -> Any:
     """A data set whose batches have the fields that all of its samples have.
 
-    Memories sorted by class give samples task labels, whether others have them or not.
+    Memories sorted by class give their samples task labels, also where others have
+    none.
     """
     dataset = copy(dataset)
     dataset.collate_fn = CommonFields(dataset.collate_fn)
@@ -61,17 +62,17 @@ def with_common_fields(dataset: Any) -> Any:
 
 
 class CommonFields:
-    """A collate function for samples some of which have further fields.
+    """A collate function for samples of which some have further fields.
 
     Args:
-        collate: The collate function of what all samples have.
+        collate: The collate function of the common fields.
     """
 
     def __init__(self, collate: Callable[[list[Any]], Any]) -> None:
         self.collate = collate
 
     def __call__(self, samples: list[Any]) -> Any:
-        """Collate (x, y) of samples (x, y) and (x, y, t), say."""
+        """Collate the common fields, such as (x, y) of samples (x, y) and (x, y, t)."""
         if isinstance(samples[0], (tuple, list)):
             fields = min(map(len, samples))
             samples = [sample[:fields] for sample in samples]
@@ -79,10 +80,10 @@ class CommonFields:
 
 
 def workarounds(strategy: SelfSupervised) -> list[Callable[[], object]]:
-    """What to do when an iteration has begun, for the plugins that are there.
+    """Functions to call when an iteration has begun, for the plugins present.
 
     Args:
-        strategy: Whose hooks that begin an experience have run.
+        strategy: Strategy whose hooks before an experience have run.
     """
     plugins = [
         each
@@ -105,7 +106,7 @@ def copy_noted_weights(weights: dict[str, ParamData]) -> None:
     have moved by 0 in each step, so that there is no penalty.
 
     Args:
-        weights: What the plugin has just noted.
+        weights: Weights that the plugin has just noted.
     """
     for weight in weights.values():
         weight.data = weight.data.clone()

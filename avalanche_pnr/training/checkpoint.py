@@ -1,4 +1,4 @@
-"""The state of a strategy: all it needs to go on as if nothing had happened."""
+"""The state of a strategy: all it needs to resume as if never interrupted."""
 
 import copy
 from collections import OrderedDict
@@ -31,20 +31,20 @@ from avalanche_pnr.training.plain import (
 )
 
 FORMAT = 2
-"""Of the states that this release takes and restores; those of 0.1.0 have none."""
+"""Format of the states of this release; those of 0.1.0 have none."""
 
 _OWN = ("model", "optimizer", "past_model")
-"""Parts of a strategy whose state is taken in a way of their own."""
+"""Members of a strategy whose state is taken separately."""
 _UNSAVED: dict[type, str] = {
     AGEMPlugin: "reads its memory by an iterator",
     MIRPlugin: "reads its memory by an iterator",
     GDumbPlugin: "makes model and memory anew when an experience begins",
 }
-"""Plugins whose state cannot be taken from them, each with why."""
+"""Plugins whose state cannot be saved, each with the reason."""
 
 
 def strategy_state(strategy: Any, samples: StreamSamples | None) -> dict[str, Any]:
-    """Take the state of a strategy; its tensors are the strategy's own, no copies.
+    """Take the state of a strategy; its tensors are the strategy's own, not copies.
 
     Args:
         strategy: The strategy.
@@ -74,13 +74,13 @@ def strategy_state(strategy: Any, samples: StreamSamples | None) -> dict[str, An
 
 
 def check_state(state: Any) -> None:
-    """Refuse what is no state of a strategy that this release can restore.
+    """Refuse anything but the state of a strategy that this release can restore.
 
     Args:
-        state: What should be a strategy's ``state_dict()``.
+        state: Supposed ``state_dict()`` of a strategy.
 
     Raises:
-        ValueError: If it is something else, or of another release.
+        ValueError: If it is anything else, or from another release.
     """
     if not isinstance(state, dict) or not {"model", "plugins"} <= state.keys():
         raise ValueError(
@@ -112,22 +112,22 @@ _STATE = (
     *("format", "model", "past_model", "optimizer", "plugins", "parts"),
     *("sub_experience", "stop", "loss", "random", "experience", "batches", "seed"),
 )
-"""What a state holds, with what ``SelfSupervised.state_dict`` adds."""
+"""Keys of a state, including those that ``SelfSupervised.state_dict`` adds."""
 
 
 def restore_strategy(
     strategy: Any, state: dict[str, Any], samples: StreamSamples | None
 ) -> None:
-    """Give a strategy the state that another of the same kind was in.
+    """Restore the state of a strategy made with the same arguments.
 
     Args:
         strategy: A strategy made with the same arguments.
-        state: What :func:`strategy_state` returned, checked; it is not changed.
+        state: Result of :func:`strategy_state`, checked; it is not changed.
         samples: Images of the stream.
 
     Raises:
-        ValueError: If it has other plugins or parameters, or a value is not what
-            belongs in its place.
+        ValueError: If it has other plugins or parameters, or a value does not belong in
+            its place.
     """
     plugins = named_states(state["plugins"], strategy.plugins, "plugin")
     check_keys(state["parts"], _parts(strategy), "parts")
@@ -159,7 +159,7 @@ def _place(strategy: Any, samples: StreamSamples | None) -> Place:
 
 
 def _parts(strategy: Any) -> dict[str, Any]:
-    """Further parts with a state, scalers of mixed precision for example."""
+    """Further members with a state, such as the scaler of mixed precision."""
     return {
         name: part
         for name, part in vars(strategy).items()
@@ -168,7 +168,7 @@ def _parts(strategy: Any) -> dict[str, Any]:
 
 
 def _load_weights(strategy: Any, state: dict[str, Any]) -> None:
-    """Those of the model and of the past one, which have the heads of plugins."""
+    """Load the weights of the model, with the heads of plugins, and the past model."""
     model, past_model = strategy.model, strategy.past_model
     for name in ("model", "past_model"):
         check_type(state[name], name, dict, OrderedDict)

@@ -19,10 +19,10 @@ from avalanche_pnr.training.problem import (
 
 
 class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
-    """What ``SelfSupervised`` minimises with a plugin, without the strategy.
+    """The loss that ``SelfSupervised`` minimises with a plugin, without the strategy.
 
-    The SSL loss, or PNR's L1, and the plugin's term. The plugin takes this object for
-    its strategy: one process, one batch a step::
+    It is the SSL loss, or PNR's L1, plus the plugin's term. To the plugin this object
+    is its strategy, with one process and one batch a step::
 
         continual_loss = ContinualLoss(PNRPlugin())
         continual_loss.pre_adapt(agent)  # in each experience, before its optimizer
@@ -34,14 +34,14 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         continual_loss.post_adapt(agent)
 
     Args:
-        plugin: One that refers to the past model alone, ``PNRPlugin()`` for example.
+        plugin: Plugin that uses only the past model, for example ``PNRPlugin()``.
 
     Attributes:
         past_model: The network of the previous experience.
         loss_terms: Terms of the last loss by name, without gradient.
 
     Raises:
-        TypeError: If the plugin needs more than that.
+        TypeError: If the plugin needs more than the past model.
     """
 
     is_training = True
@@ -66,12 +66,12 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         """Begin an experience, before the optimizer is made or extended.
 
         Args:
-            agent: Its ``model`` is trained: Avalanche's ``Agent``, a Lightning module,
-                or any other object that has one.
-            exp: The experience; it only matters on online streams.
+            agent: Object whose ``model`` is trained: Avalanche's ``Agent``, a Lightning
+                module, or any other.
+            exp: The experience, which matters only on online streams.
 
         Raises:
-            TypeError: If the model is no ``SelfSupervisedMethod``, or lacks a loss.
+            TypeError: If the model is not a ``SelfSupervisedMethod``, or lacks a loss.
             ValueError: If the stream hides where its experiences end, or the model
                 asks for a pass over the experience.
             RuntimeError: On several processes.
@@ -110,14 +110,14 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         return loss
 
     def after_step(self, step: int, total_steps: int) -> None:
-        """Let queues and momentum networks follow an optimizer step.
+        """Update queues and momentum networks after an optimizer step.
 
         Args:
             step: Index of the step in this experience, from 0.
-            total_steps: Steps of this experience.
+            total_steps: Number of steps in this experience.
 
         Raises:
-            RuntimeError: If there is no batch that it follows.
+            RuntimeError: If no loss was computed since the last call.
         """
         if not self._awaits_step:
             raise RuntimeError("after_step() follows the step of a batch, once")
@@ -126,14 +126,14 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         self._awaits_step = False
 
     def post_adapt(self, agent: Any, exp: Any = None) -> None:
-        """End an experience: the model becomes the past; as ``pre_adapt``."""
+        """End an experience: the model becomes the past model. See ``pre_adapt``."""
         self._turn_to(agent, exp)
         self.plugin.after_training_exp(self)
         self.objective = None
         self.sub_experience = (self.sub_experience + 1) % self.sub_experiences
 
     def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
-        """Refused once somebody looks at the views: the loaders are the loop's own."""
+        """Raise an error when views are asked for: the loaders belong to the loop."""
         raise ValueError(
             f"{type(self.model).__name__} asks for a pass over the experience before "
             'its first batch: make MoCoV2Plus with past_queue_start="random", or '

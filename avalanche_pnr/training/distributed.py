@@ -1,4 +1,4 @@
-"""Training on several processes, each on its part of every batch."""
+"""Training on several processes, each on its shard of every batch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from avalanche_pnr.training.strategy import SelfSupervised
 
 REPLICATED = ("EWCPlugin", "LRSchedulerPlugin")
-"""Plugins of Avalanche that do the same in every process, though they do not say so."""
+"""Avalanche's plugins that do the same in every process but do not declare it."""
 
 
 SYNC_BUFFERS = next(
@@ -34,19 +34,19 @@ SYNC_BUFFERS = next(
     for name in ("forward_sync_buffers", "broadcast_buffers")  # the latter is the older
     if name in signature(DistributedDataParallel).parameters
 )
-"""Whether buffers of the first process are sent before each step."""
+"""Argument of DDP that sends buffers of the first process before each step."""
 
 
 class DistributedForward:
-    """Several processes train as one would on their batches together.
+    """The forward pass of several processes, which train as one on the whole batch.
 
-    All processes run the same program. Each passes its part of a batch through the
+    All processes run the same program. Each passes its shard of a batch through the
     network, then outputs and labels are gathered: so ``mb_x`` are the process's own
-    views, and ``mb_output``, ``mb_y``, losses, regularizers and queues are those of
-    the whole batch, everywhere the same. On one process nothing is done.
+    views, while ``mb_output``, ``mb_y``, losses, regularizers and queues are those of
+    the whole batch, the same everywhere. On one process nothing is done.
 
     Attributes:
-        images: Images of the whole batch.
+        images: Number of images in the whole batch.
     """
 
     def __init__(self) -> None:
@@ -57,18 +57,18 @@ class DistributedForward:
         return {"images": self.images, "_network": None}
 
     def renew(self) -> None:
-        """Wrap the network anew when it is next used: its parameters may be others."""
+        """Wrap the network anew at its next use, as its parameters may have changed."""
         self._network = None
 
     def begin_batch(self, loader: Any, fields: list[Tensor]) -> list[Tensor]:
-        """Note how large the whole batch is, and gather its labels.
+        """Note the size of the whole batch and gather its labels.
 
         Args:
-            loader: That the batch comes from.
-            fields: Views, labels and more of this process's part.
+            loader: Loader of the batch.
+            fields: Views, labels and further fields of this process's shard.
 
         Returns:
-            This process's views, and labels and more of the whole batch.
+            This process's views; labels and further fields of the whole batch.
         """
         if world_size() == 1:
             self.images = len(fields[0])
@@ -77,7 +77,7 @@ class DistributedForward:
         return [fields[0], *map(self.gather, fields[1:])]
 
     def __call__(self, model: nn.Module, views: Tensor) -> Tensor:
-        """Outputs of the whole batch, of this process's part of its views."""
+        """Outputs for the whole batch, from this process's shard of its views."""
         if world_size() == 1:
             output: Tensor = model(views)
             return output
@@ -88,7 +88,7 @@ class DistributedForward:
         return self.gather(self._network(views))
 
     def gather(self, rows: Tensor) -> Tensor:
-        """Rows of the whole batch, of those of this process's part."""
+        """Gather the rows of the whole batch from those of each process's shard."""
         return rows if world_size() == 1 else gather_rows(rows)[: self.images]
 
 
@@ -100,7 +100,7 @@ def share_weights(model: nn.Module) -> None:
 
 
 def share_random_state() -> None:
-    """Give all processes the random numbers of the first; called by all."""
+    """Give all processes the random state of the first; called by all."""
     set_host_states(broadcast_from_rank0(host_states))
 
 
@@ -108,9 +108,8 @@ def share_random_state() -> None:
 def average_statistics(model: nn.Module) -> None:
     """Average the running statistics of BatchNorm over the processes; called by all.
 
-    They are moving averages of batch statistics, and the average of the processes' is
-    that of averaged batch statistics, whenever it is taken: it is needed only where
-    statistics are read, not at each step.
+    Running statistics are moving averages, and averaging over processes commutes with
+    that: it is needed only where statistics are read, not at each step.
     """
     if world_size() == 1:
         return
@@ -122,10 +121,10 @@ def average_statistics(model: nn.Module) -> None:
 
 
 def check_same_experience(strategy: SelfSupervised) -> None:
-    """Refuse to train an experience together with processes that train another.
+    """Refuse to train if processes train different experiences; called by all.
 
     Raises:
-        ValueError: With what differs; called by all.
+        ValueError: If they do, with what differs.
     """
     if world_size() > 1:
         assert_same_across_ranks(
@@ -143,25 +142,25 @@ def check_same_experience(strategy: SelfSupervised) -> None:
 
 
 def check_same_weights(model: nn.Module) -> None:
-    """Refuse to go on with networks that have drifted apart; called by all.
+    """Refuse to go on if networks have drifted apart; called by all.
 
     Raises:
-        RuntimeError: If they are no longer the same.
+        RuntimeError: If they are no longer equal.
     """
     if world_size() > 1 and len(set(gather_from_ranks(checksum(model)))) > 1:
         raise RuntimeError(
             "the networks of the processes are no longer the same: a plugin "
-            "computes something on its own process's part of a batch, or draws "
+            "computes something on its own process's shard of a batch, or draws "
             "random numbers in some of the processes only; train on one process, "
             "or without that plugin"
         )
 
 
 def check_plugins(plugins: list[Any]) -> None:
-    """Refuse plugins that several processes would compute something else with.
+    """Refuse plugins whose results would differ on several processes.
 
     Raises:
-        ValueError: With their names.
+        ValueError: If there are any, with their names.
     """
     if world_size() == 1:
         return
@@ -174,17 +173,17 @@ def check_plugins(plugins: list[Any]) -> None:
     if names:
         raise ValueError(
             f"{', '.join(names)} cannot be trained with on {world_size()} processes: "
-            "each would compute it of its own part of a batch. Train on one process, "
+            "each would compute it of its own shard of a batch. Train on one process, "
             "or, if all processes do the same in it, set supports_distributed=True on "
             "the plugin"
         )
 
 
 def check_world(train_mb_size: int, eval_mb_size: int | None) -> None:
-    """Refuse batches of less images than there are processes.
+    """Refuse batches with fewer images than there are processes.
 
     Raises:
-        ValueError: With both numbers.
+        ValueError: If there are fewer, with both numbers.
     """
     size = min(train_mb_size, eval_mb_size or train_mb_size)
     if size < world_size():
@@ -195,7 +194,7 @@ def check_world(train_mb_size: int, eval_mb_size: int | None) -> None:
 
 
 def synchronise_batchnorm(model: nn.Module, device: torch.device) -> None:
-    """Let BatchNorm layers use the statistics of the whole batch.
+    """Make BatchNorm layers use the statistics of the whole batch.
 
     Raises:
         ValueError: On the CPU, where PyTorch has no such layer.

@@ -1,4 +1,4 @@
-"""What a strategy prints unless it is told otherwise."""
+"""The default evaluator of a strategy."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 
 
 class LabelledAccuracy(GenericPluginMetric[float, Mean]):
-    """Avalanche's top-1 accuracy, but NaN and not 0 where there are no labels.
+    """Avalanche's top-1 accuracy, but NaN instead of 0 where there are no labels.
 
     Args:
         over: ``"experience"`` or ``"stream"``.
@@ -24,7 +24,7 @@ class LabelledAccuracy(GenericPluginMetric[float, Mean]):
         self._name = f"Top1_Acc_{'Exp' if over == 'experience' else 'Stream'}"
 
     def update(self, strategy: EvaluatedStrategy) -> None:
-        """Take in a batch."""
+        """Count the current batch."""
         labels = strategy.mb_y
         known = (labels >= 0).all()
         value = accuracy(strategy.mb_output, labels) if known else float("nan")
@@ -35,7 +35,7 @@ class LabelledAccuracy(GenericPluginMetric[float, Mean]):
 
 
 def default_evaluator() -> EvaluationPlugin:
-    """Training loss, and the probe's accuracy by experience and stream, printed."""
+    """Print the training loss, and the probe's accuracy by experience and stream."""
     return EvaluationPlugin(
         loss_metrics(epoch=True),
         LabelledAccuracy("experience"),

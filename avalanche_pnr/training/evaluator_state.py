@@ -1,4 +1,4 @@
-"""The state of an evaluator: what its metrics and loggers have got so far."""
+"""The state of an evaluator: that of its metrics and loggers."""
 
 import copy
 from numbers import Real
@@ -19,11 +19,11 @@ from avalanche_pnr.training.plain import (
 
 
 def evaluator_state(evaluator: Any, place: Place) -> dict[str, Any]:
-    """Take metrics as far as they have got, and loggers that offer their state.
+    """Take the state of metrics, and of loggers that offer theirs.
 
     Args:
-        evaluator: The plugin.
-        place: Where it stands.
+        evaluator: The evaluation plugin.
+        place: Place of the plugin in the strategy.
 
     Raises:
         TypeError: If a metric holds what cannot be saved; the message names it.
@@ -47,15 +47,15 @@ def evaluator_state(evaluator: Any, place: Place) -> dict[str, Any]:
 
 
 def restore_evaluator(evaluator: Any, saved: Any, place: Place) -> None:
-    """Give an evaluator the state that :func:`evaluator_state` took.
+    """Restore a state that :func:`evaluator_state` took.
 
     Args:
-        evaluator: The plugin.
+        evaluator: The evaluation plugin.
         saved: The state.
-        place: Where the plugin stands.
+        place: Place of the plugin in the strategy.
 
     Raises:
-        ValueError: If it is of other metrics or loggers.
+        ValueError: If it is that of other metrics or loggers.
     """
     check_keys(saved, ("metrics", "last", "all", "loggers"), "evaluator")
     check_type(saved["metrics"], "metrics", list)
@@ -78,7 +78,7 @@ def restore_evaluator(evaluator: Any, saved: Any, place: Place) -> None:
 
 
 def _check_results(last: Any, every: Any) -> None:
-    """Values of metrics by their names: the last ones, and all with their steps."""
+    """Check the values of metrics by name: the last ones, and all with their steps."""
     check_type(last, "last results", dict)
     check_type(every, "results", dict)
     for name, value in last.items():
@@ -100,7 +100,7 @@ def _check_results(last: Any, every: Any) -> None:
 
 
 def _number(value: Any) -> Any:
-    """A number as plain data: numpy's are none."""
+    """Convert a number to plain data, which numpy's numbers are not."""
     return value.item() if isinstance(value, np.generic) else value
 
 

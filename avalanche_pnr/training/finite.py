@@ -36,15 +36,15 @@ class RunningStatistics:
 def check_finite(strategy: SelfSupervised) -> None:
     """Refuse to learn from a loss or gradients that are NaN or infinite.
 
-    One number is read back from the device. Gradients are looked at before a step,
-    unless they are scaled: the scaler does so then.
+    One number is read back from the device. Gradients are checked before a step, unless
+    they are scaled: then the scaler checks them.
 
     Args:
-        strategy: In training, after the backward pass.
+        strategy: Strategy in training, after the backward pass.
 
     Raises:
-        FloatingPointError: With experience, epoch, iteration and terms of the loss; the
-            model is as before the batch.
+        FloatingPointError: If one is, with experience, epoch, iteration and terms of
+            the loss; the model is as it was before the batch.
     """
     steps = strategy.accumulation.completes_step and not strategy.scaler.is_enabled()
     groups = strategy.optimizer.param_groups if steps else []
@@ -62,7 +62,7 @@ def check_scale(strategy: SelfSupervised) -> None:
     """Refuse to go on when no scale of the loss makes its gradients finite.
 
     Raises:
-        FloatingPointError: The model is as before the batch.
+        FloatingPointError: If none does; the model is as it was before the batch.
     """
     if strategy.scaler.get_scale() < 1 / 256:
         raise stop(
@@ -74,7 +74,7 @@ def check_scale(strategy: SelfSupervised) -> None:
 
 
 def stop(strategy: SelfSupervised, why: str) -> FloatingPointError:
-    """Undo what the batch has done to model and scaler, and return the error."""
+    """Undo the changes of the batch to model and scaler, and return the error."""
     strategy.running_statistics.restore()
     strategy.scaler.update(strategy.scaler.get_scale())  # forget the gradients
     return FloatingPointError(why)

@@ -25,14 +25,14 @@ from avalanche_pnr.runs.state_checks import (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands in a strategy.
+    """The place of a value in a strategy.
 
     Args:
-        name: What it is called in error messages.
-        owner: The object whose attribute it is.
-        samples: Images of the stream, or ``None`` if it is not known.
-        parameters: The model's, by name.
-        weights: The model's parameters and buffers, by name.
+        name: Name of the value in error messages.
+        owner: Object whose attribute the value is.
+        samples: Images of the stream, or ``None`` if the stream is not known.
+        parameters: The model's parameters by name.
+        weights: The model's parameters and buffers by name.
     """
 
     name: str
@@ -43,25 +43,25 @@ class Place:
 
     @property
     def plugin(self) -> str:
-        """Name of the plugin that the value is a part of."""
+        """Name of the plugin that holds the value."""
         return self.name.partition(".")[0]
 
     def within(self, part: str, owner: Any = None) -> "Place":
-        """The place of a part of the value."""
+        """The place of a value inside this one."""
         owner = self.owner if owner is None else owner
         return replace(self, name=f"{self.name}{part}", owner=owner)
 
 
 class Kind(ABC):
-    """Values of one kind, as tensors and plain data and back."""
+    """A kind of value, with its conversion to tensors and plain data and back."""
 
     @abstractmethod
     def encode(self, value: Any, place: Place) -> Any:
-        """Make tensors and plain data of a value; tensors are no copies.
+        """Convert a value to tensors and plain data; tensors are not copies.
 
         Args:
             value: The value.
-            place: Where it stands.
+            place: Its place.
 
         Raises:
             TypeError: If it is of another kind.
@@ -69,18 +69,18 @@ class Kind(ABC):
 
     @abstractmethod
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """Make a value of what a state holds.
+        """Convert the content of a state to a value.
 
         Args:
-            saved: What should be what :meth:`encode` returned.
-            now: What stands in its place at present.
-            place: Where that is.
+            saved: Supposed result of :meth:`encode`.
+            now: Current value in its place.
+            place: The place.
 
         Returns:
-            The value, ``now`` itself where that is filled.
+            The value; ``now`` itself if that was filled in place.
 
         Raises:
-            ValueError: If it is something else.
+            ValueError: If ``saved`` does not belong there.
         """
 
 
@@ -106,10 +106,10 @@ class Scalar(Kind):
 
 
 class Offered(Kind):
-    """An object that offers its state itself, whose form does not change."""
+    """An object with a ``state_dict`` of its own, whose form does not change."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """Its state."""
+        """The object's state."""
         return offered_state(value, place.name)
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
@@ -120,7 +120,7 @@ class Offered(Kind):
 
 
 class Images(Kind):
-    """A data set of the stream's images: where they stand, and what they show."""
+    """A data set of images of the stream, saved as indices and digests."""
 
     def encode(self, value: Any, place: Place) -> Any:
         """Experience and index of each image, and its digest."""
@@ -134,7 +134,7 @@ class Images(Kind):
         return {"indices": indices, "digests": digests}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The same images of the stream at hand."""
+        """The same images of the current stream."""
         check_keys(saved, ("indices", "digests"), place.name)
         indices, digests = saved["indices"], saved["digests"]
         check_tensor(indices, place.name, (None, 2), torch.long)
@@ -154,8 +154,8 @@ class PerImage(Kind):
     """A floating-point tensor with a row for each image that its owner holds.
 
     Args:
-        images: Number of images, asked of the owner.
-        dims: Of a row.
+        images: Function from the owner to its number of images.
+        dims: Number of dimensions of a row.
     """
 
     def __init__(self, images: Callable[[Any], int], dims: int = 0) -> None:
@@ -166,7 +166,7 @@ class PerImage(Kind):
         return value.detach()
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """A copy of the saved one, on the CPU."""
+        """A copy of the saved tensor, on the CPU."""
         images = self._images(place.owner)
         rows = (images, *[None] * self._dims)
         if not images:
@@ -176,22 +176,22 @@ class PerImage(Kind):
 
 
 class Views(Kind):
-    """Tensors that a memory keeps of each experience, as many in all of them.
+    """Tensors that a memory keeps of each experience, the same number for each.
 
     Args:
-        *dtypes: By default all floating-point ones.
-        like: Attribute of the owner with a row for each of these.
+        *dtypes: Dtypes allowed; by default all floating-point ones.
+        like: Attribute of the owner with one row for each row of these tensors.
     """
 
     def __init__(self, *dtypes: torch.dtype, like: str | None = None) -> None:
         self._dtypes, self._like = dtypes, like
 
     def encode(self, value: Any, place: Place) -> Any:
-        """The tensors by the number of their experience."""
+        """The tensors by number of the experience."""
         return {number: tensor.detach() for number, tensor in value.items()}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The same, with copies."""
+        """Copies of the saved tensors."""
         check_type(saved, place.name, dict)
         if self._like is not None:
             check_keys(saved, getattr(place.owner, self._like), place.name)
@@ -209,12 +209,12 @@ class Views(Kind):
 
 
 class PerParameter(Kind):
-    """What Avalanche keeps of each of the model's parameters, or ``None``.
+    """Data that Avalanche keeps for each of the model's parameters, or ``None``.
 
     Args:
-        flat: Whether as vectors on the CPU, and of some of the parameters.
-        names: Those of the parameters, asked of the owner; by default all but those of
-            heads that were added later.
+        flat: Whether it is kept as vectors on the CPU, and only for some parameters.
+        names: Function from the owner to the names of the parameters; by default all
+            but those of heads that were added later.
     """
 
     def __init__(
@@ -223,11 +223,11 @@ class PerParameter(Kind):
         self._flat, self._names = flat, names
 
     def encode(self, value: Any, place: Place) -> Any:
-        """Tensors by the names of the parameters."""
+        """Tensors by name of the parameter."""
         return value and {name: each.data for name, each in value.items()}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The same, with copies beside the parameters."""
+        """Copies of the saved tensors, on the devices of the parameters."""
         check_type(saved, place.name, dict, type(None))
         if self._names is not None:
             check_keys(saved, self._names(place.owner), place.name)
@@ -264,7 +264,7 @@ class Weights(Kind):
         return value and dict(value)
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """A copy, beside the model."""
+        """A copy on the model's device."""
         if saved is None:
             return None
         assert_same_across_ranks(saved, dict(place.weights), place.name)
@@ -276,9 +276,9 @@ class Each(Kind):
     """A dictionary of values of one kind by whole numbers, or by known names.
 
     Args:
-        kind: Of the values.
-        make: Makes a value to be filled, of the owner; by default there is none.
-        known: Whether the keys stay those that are there.
+        kind: Kind of the values.
+        make: Function from the owner to a value to be filled; by default none is made.
+        known: Whether the keys must be the current ones.
     """
 
     def __init__(
@@ -290,12 +290,12 @@ class Each(Kind):
         self._kind, self._make, self._known = kind, make, known
 
     def encode(self, value: Any, place: Place) -> Any:
-        """Each value by its key."""
+        """The encoded values by key."""
         encode = self._kind.encode
         return {k: encode(each, place.within(f"[{k!r}]")) for k, each in value.items()}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The dictionary, which may be one with defaults, with the saved values."""
+        """The dictionary, perhaps one with defaults, with the saved values."""
         check_type(saved, place.name, dict)
         if self._known:
             check_keys(saved, now, place.name)
@@ -318,11 +318,11 @@ class Pair(Kind):
         self._kind = kind
 
     def encode(self, value: Any, place: Place) -> Any:
-        """Both of them."""
+        """Both dictionaries."""
         return [self._kind.encode(each, place) for each in value]
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """Both of them."""
+        """Both dictionaries."""
         check_type(saved, place.name, list)
         if len(saved) != len(now):
             raise ValueError(f"{place.name} has {len(saved)} parts in the state, not 2")
@@ -340,7 +340,7 @@ class Numbers(Kind):
         return {int(each) for each in value}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """A copy."""
+        """A copy of the set."""
         check_type(saved, place.name, set)
         for each in saved:
             check_count(each, place.name, least=-1)
@@ -348,10 +348,10 @@ class Numbers(Kind):
 
 
 def offered_state(value: Any, name: str) -> Any:
-    """The state that an object offers itself.
+    """Return the state of an object that offers one.
 
     Raises:
-        TypeError: If that is not made of tensors and plain data.
+        TypeError: If it does not consist of tensors and plain data.
     """
     state = value.state_dict()
     try:

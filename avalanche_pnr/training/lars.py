@@ -21,8 +21,8 @@ class LARS(Optimizer):
         momentum: Factor of the accumulated gradient.
         weight_decay: wd, for adapted tensors.
         eta: Trust coefficient.
-        clip: Whether the scaled rate t * lr may not exceed lr.
-        exclude_bias_and_norm: Whether one-dimensional tensors are left unadapted.
+        clip: Whether the scaled rate t * lr is limited to lr.
+        exclude_bias_and_norm: Whether one-dimensional tensors are not adapted.
 
     Raises:
         ValueError: If lr, momentum, weight_decay or eta is negative.

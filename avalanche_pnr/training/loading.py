@@ -1,4 +1,4 @@
-"""The loaders of training: stacked views, in whole batches unless told otherwise."""
+"""Loaders for training: stacked views, by default in complete batches."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def check_images(strategy: SelfSupervised, drop_last: bool) -> None:
-    """Refuse experiences without a whole batch, or whose last one has one image.
+    """Refuse experiences without a complete batch, or with a last batch of one image.
 
     Args:
         strategy: The strategy.
-        drop_last: Whether it drops an incomplete last batch.
+        drop_last: Whether the strategy drops an incomplete last batch.
 
     Raises:
         ValueError: With both numbers.

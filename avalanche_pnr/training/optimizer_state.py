@@ -1,4 +1,4 @@
-"""The state of an optimizer over a stream, whose parameters come and go."""
+"""The state of an optimizer whose parameters change over a stream."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from avalanche_pnr.runs.state_checks import (
 
 
 def optimizer_state(strategy: Any) -> dict[str, Any]:
-    """Take the optimizer's state by the names of the parameters, in whatever order.
+    """Take the optimizer's state by names of parameters, whatever their order.
 
     Args:
-        strategy: The strategy whose optimizer it is.
+        strategy: Strategy with the optimizer.
     """
     state, names = strategy.optimizer.state_dict(), _optimized_names(strategy)
     flat = [name for group in names for name in group]
@@ -30,14 +30,14 @@ def optimizer_state(strategy: Any) -> dict[str, Any]:
 
 
 def restore_optimizer(strategy: Any, saved: Any) -> None:
-    """Give the optimizer the state that :func:`optimizer_state` took.
+    """Restore a state that :func:`optimizer_state` took.
 
     Args:
-        strategy: The strategy whose optimizer it is.
+        strategy: Strategy with the optimizer.
         saved: The state; the optimizer keeps its tensors.
 
     Raises:
-        ValueError: If it is of other parameters, or of another optimizer.
+        ValueError: If it is that of other parameters or of another optimizer.
     """
     strategy.make_optimizer(reset_optimizer_state=True)
     names, groups = _optimized_names(strategy), strategy.optimizer.param_groups
@@ -74,7 +74,7 @@ def _group_names(group: Any) -> list[str]:
 
 
 def _check_options(saved: dict[Any, Any], now: dict[str, Any]) -> None:
-    """Refuse options that are neither the optimizer's nor those of schedules."""
+    """Refuse options that neither the optimizer nor schedules have."""
     added = saved.keys() - now.keys()
     check_keys(saved, {*now, *(added & _OF_SCHEDULES)}, "an optimizer group")
     for key in saved.keys() - {"params"}:
@@ -84,13 +84,13 @@ def _check_options(saved: dict[Any, Any], now: dict[str, Any]) -> None:
 
 
 _OF_SCHEDULES = {"initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum"}
-"""What PyTorch's schedules add to the groups of an optimizer."""
+"""Options that PyTorch's schedules add to the groups of an optimizer."""
 
 
 def _check_momenta(saved: Any, parameters: dict[str, Tensor]) -> None:
-    """Refuse what is no momentum of a parameter.
+    """Refuse anything that cannot be a momentum of its parameter.
 
-    Each is of the parameter's shape, with 1 in place of what it is a mean over, or a
+    A momentum has the parameter's shape, with 1 in dimensions averaged over, or is a
     number.
     """
     check_type(saved, "optimizer state", dict)

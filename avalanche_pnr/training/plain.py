@@ -1,7 +1,7 @@
-"""The state of objects, as tensors and plain data: the object that is there decides.
+"""The state of objects as tensors and plain data; the existing object decides its form.
 
 Nothing in a state names a class, a function, or an attribute that the object does not
-have. What an object's attributes are is said by :data:`ATTRIBUTES`; those that are not
+have. :data:`ATTRIBUTES` gives the kinds of an object's attributes; those not listed
 there must be numbers, truth values or text, and anything else is refused by name when
 the state is taken.
 """
@@ -69,14 +69,14 @@ from avalanche_pnr.training.kinds import (
 
 
 def encode(value: Any, place: Place) -> Any:
-    """Take the state that an object offers, or else its attributes.
+    """Take the state that an object offers, or its attributes.
 
     Args:
         value: The object.
-        place: Where it stands.
+        place: Its place.
 
     Raises:
-        TypeError: If it holds what would not survive; the message names it.
+        TypeError: If it holds anything that cannot be saved; the message names it.
     """
     if has_state(value):
         return offered_state(value, place.name)
@@ -88,15 +88,15 @@ def encode(value: Any, place: Place) -> Any:
 
 
 def decode(saved: Any, value: Any, place: Place) -> None:
-    """Give an object the state that :func:`encode` took.
+    """Restore a state that :func:`encode` took.
 
     Args:
-        saved: What should be what :func:`encode` returned.
+        saved: Supposed result of :func:`encode`.
         value: The object.
-        place: Where it stands.
+        place: Its place.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If ``saved`` does not belong there.
     """
     if has_state(value):
         value.load_state_dict(saved)
@@ -109,7 +109,7 @@ def decode(saved: Any, value: Any, place: Place) -> None:
 
 
 def has_state(value: Any) -> bool:
-    """Whether an object offers and takes its state itself."""
+    """Return whether an object has ``state_dict`` and ``load_state_dict``."""
     return hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
 
 
@@ -119,18 +119,18 @@ def class_name(value: Any) -> str:
 
 
 def named_states(saved: Any, present: Sequence[Any], what: str) -> list[Any]:
-    """Take apart states that were saved with the names of their objects' classes.
+    """Check and unpack states saved with the names of their objects' classes.
 
     Args:
         saved: Pairs of a name and a state.
-        present: The objects that are there.
-        what: What one of them is called in the error message.
+        present: The current objects.
+        what: Name for one of them in error messages.
 
     Returns:
         The states.
 
     Raises:
-        ValueError: If they are of objects of other classes.
+        ValueError: If they belong to objects of other classes.
     """
     check_type(saved, f"{what}s", list)
     for each in saved:
@@ -148,10 +148,10 @@ def named_states(saved: Any, present: Sequence[Any], what: str) -> list[Any]:
 
 
 class Nested(Kind):
-    """An object of one of the classes in :data:`ATTRIBUTES`; it stays and is filled."""
+    """An object of a class in :data:`ATTRIBUTES`, which is filled in place."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """Its attributes."""
+        """The object's attributes."""
         if not any(cls in ATTRIBUTES for cls in type(value).__mro__):
             raise TypeError(
                 f"{place.name} is a {type(value).__name__}, of which a state does not "
@@ -161,19 +161,19 @@ class Nested(Kind):
         return encode(value, place)
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The object that is there, with the saved attributes."""
+        """The current object, with the saved attributes."""
         decode(saved, now, place)
         return now
 
 
 class Setting(Kind):
-    """What training does not change, or makes anew: no part of a state."""
+    """A value that training does not change, or makes anew: not part of a state."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """Nothing."""
+        """``None``: nothing is saved."""
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """What is there."""
+        """The current value."""
         return now
 
 
@@ -260,11 +260,11 @@ ATTRIBUTES: dict[type, dict[str, Kind]] = {
     PluginValues: {"_plugin": _SETTING},
     ProbeAccuracy: {"_plugin": _SETTING},
 }
-"""What objects of these classes, and of their subclasses, hold in their attributes."""
+"""Kinds of the attributes of objects of these classes and their subclasses."""
 
 
 def _kinds(value: Any) -> dict[str, Kind]:
-    """Attributes that are a part of an object's state, and their kinds."""
+    """Attributes that belong to an object's state, and their kinds."""
     listed: dict[str, Kind] = {}
     for cls in reversed(type(value).__mro__):
         listed |= ATTRIBUTES.get(cls, {})

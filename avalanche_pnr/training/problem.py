@@ -1,4 +1,4 @@
-"""The self-supervised problem: what a batch is, and what its loss is."""
+"""The self-supervised problem: batches of views and their loss."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +16,11 @@ from avalanche_pnr.plugins.protocols import Objective
 class MethodLoss:
     """The plain SSL loss of the strategy's model, as Avalanche's plugins call it.
 
-    A function of ``(output, target)`` without state of a batch: GEM, MIR and others
-    evaluate it on batches of their own.
+    It is a function of ``(output, target)`` without any state of a batch: GEM, MIR and
+    others evaluate it on batches of their own.
 
     Attributes:
-        model: Whose loss it is.
+        model: Method whose loss it is.
         reduction: ``"mean"``, or ``"none"`` for one value an image.
     """
 
@@ -40,7 +40,7 @@ class SelfSupervisedProblem(SGDStrategyProtocol):
 
     In training a batch is ``[views (N, V, C, H, W), labels, ...]``, where labels may
     be absent (they become -1). In evaluation it is ``[images (N, C, H, W), labels,
-    ...]``; the output is what the probe ``readout`` makes of the features.
+    ...]``; the output is that of the probe ``readout`` for the features.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -70,7 +70,7 @@ class SelfSupervisedProblem(SGDStrategyProtocol):
 
     @property
     def sub_experiences(self) -> int:
-        """Of the present experience: 1, or more on online streams.
+        """Number of sub-experiences: 1, or more on online streams.
 
         Avalanche's ``is_last_subexp`` stays False on online streams whose
         sub-experiences divide the experience evenly, so they are counted.
@@ -81,7 +81,7 @@ class SelfSupervisedProblem(SGDStrategyProtocol):
     def mb_x(self) -> Tensor:
         """Views (N, V, C, H, W) in training, images (N, C, H, W) in evaluation.
 
-        On several processes those of this process alone.
+        On several processes, this process's own views.
         """
         x: Tensor = self.mbatch[0]
         return x
@@ -155,7 +155,7 @@ class SelfSupervisedProblem(SGDStrategyProtocol):
 
 
 def check_method(model: Any) -> None:
-    """Refuse a network that has no self-supervised loss.
+    """Refuse a model that is not a self-supervised method.
 
     Raises:
         TypeError: Unless it is a ``SelfSupervisedMethod``.
@@ -174,7 +174,7 @@ def check_views(x: Any) -> None:
     """Refuse a batch that is not made of stacked views.
 
     Args:
-        x: First field of a training batch.
+        x: The first field of a training batch.
 
     Raises:
         ValueError: Unless it is a tensor (N, 2, C, H, W).

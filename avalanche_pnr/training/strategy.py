@@ -59,7 +59,7 @@ from avalanche_pnr.training.problem import (
 )
 
 _UNSAVED: dict[str, Any] = {"_samples": None, "pause": None, "workarounds": []}
-"""Attributes that copies and Avalanche's checkpoints do without."""
+"""Attributes left out of copies and Avalanche's checkpoints."""
 
 
 class SelfSupervised(
@@ -71,7 +71,7 @@ class SelfSupervised(
     :class:`~avalanche_pnr.CaSSLePlugin` make it a continual method;
     :class:`~avalanche_pnr.ProbePlugin` judges it. Avalanche's own plugins compose;
     those that cannot work are refused, see ``docs/compatibility.md``. One training step
-    is :meth:`training_epoch`, and ``docs/architecture.md`` walks through it.
+    is in :meth:`training_epoch`; ``docs/architecture.md`` walks through it.
 
     The optimizer's state restarts in each experience and incomplete batches are
     dropped, as published: ``train(experience, reset_optimizer_state=False,
@@ -79,25 +79,28 @@ class SelfSupervised(
     the optimizer's first group. Evaluation leaves the random number generators
     untouched. Batches are functions of a seed, which is drawn when an experience
     begins, of epoch and index: the same whatever the number of workers that load them.
-    :meth:`state_dict` is all that training needs to be continued to the last bit.
+    :meth:`state_dict` holds all that training needs to be resumed bit for bit.
 
     Args:
         model: The method, for example :class:`~avalanche_pnr.MoCoV2Plus`.
         optimizer: Optimizer of ``model.parameters()``.
-        train_mb_size: Images in a training batch, 2 or more, of all processes together.
-        train_epochs: Passes over each experience, 1 or more.
-        eval_mb_size: Images in an evaluation batch; ``None`` for ``train_mb_size``.
-        device: Where the model is trained.
+        train_mb_size: Number of images in a training batch, 2 or more, over all
+            processes.
+        train_epochs: Number of passes over each experience, 1 or more.
+        eval_mb_size: Number of images in an evaluation batch; ``None`` for
+            ``train_mb_size``.
+        device: Device on which the model is trained.
         precision: Number formats, memory layout and compilation of the networks;
-            ``None`` for the model's own, float32 unless it was told otherwise.
-        accumulate: Batches of an optimizer step. Compared with one batch as large,
-            images are contrasted and normalised within their own batch alone.
-        sync_batchnorm: Whether BatchNorm normalises over the whole batch, and not over
-            each process's part of it; on GPUs.
+            ``None`` for the model's own, by default float32.
+        accumulate: Number of batches in an optimizer step. Unlike in one large batch,
+            images are contrasted and normalised only within their own batch.
+        sync_batchnorm: Whether BatchNorm normalises over the whole batch instead of
+            each process's shard of it; on GPUs only.
         plugins: Any of Avalanche's or this package's plugins, in any order.
-        evaluator: Metrics and loggers, or what makes them; ``None`` for none.
-        eval_every: Evaluate every so many epochs (or iterations) of training; 0 at
-            the end of each experience only; -1 never.
+        evaluator: Evaluation plugin with metrics and loggers, or a function that makes
+            one; ``None`` for none.
+        eval_every: Number of epochs (or iterations) of training between evaluations; 0
+            evaluates only at the end of each experience, -1 never.
         peval_mode: ``"epoch"`` or ``"iteration"``, the unit of ``eval_every``.
 
     Raises:
@@ -132,10 +135,10 @@ class SelfSupervised(
         if train_epochs < 1:
             raise ValueError(f"train_epochs must be 1 or more, got {train_epochs}")
         self.accumulation = Accumulation(accumulate)
-        """Gradients and outputs of the batches of a step."""
+        """Gradients and outputs of the batches of a step so far."""
 
-        for images in (train_mb_size, train_mb_size * accumulate):
-            model.check_batch_size(images)
+        for batch_size in (train_mb_size, train_mb_size * accumulate):
+            model.check_batch_size(batch_size)
         check_world(train_mb_size, eval_mb_size)
         if sync_batchnorm:
             synchronise_batchnorm(model, torch.device(device))
@@ -168,32 +171,32 @@ class SelfSupervised(
         """Scales losses in float16, and does nothing otherwise."""
 
         self.running_statistics = RunningStatistics()
-        """Of BatchNorm as they were before the batch."""
+        """Running statistics of BatchNorm as they were before the batch."""
 
         self.sub_experience = 0
-        """Index of the present one, on online streams that cut an experience up."""
+        """Index of the current sub-experience on online streams."""
 
         self.seed = 0
-        """Of the batches of the present experience."""
+        """Seed of the batches of the current experience."""
 
         self.within_epoch = False
-        """Whether the present epoch has batches to come."""
+        """True while the current epoch has further batches."""
 
         self.pause: Callable[[SelfSupervised], None] | None = None
-        """Called after each iteration and each epoch, where the state is whole: to
+        """Called after each iteration and each epoch, where the state is complete: to
         save it, or to stop by raising an error."""
 
         self._unfinished: dict[str, Any] | None = None
-        """A state saved in the midst of an experience, until it is gone on with."""
+        """State saved in the midst of an experience, until training resumes from it."""
 
         self._samples: StreamSamples | None = None
         """The images of the stream, which replay buffers refer to."""
 
         self.workarounds: list[Callable[[], object]] = []
-        """Called in each iteration, for faults of plugins that are here."""
+        """Functions called in each iteration that work around faults of plugins."""
 
         self.compatibility = PluginCompatibility()
-        """Checks and orders the plugins."""
+        """Checks the plugins and puts them in order."""
 
         self.compatibility.check_plugins(self)
 
@@ -257,8 +260,8 @@ class SelfSupervised(
     def make_train_dataloader(self, *, drop_last: bool, **kwargs: Any) -> None:
         """Make the loader of stacked views.
 
-        Memory is pinned where processes load for a GPU: without processes there is
-        nobody to do it meanwhile, and views may be on the GPU already.
+        Memory is pinned where worker processes load for a GPU: without them it would
+        not happen in the background, and views may be on the GPU already.
 
         Args:
             drop_last: Whether to drop an incomplete last batch.
@@ -311,10 +314,10 @@ class SelfSupervised(
     def _train_exp(
         self, experience: Any, eval_streams: Any = None, **kwargs: Any
     ) -> None:
-        """Avalanche's loop over epochs, from where an interrupted one stood.
+        """Avalanche's loop over epochs, resumed where an interrupted one stopped.
 
-        All hooks that begin an experience have run; what they did to the state is
-        replaced by the state that was saved.
+        All hooks that begin an experience have run; a saved state then replaces the
+        state that they produced.
         """
         self.seed = int(torch.randint(2**62, ()))
         state, self._unfinished = self._unfinished, None
@@ -330,7 +333,7 @@ class SelfSupervised(
                 self._stop_training = False
                 break
             if state is not None and state["batches"]:
-                self._restore(state)
+                self._restore(state)  # the hooks of the epoch have changed it
                 self.dataloader.skip = state["batches"]
             state = None
             self.within_epoch = True
@@ -341,10 +344,10 @@ class SelfSupervised(
                 self.pause(self)
 
     def training_epoch(self, **kwargs: Any) -> None:
-        """Train on the batches of an epoch: Avalanche's loop, and what follows a step.
+        """Train on the batches of an epoch: Avalanche's loop, with updates after steps.
 
-        With ``accumulate``, hooks of a batch are called for each batch, and those about
-        gradients and step (``after_backward``, ``before_update``, ``after_update``)
+        With ``accumulate``, hooks of a batch are called for each batch, and hooks of
+        gradients and steps (``after_backward``, ``before_update``, ``after_update``)
         once a step, when the gradient is whole and unscaled.
 
         Args:
@@ -402,7 +405,7 @@ class SelfSupervised(
                 self.pause(self)
 
     def backward(self) -> None:
-        """Add the batch's part to the gradient of the step."""
+        """Add the gradient of the batch to that of the step."""
         loss = self.scaler.scale(self.loss / self.accumulation.batches)
         loss.backward(retain_graph=self.retain_graph)
         if self.accumulation.completes_step:
@@ -412,8 +415,8 @@ class SelfSupervised(
         """Step, unless the loss or a gradient is NaN or infinite.
 
         Raises:
-            FloatingPointError: If one is, a gradient in float16 at whatever scale; the
-                model stays as before the batch.
+            FloatingPointError: If one is (in float16, a gradient at any scale); the
+                model stays as it was before the batch.
         """
         check_finite(self)
         self.scaler.step(self.optimizer)
@@ -437,22 +440,22 @@ class SelfSupervised(
     def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
         """One pass over the experience's own views in random order.
 
-        Samples that replay plugins add to the training loader are not among them.
-        The random number generators are then as they were.
+        Samples that replay plugins add to the training loader are left out. The random
+        number generators are restored.
 
         Args:
-            num_workers: Of the data loader.
+            num_workers: Number of processes of the data loader.
 
         Returns:
             Views of batches, shape (N, V, C, H, W), on the strategy's device; on
-            several processes this one's part.
+            several processes, those of this process's shard.
         """
         return views_of_experience(self, num_workers)
 
     # Evaluation.
 
     def eval(self, exp_list: Any, **kwargs: Any) -> dict[str, Any]:
-        """Judge the features on a stream or an experience.
+        """Evaluate the features on a stream or an experience.
 
         Args:
             exp_list: An experience or several.
@@ -468,7 +471,7 @@ class SelfSupervised(
         return metrics
 
     def make_eval_dataloader(self, **kwargs: Any) -> None:
-        """Make the loader of this process's part of the images.
+        """Make the loader of this process's shard of the images.
 
         Args:
             **kwargs: Arguments of Avalanche's ``make_eval_dataloader``.
@@ -497,8 +500,8 @@ class SelfSupervised(
 
         Model, past model, optimizer, plugins, metrics, counters and random number
         generators; remembered images as indices into the stream, with a digest of
-        each. Like a module's, the tensors are no copies. It may be taken between
-        experiences and in ``pause``, on several processes by all of them: it is the
+        each. Like a module's, the tensors are not copies. It may be taken between
+        experiences and in ``pause``; on several processes all call it, and it is the
         same in each.
 
         Raises:
@@ -518,25 +521,25 @@ class SelfSupervised(
     def load_state_dict(
         self, state: dict[str, Any], stream: Iterable[Any] = ()
     ) -> None:
-        """Go on where another strategy, made with the same arguments, stood.
+        """Restore the state of a strategy made with the same arguments.
 
-        If that was in the midst of an experience, :meth:`train` continues it when it
-        is next called, with that experience::
+        If it was in the midst of an experience, the next call of :meth:`train`, with
+        that experience, continues it::
 
             strategy.load_state_dict(load_state(path), benchmark.train_stream)
             for experience in benchmark.train_stream[strategy.clock.train_exp_counter:]:
                 strategy.train(experience)
 
         Args:
-            state: What :meth:`state_dict` returned.
-            stream: The train stream; remembered images are found in it. It may be left
-                out where none are remembered.
+            state: Result of :meth:`state_dict`.
+            stream: The train stream, in which remembered images are found. It may be
+                left out if none are remembered.
 
         Raises:
-            ValueError: If plugins or parameters are others than those of the state, a
-                remembered image is not where it was, or anything else does not belong
-                where it stands; with the file that it was read from. The strategy is
-                of no use then.
+            ValueError: If plugins or parameters differ from those of the state, a
+                remembered image is not where it was, or any other value does not
+                belong in its place; with the file that it was read from. The strategy
+                cannot be used afterwards.
         """
         experiences = list(stream)
         self._samples = StreamSamples(experiences) if experiences else None

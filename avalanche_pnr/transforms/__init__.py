@@ -1,4 +1,4 @@
-"""From images to stacked views."""
+"""Transforms from images to stacked views."""
 
 from avalanche_pnr.transforms.batched import BatchedViews
 from avalanche_pnr.transforms.photographs import (
@@ -9,7 +9,7 @@ from avalanche_pnr.transforms.photographs import (
 from avalanche_pnr.transforms.two_views import TwoViews, ViewTransform
 
 ViewsTransform = TwoViews | BatchedViews
-"""What makes the two views of a train stream."""
+"""A transform that makes the two views of a train stream."""
 
 __all__ = [
     "BatchedViews",

@@ -11,38 +11,40 @@ from torch import Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 from torchvision.transforms.functional import pil_to_tensor
 
+from avalanche_pnr.reproducibility.deferred import SeededWithBatch
+
 Step = Callable[[Tensor], Tensor]
-"""From images (N, 3, H, W), float in 0..1, to images; may write to its input."""
+"""Transform of images (N, 3, H, W), float in 0..1; may write to its input."""
 
 
 @dataclass(frozen=True)
 class BatchedViews:
     """Two random views of each image of a batch, (N, 2, C, H, W).
 
-    A train transform like :class:`~avalanche_pnr.TwoViews`. What it returns for an
-    image waits until a loader puts the batch together: PyTorch's ``default_collate``
-    then draws the views of all its images. So every loader gives views, those of
-    Avalanche's plugins included.
+    A train transform like :class:`~avalanche_pnr.TwoViews`. For an image it returns a
+    placeholder; when a loader collates a batch, PyTorch's ``default_collate`` draws the
+    views of all its images. So every loader returns views, those of Avalanche's plugins
+    included.
 
     Images of an array, as those of ``ImageData.in_memory(device)``, become views on the
     device where its bytes are; other PIL images become views on the CPU.
 
     Args:
-        first: Steps from crops on to the first view.
-        second: Steps to the second view.
+        first: Steps of the first view, beginning with the crop.
+        second: Steps of the second view.
     """
 
     first: tuple[Step, ...]
     second: tuple[Step, ...]
 
     def __call__(self, image: Any) -> "DeferredViews":
-        """Let an image (PIL, RGB) wait for its batch."""
+        """Return a placeholder for an image (PIL, RGB) until its batch is collated."""
         return DeferredViews(image, self, int(torch.randint(2**62, ())))
 
     def draw(self, pixels: Tensor) -> Tensor:
-        """Views (N, 2, C, H, W) of images uint8 (N, 3, H, W).
+        """Draw views (N, 2, C, H, W) of images uint8 (N, 3, H, W).
 
-        A step that the two views share changes both of them at once.
+        A step that the two views share is applied to both at once.
         """
         views = pixels.repeat_interleave(2, dim=0).float().div_(255)
         pairs = zip_longest(self.first, self.second, fillvalue=_unchanged)
@@ -69,14 +71,14 @@ def _unchanged(images: Tensor) -> Tensor:
 
 
 @dataclass(slots=True)
-class DeferredViews:
+class DeferredViews(SeededWithBatch):
     """An image whose views are drawn with its batch.
 
     Attributes:
-        image: PIL, RGB, maybe an ``ArrayImage``.
-        views: What draws them.
-        seed: Drawn for this image. That of the first image seeds the batch: it is the
-            same in whatever process it is put together.
+        image: PIL image, RGB; perhaps an ``ArrayImage``.
+        views: Transform that draws the views.
+        seed: Seed drawn for this image. That of the first image seeds the batch, which
+            is the same whichever process collates it.
     """
 
     image: Any
@@ -84,14 +86,8 @@ class DeferredViews:
     seed: int
 
 
-def awaits_batch(sample: Any) -> bool:
-    """Whether the views of a sample are drawn with its batch."""
-    image = sample[0] if isinstance(sample, tuple | list) else sample
-    return isinstance(image, DeferredViews)
-
-
 def draw_views(batch: list[DeferredViews]) -> Tensor:
-    """Views of a batch, (N, 2, C, H, W): what ``default_collate`` makes of it.
+    """Draw the views of a batch, (N, 2, C, H, W), for ``default_collate``.
 
     Args:
         batch: Images of one size.
@@ -117,7 +113,7 @@ def _source(image: Any) -> Any:
 
 
 def _pixels(batch: Iterable[DeferredViews]) -> Tensor:
-    """Bytes of images, uint8 (N, 3, H, W), those of one array all at once."""
+    """Pixels of images, uint8 (N, 3, H, W); those of one array are read at once."""
     parts = []
     for source, images in groupby((each.image for each in batch), key=_source):
         if source is None:

@@ -1,4 +1,4 @@
-"""Steps of a view on a whole batch, with random parameters of each image.
+"""Steps of a view on a whole batch, with random parameters for each image.
 
 A step changes images (N, 3, H, W) with values in 0..1. Parameters are drawn on the CPU
 from PyTorch's global generator, so a seed gives the same views on every device.
@@ -17,10 +17,10 @@ from avalanche_pnr.transforms.pieces import pieces
 
 @dataclass(frozen=True)
 class PerImageApply:
-    """What happens to each image with a probability.
+    """A step that is applied to each image with a given probability.
 
     Args:
-        probability: How often an image is changed.
+        probability: Probability that an image is changed.
     """
 
     probability: float
@@ -35,7 +35,7 @@ class PerImageApply:
         return images
 
     def changed(self, images: Tensor) -> Tensor:
-        """The images that are chosen, changed; may write to its input."""
+        """Change the chosen images; may write to its input."""
         raise NotImplementedError
 
 
@@ -44,15 +44,15 @@ class Jitter(PerImageApply):
     """Brightness, contrast, saturation and hue, for each image in an order of its own.
 
     Args:
-        probability: How often an image is changed.
-        strength: Greatest change of each of the four, as of torchvision's
+        probability: Probability that an image is changed.
+        strength: Greatest change of each of the four, as in torchvision's
             ``ColorJitter``.
     """
 
     strength: tuple[float, float, float, float]
 
     def changed(self, images: Tensor) -> Tensor:
-        """The images in other colours."""
+        """Change the colours of the images."""
         factors, orders = self.draw(len(images))
         for part in pieces(images):
             adjust_colours(images[part], factors[:, part], orders[part])
@@ -65,9 +65,9 @@ class Jitter(PerImageApply):
             images: Number of images, N.
 
         Returns:
-            Factors (4, N) of brightness, contrast, saturation and hue; and numbers of
-            those of the four whose strength is not 0, in the order in which they
-            happen, shape (N, 4) or narrower.
+            Factors (4, N) of brightness, contrast, saturation and hue; and the order in
+            which those whose strength is not 0 are applied, as numbers of the four,
+            shape (N, 4) or narrower.
         """
         *blends, hue = self.strength
         ranges = [*((max(0.0, 1 - change), 1 + change) for change in blends)]
@@ -80,26 +80,26 @@ class Jitter(PerImageApply):
 
 @dataclass(frozen=True)
 class Greyscale(PerImageApply):
-    """Luma in all three channels."""
+    """Replaces all three channels by luma."""
 
     def changed(self, images: Tensor) -> Tensor:
-        """The images in grey."""
+        """Make the images grey."""
         return luma(images).expand_as(images)
 
 
 @dataclass(frozen=True)
 class Blur(PerImageApply):
-    """Gaussian blur with a standard deviation of each image.
+    """Gaussian blur with a standard deviation drawn for each image.
 
     Args:
-        probability: How often an image is changed.
-        sigma: Least and greatest standard deviation, pixels.
+        probability: Probability that an image is changed.
+        sigma: Least and greatest standard deviation in pixels.
     """
 
     sigma: tuple[float, float]
 
     def changed(self, images: Tensor) -> Tensor:
-        """The images blurred."""
+        """Blur the images."""
         sigma = torch.empty(len(images)).uniform_(*self.sigma).to(images.device)
         radius = math.ceil(3 * self.sigma[1])
         for part in pieces(images):
@@ -111,9 +111,9 @@ def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
     """Blur each image by a Gaussian of its own; pixels at the edges are repeated.
 
     Args:
-        images: Shape (N, C, H, W).
-        sigma: Standard deviations, pixels, shape (N,).
-        radius: Of the kernel, pixels.
+        images: Images, shape (N, C, H, W).
+        sigma: Standard deviations in pixels, shape (N,).
+        radius: Radius of the kernel in pixels.
     """
     n, channels, height, width = images.shape
     distance = torch.arange(-radius, radius + 1, device=images.device)
@@ -127,16 +127,16 @@ def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Solarize(PerImageApply):
-    """Values from 128 of 255 on inverted; they are not whole numbers here."""
+    """Inverts values from 128 of 255 up; here they are not whole numbers."""
 
     def changed(self, images: Tensor) -> Tensor:
-        """The images solarised."""
+        """Solarise the images."""
         return torch.where(images < 127.5 / 255, images, 1 - images)
 
 
 @dataclass(frozen=True)
 class Normalize:
-    """Mean and standard deviation of each channel taken out.
+    """Normalises each channel by a mean and standard deviation.
 
     Args:
         mean: Mean of each channel.
@@ -147,7 +147,7 @@ class Normalize:
     std: tuple[float, ...]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(image - mean) / std, in place."""
+        """Compute (image - mean) / std in place."""
         mean, std = (
             torch.tensor(values, device=images.device)[:, None, None]
             for values in (self.mean, self.std)

@@ -1,4 +1,4 @@
-"""Changes of the colours of a batch, as torchvision's ``ColorJitter`` makes them."""
+"""Changes of the colours of a batch, as in torchvision's ``ColorJitter``."""
 
 import torch
 from torch import Tensor
@@ -14,13 +14,14 @@ def adjust_colours(images: Tensor, factors: Tensor, orders: Tensor) -> None:
     """Change the colours of each image in place, in an order of its own.
 
     Brightness, contrast and saturation are each a * x + b * luma(x) + c. So whichever
-    of them is an image's next, one expression changes the batch; only the hue, which
-    is none of them and costs more, is computed of its own images alone.
+    is next for an image, one expression changes the batch; only the hue, which is of
+    another form and costs more, is computed for its own images alone.
 
     Args:
-        images: Shape (N, 3, H, W), values in 0..1.
-        factors: Of brightness, contrast, saturation and hue, shape (4, N), on the CPU.
-        orders: Numbers of those that happen, in their order, shape (N, M), on the CPU.
+        images: Images, shape (N, 3, H, W), values in 0..1.
+        factors: Factors of brightness, contrast, saturation and hue, shape (4, N), on
+            the CPU.
+        orders: Numbers of the changes to apply, in order, shape (N, M), on the CPU.
     """
     for now in orders.unbind(dim=1):
         turned = (now == HUE).nonzero()[:, 0]
@@ -33,7 +34,7 @@ def adjust_colours(images: Tensor, factors: Tensor, orders: Tensor) -> None:
 
 
 def _blend(images: Tensor, factors: Tensor, now: Tensor) -> None:
-    """Brightness, contrast or saturation of each image, whichever is its next."""
+    """Change brightness, contrast or saturation, whichever is next for each image."""
     factor = factors.gather(0, now[None])[0].where(now != HUE, 1)
     rest = 1 - factor
     factor, grey, mean = (
@@ -46,21 +47,21 @@ def _blend(images: Tensor, factors: Tensor, now: Tensor) -> None:
 
 
 def luma(images: Tensor) -> Tensor:
-    """How light each pixel is, (N, 1, H, W), of images (N, 3, H, W)."""
+    """Luma of each pixel, (N, 1, H, W), of images (N, 3, H, W)."""
     red, green, blue = images.unbind(dim=1)
     light: Tensor = (0.299 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114)
     return light[:, None]
 
 
 def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Turn the hue of each image, as far as that many turns of the colour wheel.
+    """Turn the hue of each image by a number of turns of the colour wheel.
 
     Least value and chroma stay, so the way back from the hue is one expression of
     them for each channel.
 
     Args:
-        images: Shape (N, 3, H, W), values in 0..1.
-        turns: Of each image, shape (N,).
+        images: Images, shape (N, 3, H, W), values in 0..1.
+        turns: Turns of each image, shape (N,).
     """
     red, green, blue = images.unbind(dim=1)
     most = torch.maximum(torch.maximum(red, green), blue)

@@ -1,4 +1,4 @@
-"""The published views of photographs, and the view that is judged."""
+"""The published views of photographs, and the view used in evaluation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,13 +31,15 @@ def make_eval_transform(
     resize: int | None = None,
     crop: int | None = None,
 ) -> Compose:
-    """An image as it is judged: normalised, not distorted.
+    """Make the transform used in evaluation: normalisation without distortion.
 
     Args:
         mean: Mean of each channel, for normalisation.
         std: Standard deviation of each channel.
-        resize: Length that the shorter side gets first, pixels; ``None`` for none.
-        crop: Height and width of the centre crop after that; ``None`` for none.
+        resize: Length in pixels to which the shorter side is resized first; ``None``
+            leaves it.
+        crop: Height and width in pixels of the centre crop after that; ``None`` for
+            none.
     """
     steps: list[Callable[[Any], Any]] = [ToTensor(), Normalize(mean, std)]
     if crop is not None:
@@ -50,13 +52,13 @@ def make_eval_transform(
 def cropped_view(
     size: int, *, mean: Sequence[float], std: Sequence[float], flip: float = 0.5
 ) -> Compose:
-    """A random crop, sometimes mirrored: what the published probe is trained on.
+    """Make the transform of the published probe: a random crop, sometimes mirrored.
 
     Args:
-        size: Height and width of the crop, pixels.
+        size: Height and width of the crop in pixels.
         mean: Mean of each channel, for normalisation.
         std: Standard deviation of each channel.
-        flip: How often the crop is mirrored.
+        flip: Probability that the crop is mirrored.
 
     Source: the recipes of Cha et al. 2024, arXiv 2306.05101, those of CaSSLe.
     """
@@ -85,26 +87,26 @@ def make_ssl_transform(
     flip: float = 0.5,
     batched: bool = False,
 ) -> TwoViews | BatchedViews:
-    """Two views of a photograph that differ in how often they are distorted.
+    """Make the transform to two views of a photograph, with different distortions.
 
     In this order: bicubic random resized crop, colour jitter, greyscale, Gaussian blur,
     solarisation, horizontal flip. The defaults are those of CIFAR-100.
 
     Args:
-        size: Height and width of a view, pixels.
+        size: Height and width of a view in pixels.
         mean: Mean of each channel, for normalisation.
         std: Standard deviation of each channel.
-        min_scale: Least part of the image's area that a crop keeps.
+        min_scale: Least fraction of the image's area that a crop keeps.
         blur: Probability of blur in the first and in the second view.
         solarize: Probability of solarisation in the first and in the second view.
         jitter: Greatest change of brightness, contrast, saturation and hue.
-        jitter_probability: How often colours are changed.
-        greyscale: How often a view is grey.
-        blur_sigma: Least and greatest standard deviation of the blur, pixels.
-        flip: How often a view is mirrored.
-        batched: Whether the views of a whole batch are drawn at once, where its images
-            are: the same distribution, but for colours that are not rounded to whole
-            numbers after each step; several times as fast at 32 px.
+        jitter_probability: Probability that colours are changed.
+        greyscale: Probability that a view is grey.
+        blur_sigma: Least and greatest standard deviation of the blur in pixels.
+        flip: Probability that a view is mirrored.
+        batched: Whether the views of a whole batch are drawn at once, on the device of
+            its images: the same distribution, except that colours are not rounded to
+            whole numbers after each step; several times as fast at 32 px.
 
     Raises:
         ValueError: If ``min_scale`` or a probability is out of range.

@@ -1,4 +1,4 @@
-"""Random resized crops of a batch, each image with a crop of its own."""
+"""Random resized crops of a batch, one drawn for each image."""
 
 import math
 from dataclasses import dataclass
@@ -14,29 +14,29 @@ RATIO = (3 / 4, 4 / 3)
 """Least and greatest width / height of a crop, torchvision's default."""
 
 TRIES = 10
-"""Crops drawn until one fits the image, torchvision's number."""
+"""Number of attempts to draw a crop that fits the image, torchvision's number."""
 
 
 TABLE = 2**20
-"""Weights of a table of all crops of a line at most: those of 32 px fit."""
+"""Largest number of weights in a table of all crops of a line: 32 px fit."""
 
 
 @dataclass(frozen=True)
 class RandomResizedCrops:
     """Crops resized as PIL does, bicubic with antialiasing, some of them mirrored.
 
-    The distribution is that of torchvision's ``RandomResizedCrop`` of PIL images, but
-    for whole numbers, to which PIL rounds.
+    The distribution is that of torchvision's ``RandomResizedCrop`` of PIL images,
+    except that PIL rounds to whole numbers.
 
     kornia's crops have a sharper kernel and no antialiasing: their squared gradients
     are 8 % larger at 32 px, and 86 % larger where photographs of 96 px become views of
     32 px (``python -m experiments.measurements.speed views``).
 
     Args:
-        size: Height and width of a crop, pixels.
-        scale: Least and greatest part of the image's area that a crop keeps.
-        flip: How often a crop is mirrored; here, since it costs nothing here and
-            commutes with what follows.
+        size: Height and width of a crop in pixels.
+        scale: Least and greatest fraction of the image's area that a crop keeps.
+        flip: Probability that a crop is mirrored, which costs nothing here and commutes
+            with the steps that follow.
     """
 
     size: int
@@ -64,13 +64,13 @@ def resize_one_by_one(
     """Crops by PyTorch's own resizing: the faster way for large images on a CPU.
 
     Args:
-        images: Shape (N, C, H, W).
-        boxes: Top, left, height and width of each crop, pixels, (4, N), on the CPU.
-        flipped: Which crops are mirrored, (N,), on the CPU.
-        size: Height and width of a crop then, pixels.
+        images: Images, shape (N, C, H, W).
+        boxes: Top, left, height and width of each crop in pixels, (4, N), on the CPU.
+        flipped: Mask of the crops to mirror, (N,), on the CPU.
+        size: Height and width of a resized crop in pixels.
 
     Returns:
-        Shape (N, C, size, size), not clamped.
+        Resized crops, shape (N, C, size, size), not clamped.
     """
     crops = [
         interpolate(
@@ -95,13 +95,13 @@ def resize_by_products(
     Bicubic interpolation is linear in each direction.
 
     Args:
-        images: Shape (N, C, H, W).
-        boxes: Top, left, height and width of each crop, pixels, (4, N).
-        flipped: Which crops are mirrored, (N,).
-        size: Height and width of a crop then, pixels.
+        images: Images, shape (N, C, H, W).
+        boxes: Top, left, height and width of each crop in pixels, (4, N).
+        flipped: Mask of the crops to mirror, (N,).
+        size: Height and width of a resized crop in pixels.
 
     Returns:
-        Shape (N, C, size, size), not clamped.
+        Resized crops, shape (N, C, size, size), not clamped.
     """
     n, channels, height, width = images.shape
     top, left, h, w = boxes.to(images.device)
@@ -115,7 +115,7 @@ def resize_by_products(
 def _weights(
     start: Tensor, length: Tensor, flipped: Tensor, pixels: int, size: int
 ) -> Tensor:
-    """Those of ``resize_matrices``, for flipped parts in reverse order."""
+    """Weights of ``resize_matrices``, in reverse order for mirrored crops."""
     if pixels**3 * size <= TABLE:
         number = ((flipped * pixels) + start) * pixels + length - 1
         return _table(pixels, size, start.device).index_select(0, number.long())
@@ -125,10 +125,10 @@ def _weights(
 
 @lru_cache(maxsize=8)
 def _table(pixels: int, size: int, device: torch.device) -> Tensor:
-    """Weights of all parts of a short line, then those in reverse order.
+    """Weights of all crops of a short line, then the same in reverse order.
 
     Returns:
-        Shape (2 L L, size, L), by flip, start and length - 1.
+        Weights, shape (2 L L, size, L), by flip, start and length - 1.
     """
     start = torch.arange(pixels, device=device).repeat_interleave(pixels)
     length = torch.arange(1, pixels + 1, device=device).repeat(pixels)
@@ -143,9 +143,9 @@ def draw_boxes(
 
     Args:
         images: Number of crops, N.
-        height: Of each image, pixels.
-        width: Of each image, pixels.
-        scale: Least and greatest part of the area.
+        height: Height of each image in pixels.
+        width: Width of each image in pixels.
+        scale: Least and greatest fraction of the area.
 
     Returns:
         Top, left, height and width of each crop in whole pixels, (4, N).
@@ -168,16 +168,16 @@ def draw_boxes(
 
 
 def resize_matrices(start: Tensor, length: Tensor, pixels: int, size: int) -> Tensor:
-    """Weights that resize a part of a line of pixels by PIL's bicubic filter.
+    """Compute weights that resize a crop of a line of pixels by PIL's bicubic filter.
 
     Args:
-        start: First pixel of the part of each line, (N,).
-        length: Its pixels, (N,).
-        pixels: Of a line in all, L.
-        size: To resize to.
+        start: First pixel of the crop of each line, (N,).
+        length: Number of its pixels, (N,).
+        pixels: Number of pixels in a whole line, L.
+        size: Number of pixels to resize to.
 
     Returns:
-        Shape (N, size, L); the rows add up to 1.
+        Weights, shape (N, size, L); the rows add up to 1.
     """
     scale = (length / size)[:, None, None]
     centre = torch.arange(size, device=start.device)[:, None] + 0.5

@@ -11,19 +11,19 @@ ViewTransform = Callable[[Any], Tensor]
 
 
 class TwoViews(MultiViewTransform):
-    """Draw two random views of an image and stack them to (2, C, H, W).
+    """Transform that draws two random views of an image and stacks them, (2, C, H, W).
 
     lightly returns a list of views; Avalanche, whose samples are tuples, needs one
     tensor.
 
     Args:
         first: Random transform from a PIL image to a tensor (C, H, W).
-        second: Transform of the other view, by default the same.
+        second: Transform for the other view, by default the same.
     """
 
     def __init__(self, first: ViewTransform, second: ViewTransform | None = None):
         super().__init__([first, second or first])
 
     def __call__(self, image: Any) -> Tensor:
-        """Views of one image, (2, C, H, W)."""
+        """Draw the views of one image, (2, C, H, W)."""
         return torch.stack(super().__call__(image))

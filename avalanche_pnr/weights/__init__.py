@@ -1,6 +1,6 @@
-"""Weights of backbones, out and in, whatever program wrote the file.
+"""Export and loading of backbone weights, whatever program wrote the file.
 
-States of training belong to ``training`` and ``runs``.
+States of training belong in ``training`` and ``runs``.
 """
 
 from avalanche_pnr.weights.loading import (

@@ -1,4 +1,4 @@
-"""Weights of a file are weights, or the file is refused with a sentence."""
+"""Checks of the weights in a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 _VARIANCE = "running_var"
-"""What the names of BatchNorm's variances end with."""
+"""Ending of the names of BatchNorm's variances."""
 
 
 def check_name(name: Any, path: Path) -> None:
     """Refuse a tensor whose name is not text.
 
     Args:
-        name: What the file has the tensor under.
+        name: Name of the tensor in the file.
         path: The file, for the error message.
 
     Raises:
-        ValueError: With that name.
+        ValueError: If it is not, with that name.
     """
     if not isinstance(name, str):
         raise ValueError(
@@ -31,17 +31,17 @@ def check_name(name: Any, path: Path) -> None:
 def check_numbers(
     weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path
 ) -> None:
-    """Refuse what no trained network holds.
+    """Refuse weights that no trained network has.
 
     Args:
-        weights: Of the file, those that are to be loaded.
-        wanted: The network's own, by the same names.
+        weights: Weights of the file that are to be loaded.
+        wanted: The network's own weights, by the same names.
         path: The file, for the error message.
 
     Raises:
         ValueError: If a tensor is of another kind (truth values, quantized or complex
-            numbers, a sparse tensor), has NaN or infinite numbers, or is a variance
-            with negative ones; with its name.
+            numbers, a sparse tensor), has NaN or infinite values, or is a variance with
+            negative values; with its name.
     """
     for name, tensor in weights.items():
         fault = _fault(name, tensor, wanted[name])
@@ -50,7 +50,7 @@ def check_numbers(
 
 
 def _fault(name: str, tensor: Tensor, wanted: Tensor) -> str | None:
-    """What is wrong with a tensor, and what to do."""
+    """Describe what is wrong with a tensor, and the remedy."""
     kind = str(tensor.dtype).removeprefix("torch.")
     if tensor.layout is not torch.strided or tensor.is_quantized:
         return "is not a dense tensor: save the network before it is made smaller"

@@ -1,4 +1,4 @@
-"""Weights of backbones, out and in, under the names that torchvision gives them."""
+"""Export and loading of backbone weights, under torchvision's names."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,11 +19,11 @@ from avalanche_pnr.weights.checks import check_name, check_numbers
 Weights = dict[str, Tensor]
 
 _WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module"}
-"""Where ``torch.compile``, ``DataParallel`` and others keep the network they wrap."""
+"""Attributes in which ``torch.compile``, ``DataParallel`` etc. keep the network."""
 _COPIES = re.compile(r"momentum|\bencoder_k\b|\bfrozen_|\bpast_")
-"""Networks that follow the trained one or come before it, in published formats."""
+"""Names in published formats of momentum and frozen copies of the network."""
 _COUNTER = "num_batches_tracked"
-"""Older files lack it, and nothing depends on it where BatchNorm has a momentum."""
+"""Counter that older files lack, and BatchNorm with a momentum does not need."""
 
 
 def export_backbone(network: nn.Module, path: str | Path) -> None:
@@ -35,11 +35,11 @@ def export_backbone(network: nn.Module, path: str | Path) -> None:
 
     Args:
         network: The backbone, or a method with one.
-        path: The file; what it held is replaced when the new one is whole. Its metadata
-            say the version of this package and the class of the backbone.
+        path: The file; its content is replaced once the new one is complete. Its
+            metadata give the version of this package and the class of the backbone.
 
     Raises:
-        OSError: If it cannot be written; what it held is kept.
+        OSError: If it cannot be written; its content is kept.
     """
     backbone = _unwrapped(network)
     if isinstance(backbone, SelfSupervisedMethod):
@@ -59,14 +59,14 @@ def export_backbone(network: nn.Module, path: str | Path) -> None:
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """What :func:`load_backbone` took from a file, and what it left there.
+    """Report of the weights that :func:`load_backbone` used and left in a file.
 
     Attributes:
         path: The file.
-        key: Where in the file the weights are; empty where no prefix is.
-        used: Names of the backbone that have their weights from the file.
-        unused: Names of the file that were not taken: heads, other networks.
-        missing: Names of the backbone that keep their value, counters of batches.
+        key: Prefix of the weights in the file; empty if there is none.
+        used: Names of the backbone's weights that were loaded.
+        unused: Names in the file that were not used: heads, other networks.
+        missing: Names of the backbone's buffers that were kept, counters of batches.
     """
 
     path: Path
@@ -88,7 +88,7 @@ class LoadedWeights:
 def load_backbone(
     backbone: nn.Module, path: str | Path, key: str | None = None
 ) -> LoadedWeights:
-    """Give a backbone the weights of a file; nothing in the file is executed.
+    """Load the weights of a file into a backbone; nothing in the file is executed.
 
     Whatever stands before the backbone's names in the file does not matter: wrappers
     of checkpoints (``state_dict``, ``model``, ``teacher``, ...), names of networks
@@ -101,16 +101,16 @@ def load_backbone(
     Args:
         backbone: Maps images to features; it is not changed if the file does not fit.
         path: ``.safetensors``, or a file of ``torch.save``.
-        key: Which network it is, where a file holds several, ``"teacher"`` say: a part
-            of the prefix.
+        key: A part of the prefix, such as ``"teacher"``, that selects one of several
+            networks in a file.
 
     Returns:
-        What was used, unused and missing; its text is one sentence.
+        The names used, unused and missing; as text, one sentence.
 
     Raises:
         FileNotFoundError: If there is no such file.
         OSError: If it cannot be read.
-        ValueError: If it is damaged, holds what could be executed, does not have every
+        ValueError: If it is damaged, holds objects that could be executed, lacks a
             weight of the backbone, or has them several times; with the names that
             differ and the remedy.
     """
@@ -171,7 +171,7 @@ def _without_wrappers(name: str) -> str:
 
 
 def _tensors(path: Path) -> Weights:
-    """All weights that a file holds, by the names it has for them, without wrappers."""
+    """All weights in a file by name, without wrappers."""
     content: Any = (
         _safetensors(path) if path.suffix == ".safetensors" else load_plain(path)
     )
@@ -210,7 +210,7 @@ def _safetensors(path: Path) -> Weights:
 
 
 def _below_prefixes(tensors: Weights, wanted: Weights) -> dict[str, Weights]:
-    """Weights by their names below each prefix that a name of the backbone has."""
+    """Weights by name below each prefix before a name of the backbone."""
     prefixes = {
         name.removesuffix(each)
         for name in tensors
@@ -235,7 +235,7 @@ def _endings(name: str) -> Iterator[str]:
 
 
 def _chosen(path: Path, found: dict[str, Weights], key: str) -> dict[str, Weights]:
-    """Prefixes that a key is, or is part of."""
+    """Prefixes that equal a key or contain it."""
     asked = f".{key.strip('.')}."
     chosen = {k: v for k, v in found.items() if asked in f".{k}" or k == key}
     if not chosen:
@@ -251,7 +251,7 @@ def _the_only(path: Path, complete: dict[str, Weights]) -> str:
     """The prefix of the network that was trained.
 
     Raises:
-        ValueError: If there are several, with what to write.
+        ValueError: If there are several, with what to type.
     """
     left = [each for each in complete if not _COPIES.search(each)] or list(complete)
     if len(left) > 1:
@@ -264,7 +264,7 @@ def _the_only(path: Path, complete: dict[str, Weights]) -> str:
 
 
 def _faults(weights: Weights, wanted: Weights) -> list[str]:
-    """What tells weights from those of the backbone."""
+    """Describe how weights differ from those of the backbone."""
     missing = [k for k in wanted if k not in weights and not k.endswith(_COUNTER)]
     own = {name.partition(".")[0] for name in wanted}
     unexpected = [k for k in weights if k not in wanted and _is_of_body(k, own)]
@@ -278,9 +278,9 @@ def _faults(weights: Weights, wanted: Weights) -> list[str]:
 
 
 def _is_of_body(name: str, own: set[str]) -> bool:
-    """Whether a weight is of a layer that the backbone has, or a number further on.
+    """Return whether a weight belongs to a layer of the backbone, or one numbered on.
 
-    Others are heads, and whatever else a file holds.
+    Others belong to heads and anything else in a file.
     """
     top = name.partition(".")[0]
     return top in own or (top.isdecimal() and any(map(str.isdecimal, own)))
@@ -289,7 +289,7 @@ def _is_of_body(name: str, own: set[str]) -> bool:
 def _difference(
     path: Path, backbone: nn.Module, found: dict[str, Weights], wanted: Weights
 ) -> str:
-    """What tells the nearest weights of a file from those of a backbone."""
+    """Describe how the most similar weights in a file differ from a backbone's."""
     nearest = max(
         found.values(), key=lambda each: len(each.keys() & wanted.keys()), default={}
     )

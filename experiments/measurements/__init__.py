@@ -1,5 +1,5 @@
-"""What proves our claims: speed, cost of judging, faults survived, communication.
+"""Measurements behind our claims: speed, cost of probes, faults, communication.
 
-Each is a command, as ``python -m experiments.measurements.speed``; what a run or its
-report needs does not belong here.
+Each is a command, such as ``python -m experiments.measurements.speed``; code that runs
+or reports need does not belong here.
 """

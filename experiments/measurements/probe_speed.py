@@ -1,4 +1,4 @@
-"""``python -m experiments.measurements.probe_speed``: what judging costs.
+"""``python -m experiments.measurements.probe_speed``: the cost of probes.
 
 Two ratios, printed and written as JSON. First, the linear probe on cached features
 beside the same optimisation that passes the images through the backbone in every
@@ -164,7 +164,7 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def main() -> None:
-    """Read the command line."""
+    """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(
         prog="python -m experiments.measurements.probe_speed"
     )

@@ -1,4 +1,4 @@
-"""How the package is built: its lines, its imports, and the way of one training step.
+"""Structure of the package: lines, imports, and the path of one training step.
 
 ``python -m experiments.measurements.structure`` prints the table of
 ``docs/architecture.md``. It measures the ``avalanche_pnr`` that is imported: another
@@ -25,12 +25,12 @@ PACKAGE = Path(avalanche_pnr.__file__).parent
 
 
 def sources() -> dict[str, str]:
-    """Source of each module, by its path below the package."""
+    """Source of each module by its path below the package."""
     paths = sorted(PACKAGE.rglob("*.py"))
     return {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in paths}
 
 
-def room(path: str) -> str:
+def folder(path: str) -> str:
     """The folder that a module lies in, or the module's own name beside the folders."""
     return path.removesuffix(".py").split("/")[0]
 
@@ -39,8 +39,8 @@ def imported(source: str, *, for_types: bool) -> set[str]:
     """Modules of the package that a module imports, as paths below the package.
 
     Args:
-        source: Of the module.
-        for_types: Whether imports that only a type checker follows are among them.
+        source: Source of the module.
+        for_types: Whether imports that only a type checker follows are included.
     """
     modules: set[str] = set()
     waiting: list[ast.AST] = [ast.parse(source)]
@@ -63,7 +63,7 @@ _OWN = "avalanche_pnr."
 
 
 def _path(names: list[str]) -> str | None:
-    """The module that a dotted name is, or is defined in."""
+    """The module that a dotted name refers to, or is defined in."""
     for parts in filter(None, (names, names[:-1])):
         for path in (Path(*parts).with_suffix(".py"), Path(*parts, "__init__.py")):
             if (PACKAGE / path).is_file():
@@ -72,9 +72,9 @@ def _path(names: list[str]) -> str | None:
 
 
 def arrows(*, for_types: bool) -> set[tuple[str, str]]:
-    """Pairs of rooms, the first of which imports something of the second."""
+    """Pairs of folders, of which the first imports from the second."""
     pairs = {
-        (room(path), room(other))
+        (folder(path), folder(other))
         for path, source in sources().items()
         for other in imported(source, for_types=for_types)
     }
@@ -88,13 +88,13 @@ def ignores() -> list[str]:
 
 
 class Step:
-    """Functions of the package that the second step of an experience enters.
+    """Records the package's functions in the second step of an experience.
 
-    From the loader's batch until the next one is asked for: views are not among them.
+    It lasts from the loader's batch until the next one is asked for, without views.
 
     Attributes:
-        functions: Path and qualified name of each, in order; those that are written
-            within another (comprehensions, lambdas) are a part of it.
+        functions: Path and qualified name of each, in order; functions inside another
+            (comprehensions, lambdas) count as a part of it.
     """
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class Step:
         self._within = False
 
     def __call__(self, frame: FrameType, event: str, value: Any) -> None:
-        """For ``sys.setprofile``."""
+        """Record a call, for ``sys.setprofile``."""
         path = Path(frame.f_code.co_filename)
         if not path.is_relative_to(PACKAGE):
             return
@@ -146,13 +146,13 @@ def step_of_pnr() -> list[tuple[str, str]]:
 
 
 def rows() -> Iterator[tuple[str, object]]:
-    """What is measured, and how much of it there is."""
+    """Rows of the table: each measurement and its value."""
     found, step = sources(), step_of_pnr()
-    rooms = {room(path) for path in found if "/" in path}
+    folders = {folder(path) for path in found if "/" in path}
     wrong = [line for line in ignores() if "super()" in line]
     yield "files of the package", len(found)
     yield "lines", sum(len(source.splitlines()) for source in found.values())
-    yield "rooms (folders)", len(rooms)
+    yield "folders", len(folders)
     yield "modules beside them", sum("/" not in path for path in found) - 1
     yield "bases of `SelfSupervised`", len(SelfSupervised.__bases__)
     yield "functions that a step of SimCLR with PNR enters", len(step)
@@ -160,11 +160,11 @@ def rows() -> Iterator[tuple[str, object]]:
     yield "lines with `type: ignore`", len(ignores())
     yield "of these on a call of `super`", len(wrong)
     yield "`strategy: Any`", sum(s.count("strategy: Any") for s in found.values())
-    yield "imports between rooms and modules", len(arrows(for_types=False))
+    yield "imports between folders and modules", len(arrows(for_types=False))
 
 
 def main() -> None:
-    """Print the table, and the way of the step."""
+    """Print the table and the path of the step."""
     print("| | |\n|---|---|")
     for name, value in rows():
         print(f"| {name} | {value} |")

@@ -1,1 +1,1 @@
-"""Parts of a report: what is computed from runs, tables, pictures, the page."""
+"""A report: numbers computed from runs, tables, pictures, the page."""

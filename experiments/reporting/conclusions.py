@@ -1,4 +1,4 @@
-"""What the numbers of a report show, in words that are computed from them."""
+"""Conclusions of a report, in sentences computed from its numbers."""
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from experiments.reporting.measures import FORGETTING, accuracy, over_stream
 from experiments.reporting.rows import Values, by_seed
 from experiments.reporting.summaries import Difference, Summary, paired_points
 from experiments.reporting.tables import BASELINE
+from experiments.seed_results import is_learner
 from experiments.sweep import Group
-from experiments.trials import is_learner
 
 SPOKEN = {
     "finetune": "finetuning",
@@ -28,7 +28,7 @@ SPOKEN = {
     RANDOM: "the random backbone",
     RAW: "raw pixels",
 }
-"""Regularizers and references as a sentence names them."""
+"""Names of regularizers and references in sentences."""
 
 NO_GAIN = (
     "no regularizer can show a gain; a narrower backbone, more epochs or fewer classes "
@@ -38,13 +38,13 @@ ONE_SEED = "one seed cannot tell whether any of this is chance: seeds=3 runs thr
 
 
 def conclusions(groups: Sequence[Group]) -> list[str]:
-    """Sentences on what is better than what, and on how much there was to gain."""
+    """Sentences that compare regularizers, and say how much there was to gain."""
     found = [
         f"{group.label}: {sentence}" if group.label else sentence
         for group in groups
         for sentence in (*_comparisons(group), *_headroom(group))
     ]
-    seeds = {trial.seed for group in groups for trial in group.trials}
+    seeds = {results.seed for group in groups for results in group.seed_results}
     return [*found, ONE_SEED] if found and len(seeds) == 1 else found
 
 
@@ -53,11 +53,11 @@ class Contrast:
     """One regularizer or reference beside another, on the seeds that both have.
 
     Attributes:
-        name: The one.
-        other: What it is compared with.
-        gain: Its average accuracy minus that of the other.
-        kept: What it forgets minus what the other does; None where not defined.
-        forgets: What each of the two forgets, in points.
+        name: The regularizer or reference.
+        other: The one with which it is compared.
+        gain: Its average accuracy minus the other's.
+        kept: Its forgetting minus the other's; None where not defined.
+        forgets: Forgetting of the two, in points.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Contrast:
         return cls(*spoken, gain, _difference(own, others), forgets)
 
     def __str__(self) -> str:
-        """What of it is more than chance between seeds."""
+        """The differences that are more than chance between seeds, as a sentence."""
         forgets = "forgets {:.1f} points instead of {:.1f}".format(*self.forgets)
         amounts = "{:.1f} and {:.1f} points".format(*self.forgets)
         clear = self.gain.excludes_zero or self.gain.n == 1
@@ -94,7 +94,7 @@ class Contrast:
 
     @property
     def ends(self) -> str:
-        """How far it ends above the other, with the interval of several seeds."""
+        """The final difference, with its interval if there are several seeds."""
         gain, side = self.gain, "below" if self.gain.mean < 0 else "above"
         text = f"{self.name} ends {abs(gain.mean):.1f} points {side} {self.other}"
         if gain.n == 1:
@@ -104,7 +104,7 @@ class Contrast:
 
     @property
     def cannot_be_told(self) -> str:
-        """That the difference may be chance."""
+        """A sentence saying that the difference may be chance."""
         low, high, n = self.gain.low, self.gain.high, self.gain.n
         return (
             f"{self.name} cannot be told from {self.other} by accuracy "
@@ -113,7 +113,7 @@ class Contrast:
 
 
 def _comparisons(group: Group) -> Iterator[str]:
-    """The last regularizer beside all others, and all beside the baseline."""
+    """Compare the last regularizer with all others, and all with the baseline."""
     learners = [name for name in group.names if is_learner(name)]
     if len(learners) < 2:
         return
@@ -126,7 +126,7 @@ def _comparisons(group: Group) -> Iterator[str]:
 
 
 def _headroom(group: Group) -> Iterator[str]:
-    """How much there was to gain, and to be kept."""
+    """Say how much there was to gain and to lose."""
     if not any(map(is_learner, group.names)):
         return
     if BASELINE not in group.names:
@@ -142,7 +142,7 @@ def _headroom(group: Group) -> Iterator[str]:
 
 
 def _room_above(group: Group) -> Iterator[str]:
-    """Joint training beside finetuning; without it, finetuning beside no training."""
+    """Compare joint training with finetuning, or finetuning with no training."""
     joint = Contrast.of(group, JOINT, BASELINE)
     if joint is not None:
         clear = joint.gain.n == 1 or joint.gain.low > 0
@@ -160,13 +160,13 @@ def _room_above(group: Group) -> Iterator[str]:
 
 
 def _accuracy(group: Group, name: str) -> Values:
-    return by_seed(group.trials, name, accuracy(group.probe))
+    return by_seed(group.seed_results, name, accuracy(group.probe))
 
 
 def _forgetting(group: Group, name: str) -> Values:
-    """What is forgotten, of the seeds where that is defined."""
+    """Forgetting, for the seeds where it is defined."""
     (measure,) = (m for m in over_stream(group.probe) if m.title == FORGETTING)
-    found = by_seed(group.trials, name, measure)
+    found = by_seed(group.seed_results, name, measure)
     return {seed: value for seed, value in found.items() if isfinite(value)}
 
 
@@ -177,5 +177,5 @@ def _difference(values: Values, baseline: Values) -> Difference | None:
 
 
 def _mean(values: Values, seeds: Set[int]) -> float:
-    """In percentage points."""
+    """Mean over some seeds, in percentage points."""
     return 100 * fmean(values[seed] for seed in seeds) if seeds else nan

@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def csv_table(rows: Sequence[Row]) -> str:
-    """One line for each row and measure, in percent; what is not defined is empty."""
+    """Format one line for each row and measure, in percent; empty if not defined."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -49,7 +49,7 @@ def csv_table(rows: Sequence[Row]) -> str:
 
 
 def defused(cell: object) -> object:
-    """A cell that no spreadsheet takes for a formula; numbers stay as they are."""
+    """Escape a cell that a spreadsheet would take for a formula."""
     if not isinstance(cell, str):
         return cell
     acts = _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
@@ -58,11 +58,11 @@ def defused(cell: object) -> object:
 
 
 def latex(tables: Sequence[Table], comments: Sequence[str] = ()) -> str:
-    r"""The tables for ``\usepackage{booktabs}``, with comments in front.
+    r"""Format tables for ``\usepackage{booktabs}``, with comments in front.
 
     Args:
         tables: Each becomes a ``tabular``.
-        comments: What should not get lost on the way: the protocol.
+        comments: The protocol, which belongs with the numbers.
     """
     head = [line for text in comments for line in text.splitlines()]
     return "\n".join([f"% {line}" for line in head] + [_tabular(t) for t in tables])
@@ -122,7 +122,7 @@ _SPECIAL = {
 
 
 def escaped(text: str) -> str:
-    """Text as LaTeX shows it, with minus signs where hyphens stand before digits."""
+    """Escape text for LaTeX, with minus signs for hyphens before digits."""
     safe = "".join(_SPECIAL.get(each, each) for each in " ".join(text.split()))
     return re.sub(r"(?<![\w-])-(?=\d)", "$-$", safe)
 

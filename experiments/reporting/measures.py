@@ -1,4 +1,4 @@
-"""What is told of a regularizer: accuracies, and what follows from their matrix."""
+"""Measures of a regularizer: accuracies, and figures of the accuracy matrix."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from avalanche_pnr.evaluation.accuracy_matrix import Matrix
 from experiments.constants import JOINT, RANDOM, SINGLE
 from experiments.reporting.probes import head
 from experiments.results import Run
-from experiments.trials import Trial, is_learner
+from experiments.seed_results import SeedResults, is_learner
 
 AVERAGE, TASK_AWARE, TOP5 = "average accuracy", "task-aware", "top-5"
 INCREMENTAL, FORGETTING = "average incremental accuracy", "forgetting"
@@ -24,7 +24,7 @@ PLASTICITY = "plasticity"
 DOWNSTREAM = "downstream "
 
 READINGS = {AVERAGE: "Acc", TASK_AWARE: "TaskAware_Acc", TOP5: "Top5_Acc"}
-"""How the scores of a probe are read, and the metric that holds it."""
+"""Ways of reading a probe's scores, with the name of the metric."""
 
 DEFINITIONS = {
     INCREMENTAL: "mean over t of the mean accuracy on experiences 1..t, after "
@@ -33,8 +33,8 @@ DEFINITIONS = {
     "max_t (a[t, k] - a[T, k])",
     BACKWARD: "mean over k < T of a[T, k] - a[k, k]",
     FORWARD: "mean over k ≥ 2 of a[k-1, k] - r[k], with r of the random backbone",
-    PLASTICITY: "P, higher is better: P = 1/(T-1) Σ_{j=1..T-1} 1/(T-j) Σ_{i>j} "
-    "(a[j, i] - FT[i]), with FT[i] the accuracy on experience i of a model trained on "
+    PLASTICITY: "P, higher is better: P = 1/(T-1) Σ_{t=1..T-1} 1/(T-t) Σ_{k>t} "
+    "(a[t, k] - FT[k]), with FT[k] the accuracy on experience k of a model trained on "
     "it alone",
 }
 """Formulas; a[t, k] is the accuracy on experience k of the model after experience t."""
@@ -45,15 +45,15 @@ IN_THE_END = {
     "data of experience k (on all test data where it is not split)",
     JOINT: "one network, trained once on the data of all experiences",
 }
-"""Rows whose numbers are not of a network that went through the stream."""
+"""Notes on rows whose numbers are not those of a continual learner."""
 NEVER_SEEN = {
     SINGLE: "the mean over T networks, each trained on one experience alone",
     JOINT: IN_THE_END[JOINT],
 }
-"""The same where data sets never seen are judged on."""
+"""The same for data sets never seen in training."""
 
-Compute = Callable[[Trial, str], float | None]
-"""The figure of a regularizer in a trial; NaN if undefined, None if not measured."""
+Compute = Callable[[SeedResults, str], float | None]
+"""The figure of a regularizer with one seed; NaN if undefined, None if not measured."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Measure:
     """One figure of a regularizer or reference.
 
     Attributes:
-        title: What it is called.
-        probe: The probe it is of, as it is shown.
-        of: Computes it.
+        title: Name of the measure.
+        probe: Name of its probe as shown.
+        of: Function that computes it.
     """
 
     title: str
@@ -80,26 +80,26 @@ def accuracy(probe: str, reading: str = AVERAGE) -> Measure:
     """Mean accuracy in the end over the test data of all experiences."""
     metric = f"{probe.capitalize()}_{READINGS[reading]}_Exp"
 
-    def of(trial: Trial, name: str) -> float | None:
-        final = trial.final(name, metric)
+    def of(results: SeedResults, name: str) -> float | None:
+        final = results.final(name, metric)
         return None if final is None else float(final.mean())
 
     return Measure(reading, probe, of)
 
 
 def over_stream(probe: str) -> list[Measure]:
-    """What compares experiences; defined for what learns one after the other."""
+    """Measures that compare experiences, defined for continual learners."""
     metric = f"{probe.capitalize()}_Acc_Exp"
 
     def from_matrix(title: str, figure: Callable[[Matrix], float]) -> Measure:
         return Measure(title, probe, _of_learners(metric, lambda _, a: figure(a)))
 
-    def forward(trial: Trial, a: Matrix) -> float | None:
-        random = trial.final(RANDOM, metric)
+    def forward(results: SeedResults, a: Matrix) -> float | None:
+        random = results.final(RANDOM, metric)
         return None if random is None else forward_transfer(a, random)
 
-    def plastic(trial: Trial, a: Matrix) -> float | None:
-        single = trial.matrix(SINGLE, metric)
+    def plastic(results: SeedResults, a: Matrix) -> float | None:
+        single = results.matrix(SINGLE, metric)
         return None if single is None else plasticity(a, single.diagonal())
 
     return [
@@ -115,8 +115,8 @@ def downstream(probe: str, data: str) -> Measure:
     """Accuracy on a data set never seen; of single models, their mean."""
     metric = f"{probe.capitalize()}_Acc_Downstream_{data}"
 
-    def of(trial: Trial, name: str) -> float | None:
-        series = trial.series(name, metric)
+    def of(results: SeedResults, name: str) -> float | None:
+        series = results.series(name, metric)
         if not series:
             return None
         if name == SINGLE:
@@ -136,16 +136,16 @@ def _measures(run: Run) -> list[Measure]:
 
 
 def _downstream(run: Run) -> list[tuple[str, str]]:
-    """Probes and names of the data sets never seen."""
+    """Pairs of a probe and the name of a data set never seen."""
     matches = (re.fullmatch(r"(\w+?)_Acc_Downstream_(.+)", m) for m in run.metrics)
     return [(m[1].lower(), m[2]) for m in matches if m]
 
 
 def _of_learners(
-    metric: str, figure: Callable[[Trial, Matrix], float | None]
+    metric: str, figure: Callable[[SeedResults, Matrix], float | None]
 ) -> Compute:
-    def of(trial: Trial, name: str) -> float | None:
-        a = trial.matrix(name, metric) if is_learner(name) else None
-        return None if a is None else figure(trial, a)
+    def of(results: SeedResults, name: str) -> float | None:
+        a = results.matrix(name, metric) if is_learner(name) else None
+        return None if a is None else figure(results, a)
 
     return of

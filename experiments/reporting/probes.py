@@ -1,4 +1,4 @@
-"""Who judged: what probes are, what limits their numbers, what their fits found."""
+"""Descriptions of probes, their limits, and the values found by fitting them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,14 +8,14 @@ from experiments.results import Run
 from experiments.sweep import Group
 
 FUTURE = "sees future classes"
-"""In the description of a probe whose numbers must not pass for continual ones."""
+"""Words in the description of a probe that sees future classes."""
 
 DETAILS = {
     "Lr": "learning rate",
     "HeldOutAcc": "accuracy on held-out training data",
     "GradientRatio": "gradient norm at the end / at the start",
 }
-"""What the fit of a probe tells of itself."""
+"""Values found by fitting a probe, with their names in the report."""
 NOT_DETAILS = {"Acc", "TaskAware_Acc", "Top5_Acc"}
 
 _DETAIL = re.compile(r"(\w+?)(?:_Stream|_Downstream_(.+))")
@@ -46,7 +46,7 @@ def caveats(runs: Sequence[Run]) -> list[str]:
 
 
 def fits(groups: Sequence[Group]) -> list[tuple[str, str, str, str]]:
-    """What fitting found: network, probe, detail and value after the last experience.
+    """Values found by fitting: network, probe, name, and value in the end.
 
     Over several seeds, or the networks of single-experience training, it is the range
     of the values.
@@ -62,7 +62,7 @@ def fits(groups: Sequence[Group]) -> list[tuple[str, str, str, str]]:
 
 
 def _details(runs: Sequence[Run]) -> dict[str, tuple[str, str]]:
-    """Metrics of fits, with the probe and the detail that each is of."""
+    """Metrics of fits, with the probe and the name of each value."""
     found = {}
     for run in runs:
         for metric in run.metrics:
@@ -77,9 +77,9 @@ def _details(runs: Sequence[Run]) -> dict[str, tuple[str, str]]:
 
 
 def _last(group: Group, name: str, metric: str) -> Iterator[float]:
-    """A metric of the networks in the end: one for each seed, of single training K."""
-    for trial in group.trials:
-        values = [value for _, value in sorted(trial.series(name, metric).items())]
+    """Final values of a metric: one for each seed, for single training K."""
+    for results in group.seed_results:
+        values = [value for _, value in sorted(results.series(name, metric).items())]
         yield from values if name == SINGLE else values[-1:]
 
 

@@ -1,4 +1,4 @@
-"""What has to be said with every number: data, split, seeds."""
+"""The protocol, to be stated with every number: data, split, seeds."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -49,7 +49,7 @@ def _references(runs: Sequence[Run]) -> str:
 
 
 def images(runs: Sequence[Run]) -> list[str]:
-    """How many images were left out and how many are in training and test data."""
+    """Sentences on images that were left out or are in training and test data."""
     counts = [line for run in runs for line in run.of("stream")]
     return [
         f"{sentence}: {', '.join(map(str, dict.fromkeys(found)))}"
@@ -62,9 +62,9 @@ def images(runs: Sequence[Run]) -> list[str]:
 
 
 def warnings(groups: Sequence[Group]) -> list[str]:
-    """What a reader of the numbers must not overlook."""
+    """Warnings that a reader of the numbers must not overlook."""
     runs = [run for group in groups for run in group.runs]
-    trials = [trial for group in groups for trial in group.trials]
+    seed_results = [results for group in groups for results in group.seed_results]
     lines = [line for run in runs for line in run.of("stream")]
     touched = any(line.get(key) for line in lines for key in ("skipped", "duplicates"))
     lists = each(runs, lambda run: run.config["data"].get("classes") or "")
@@ -74,7 +74,7 @@ def warnings(groups: Sequence[Group]) -> list[str]:
         *caveats(runs),
         *(images(runs) if touched else []),
         *dict.fromkeys(sentence for run in runs for sentence in _not_told(run)),
-        *(sentence for trial in trials for sentence in trial.repeated),
+        *(sentence for results in seed_results for sentence in results.repeated),
     ]
 
 
@@ -84,7 +84,7 @@ def each(runs: Iterable[Run], what: Callable[[Run], Any]) -> str:
 
 
 def _validated(runs: Sequence[Run]) -> bool:
-    """Whether some were judged on images held out of training."""
+    """Return whether some runs were evaluated on images held out of training."""
     return any(run.config.get("validation") for run in runs)
 
 
@@ -113,7 +113,7 @@ def _target(run: Run, part: str) -> str:
 
 
 def _not_told(run: Run) -> list[str]:
-    """What cannot be computed from the data, and why."""
+    """Sentence on figures that cannot be computed from the data, with the reason."""
     if not run.has_accuracies:
         return [
             "no accuracies: they need labelled images of two classes at least; what is "

@@ -1,4 +1,4 @@
-"""Where numbers come from: versions, commands, configurations."""
+"""Provenance of the numbers: versions, commands, configurations."""
 
 import shlex
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from experiments.results import Run
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run's numbers come from.
+    """Provenance of a run's numbers.
 
     Attributes:
-        title: What the report calls the run.
-        command: What was typed.
-        settings: Those in which it differs from other runs of the report.
+        title: Name of the run in the report.
+        command: The command as typed.
+        settings: Settings in which it differs from other runs of the report.
     """
 
     title: str

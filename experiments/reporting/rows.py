@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from experiments.reporting.measures import Measure, measures
+from experiments.seed_results import SeedResults, is_learner
 from experiments.sweep import Group
-from experiments.trials import Trial, is_learner
 
 Values = dict[int, float]
-"""A figure of each seed that has it; NaN where it is not defined."""
+"""A figure by seed, for seeds that have it; NaN where it is not defined."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Row:
     """The figures of a regularizer or reference in one setting.
 
     Attributes:
-        setting: What tells its runs from others of a sweep; may be empty.
+        setting: Settings that distinguish its runs in a sweep; may be empty.
         name: The regularizer or reference.
-        values: Figures that were measured.
+        values: Values of each measure, by seed.
     """
 
     setting: str
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds that have anything of it."""
+        """Seeds for which there is any figure."""
         return sorted({seed for values in self.values.values() for seed in values})
 
     def of(self, measure: Measure) -> Values:
@@ -59,9 +59,9 @@ def rows(groups: Sequence[Group]) -> list[Row]:
     ]
 
 
-def by_seed(trials: Sequence[Trial], name: str, measure: Measure) -> Values:
-    """A figure of each trial that has it."""
-    figures = {trial.seed: measure.of(trial, name) for trial in trials}
+def by_seed(seed_results: Sequence[SeedResults], name: str, measure: Measure) -> Values:
+    """A figure by seed, for the seeds that have it."""
+    figures = {results.seed: measure.of(results, name) for results in seed_results}
     return {seed: value for seed, value in figures.items() if value is not None}
 
 
@@ -73,7 +73,7 @@ def _rows(group: Group) -> list[Row]:
             {
                 measure: values
                 for measure in measures(group.runs)
-                if (values := by_seed(group.trials, name, measure))
+                if (values := by_seed(group.seed_results, name, measure))
             },
         )
         for name in group.names

@@ -1,4 +1,4 @@
-"""Runs as a report shows them to whoever gets it: without paths of a machine."""
+"""Removing absolute paths from runs, so that reports may be shared."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,9 +9,9 @@ from typing import Any
 from experiments.results import Run
 
 NAMES = ("references", "regularizers")
-"""Settings that lines are looked up by."""
+"""Fields by which lines are looked up."""
 DESCRIPTIONS = ("command", "probes", "environment")
-"""Lines with texts that are shown."""
+"""Kinds of lines whose text is shown."""
 
 _BEFORE = r"(?:(?<=file://)|(?<![\w./\\~%<-]))"
 _ROOT = r"(?:[A-Za-z]:[\\/]|\\\\|/(?!/)|(?<!:)//(?!/))"
@@ -22,9 +22,9 @@ Shorten = Callable[[str], str]
 
 
 def shareable(runs: Sequence[Run]) -> list[Run]:
-    """The same runs, with ``.../`` for the folders that absolute paths begin with.
+    """Copy runs, with ``.../`` for the leading folders of absolute paths.
 
-    As much of a path stays as tells it from the others.
+    Enough of each path stays to distinguish it from the others.
     """
     texts = [text for run in runs for text in _texts(run)]
     paths = {path for text in texts for path in absolute_paths(text)}
@@ -34,7 +34,7 @@ def shareable(runs: Sequence[Run]) -> list[Run]:
 
 
 def absolute_paths(text: str) -> set[str]:
-    """Absolute paths that a text is, or names."""
+    """Find the absolute paths in a text."""
     _, _, value = text.partition("=")
     whole = {
         part for each in (text, value) for part in each.split("::") if _is_path(part)
@@ -44,10 +44,10 @@ def absolute_paths(text: str) -> set[str]:
 
 
 def shortening(paths: Iterable[str]) -> Shorten:
-    """What replaces absolute paths in texts by their ends, different ones by different.
+    """Make a function that replaces absolute paths in texts by distinct ends.
 
     Args:
-        paths: Those to be replaced.
+        paths: Paths to replace.
     """
     parts = {path: re.split(r"[\\/]+", path.rstrip("\\/")) for path in paths}
     shown = {
@@ -60,7 +60,7 @@ def shortening(paths: Iterable[str]) -> Shorten:
 
 
 def _distinct(own: list[str], others: Iterable[list[str]]) -> list[str]:
-    """The end of a path that no other path has, or all of it."""
+    """Shortest end of a path that no other path has, or the whole path."""
     others = [each for each in others if each != own]
     for length in range(1, len(own)):
         if all(each[-length:] != own[-length:] for each in others):
@@ -106,7 +106,7 @@ def _shortened(run: Run, shorten: Shorten) -> Run:
 
 
 def _mapped(value: Any, change: Shorten) -> Any:
-    """The same containers with other texts in them."""
+    """Apply a change to all texts in nested containers."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Means over seeds and how far to trust them."""
+"""Means over seeds and their uncertainty."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Difference:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether it is more than chance between seeds."""
+        """True if the difference is more than chance between seeds."""
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ def paired_difference(
         baseline: Fractions by seed to compare with.
 
     Returns:
-        The difference, or None with less than two common seeds or undefined values.
+        The difference, or None with fewer than two common seeds or undefined values.
     """
     points = paired_points(values, baseline)
     return Difference.of(points) if len(points) > 1 else None

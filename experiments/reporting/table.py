@@ -1,4 +1,4 @@
-"""Tables as text in cells, for whoever prints them."""
+"""Tables of text cells, for any output format."""
 
 from dataclasses import dataclass, replace
 from itertools import compress
@@ -11,8 +11,8 @@ class Column:
     """Head and cells of a column.
 
     Attributes:
-        title: What the numbers are.
-        probe: The probe they are of.
+        title: Name of the numbers.
+        probe: Name of their probe.
         cells: A text for each line of the table.
     """
 
@@ -26,11 +26,11 @@ class Table:
     """A table.
 
     Attributes:
-        caption: What it shows.
-        labels: Of its lines.
+        caption: Caption of the table.
+        labels: Labels of its lines.
         learners: Whether each line is more than a reference.
         columns: Its columns; without any there is nothing to show.
-        notes: Footnotes: what a title or the name of a line means.
+        notes: Footnotes that explain titles and labels.
     """
 
     caption: str
@@ -47,7 +47,7 @@ class Table:
 
 
 def without_empty_lines(table: Table) -> Table:
-    """Leave out what has no number in any column."""
+    """Leave out lines without a number in any column."""
     lines = [set(cells) != {NOT_MEASURED} for _, *cells in table.lines]
     columns = [
         replace(column, cells=list(compress(column.cells, lines)))

@@ -22,7 +22,7 @@ from experiments.reporting.summaries import (
     paired_difference,
 )
 from experiments.reporting.table import Column, Table, without_empty_lines
-from experiments.trials import is_learner
+from experiments.seed_results import is_learner
 
 BASELINE = "finetune"
 
@@ -107,17 +107,17 @@ def summary(row: Row, measure: Measure) -> str:
 def difference(
     rows: Sequence[Row], row: Row, measure: Measure, of: str = "", to: str = ""
 ) -> Difference | None:
-    """What one row is above another in the same setting and with the same seeds.
+    """Difference of two rows in the same setting and with the same seeds.
 
     Args:
         rows: All rows.
-        row: The row that is asked for.
+        row: A row of the setting.
         measure: The figure that is compared.
         of: Name of the row that is compared; by default ``row``.
         to: Name of the row that it is compared with; by default ``row``.
 
     Returns:
-        Their difference; None for a row and itself, and with less than two seeds.
+        Their difference; None for a row and itself, and with fewer than two seeds.
     """
     ours, theirs = (_beside(rows, row, name or row.name) for name in (of, to))
     if ours is None or theirs is None or ours is theirs:
@@ -126,7 +126,7 @@ def difference(
 
 
 def difference_cells(rows: Sequence[Row], of: str = "", to: str = "") -> Cell:
-    """Cells with differences, as of :func:`difference`."""
+    """Cells with differences; see :func:`difference`."""
     return lambda row, measure: str(
         difference(rows, row, measure, of, to) or NOT_MEASURED
     )

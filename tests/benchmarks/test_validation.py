@@ -56,8 +56,8 @@ def test_each_class_in_each_domain_keeps_its_part() -> None:
 @pytest.mark.parametrize(
     ("part", "answer"),
     [
-        (0.0, "validation=0.0 must be a part above 0 and below 1"),
-        (3.0, "validation=3.0 must be a part above 0 and below 1"),
+        (0.0, "validation=0.0 must be a fraction above 0 and below 1"),
+        (3.0, "validation=3.0 must be a fraction above 0 and below 1"),
         (0.99, "validation=0.99 holds out all 24 training images of class '0'"),
     ],
 )

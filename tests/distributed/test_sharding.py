@@ -1,4 +1,4 @@
-"""Parts of batches: none lost, none twice, none missing."""
+"""Shards of batches: no image is lost, duplicated or missing."""
 
 from itertools import chain
 
@@ -11,20 +11,20 @@ from avalanche.benchmarks.utils.data_loader import (
 )
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from avalanche_pnr.distributed.sharding import ShardedLoader, part_of
+from avalanche_pnr.distributed.sharding import ShardedLoader, shard_of
 from avalanche_pnr.reproducibility.sampling import SeededLoader
 from tests.distributed.processes import together
 
 
 @pytest.mark.parametrize("images", [1, 2, 5, 6, 7])
 @pytest.mark.parametrize("processes", [1, 2, 3, 4])
-def test_parts_put_together_are_the_batch(images: int, processes: int) -> None:
+def test_shards_put_together_are_the_batch(images: int, processes: int) -> None:
     batch = list(range(100, 100 + images))
-    parts = [part_of(batch, k, processes) for k in range(processes)]
-    assert len({len(part) for part in parts}) == 1
-    assert len(parts[0]) > 0
-    assert list(chain(*parts))[:images] == batch
-    assert set(chain(*parts)) == set(batch)
+    shards = [shard_of(batch, k, processes) for k in range(processes)]
+    assert len({len(shard) for shard in shards}) == 1
+    assert len(shards[0]) > 0
+    assert list(chain(*shards))[:images] == batch
+    assert set(chain(*shards)) == set(batch)
 
 
 def numbers(first: int, count: int) -> AvalancheDataset:
@@ -81,9 +81,9 @@ def test_processes_share_the_batches_of_one() -> None:
     for processes in (2, 3):
         several = together(processes, read)
         for name, batches in alone.items():
-            parts = [each[name] for each in several]
-            assert len(parts[0]) == len(batches), name
-            for (whole, size), *each in zip(batches, *parts, strict=True):
+            shards = [each[name] for each in several]
+            assert len(shards[0]) == len(batches), name
+            for (whole, size), *each in zip(batches, *shards, strict=True):
                 assert {n for _, n in each} == {size}
                 assert list(chain(*(p for p, _ in each)))[:size] == whole
 

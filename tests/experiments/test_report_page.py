@@ -108,7 +108,7 @@ def test_fits_of_single_models_are_told_as_a_range_over_them(tmp_path: Path) -> 
 def test_pictures_that_show_plasticity_give_its_formula(report: Path) -> None:
     page = html.unescape((report / "report.html").read_text())
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    formula = "P = 1/(T-1) Σ_{j=1..T-1} 1/(T-j) Σ_{i>j} (a[j, i] - FT[i])"
+    formula = "P = 1/(T-1) Σ_{t=1..T-1} 1/(T-t) Σ_{k>t} (a[t, k] - FT[k])"
     told = [caption for caption in captions if formula in caption]
     assert [caption.split()[0] for caption in told] == ["Accuracy", "Stability"]
     assert not any("{plasticity}" in caption for caption in captions)

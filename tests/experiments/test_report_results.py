@@ -89,12 +89,12 @@ def test_runs_of_the_same_seed_are_one_trial_whatever_was_trained(
         write_run(tmp_path / f"b{seed}", seed, names=["joint"], settings=mode)
     write_run(tmp_path / "c", 0, names=["single"])
     (group,) = group_runs(find_runs([tmp_path]))
-    assert [trial.seed for trial in group.trials] == [0, 1, 10]
+    assert [results.seed for results in group.seed_results] == [0, 1, 10]
     references = ["raw pixels", "random backbone"]
     assert group.names == [*references, "single", "finetune", "pnr", "joint"]
-    held = [{"single", "joint"} & set(trial.runs) for trial in group.trials]
+    held = [{"single", "joint"} & set(results.runs) for results in group.seed_results]
     assert held == [{"single"}, {"joint"}, {"joint"}]
-    assert not any(trial.repeated for trial in group.trials)
+    assert not any(results.repeated for results in group.seed_results)
 
 
 @pytest.mark.parametrize("out", ["e", "3", "runs/one"])
@@ -171,4 +171,4 @@ def test_runs_may_differ_in_where_they_write_and_what_they_measure(
         }
         write_run(folder, seed, settings=settings)
     (group,) = group_runs(find_runs([tmp_path]))
-    assert len(group.trials) == 2
+    assert len(group.seed_results) == 2

@@ -105,7 +105,7 @@ def test_the_formula_of_plasticity_is_printed_beside_it(
     by_hand: Path, tmp_path: Path
 ) -> None:
     text = write_report([by_hand], tmp_path)
-    formula = "P = 1/(T-1) Σ_{j=1..T-1} 1/(T-j) Σ_{i>j} (a[j, i] - FT[i])"
+    formula = "P = 1/(T-1) Σ_{t=1..T-1} 1/(T-t) Σ_{k>t} (a[t, k] - FT[k])"
     assert formula in text
     assert formula.replace(">", "&gt;") in (tmp_path / "report.html").read_text()
     assert formula in (tmp_path / "table.tex").read_text()

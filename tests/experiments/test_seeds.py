@@ -236,7 +236,10 @@ def test_seeds_end_when_the_command_that_has_started_them_is_killed(
             "seeds=2 and --multirun seed=0,1 both say which seeds to run",
         ),
         (["seeds=2", "data.path=nowhere.npz"], "nowhere.npz does not exist"),
-        (["seeds=2", "validation=5"], "validation=5: write the part of each class's"),
+        (
+            ["seeds=2", "validation=5"],
+            "validation=5: write the fraction of each class's",
+        ),
         (
             ["seeds=2", "validation=0.99"],
             "validation=0.99 holds out all 16 training images of class",

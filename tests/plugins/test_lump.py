@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 from avalanche.benchmarks import CLScenario
+from avalanche.core import SupervisedPlugin
 from avalanche.training.plugins import ReplayPlugin
 from torch import Tensor
 
@@ -31,6 +32,17 @@ class Mixtures(Recorder):
             assert torch.allclose(part.sum(dim=1), torch.tensor(weight))
         self.past.append(remembered.argmax(dim=1).tolist())
         return self.method.loss(self.method(strategy.mb_x))
+
+
+class Shares(SupervisedPlugin):
+    """Notes how much of each batch is of the second experience."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.current: list[float] = []
+
+    def before_forward(self, strategy: SelfSupervised, **kwargs: Any) -> None:
+        self.current.append(shares(strategy.mb_x)[:, 16:32].max().item())
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -62,16 +74,14 @@ def test_every_image_is_mixed_with_one_of_the_past(
 
 def test_the_share_follows_the_beta_distribution(make_strategy: Any) -> None:
     def drawn(alpha: float) -> Tensor:
-        mixtures = Mixtures()
-        strategy = make_strategy(
-            plugins=[LUMPPlugin(alpha=alpha), mixtures],
-            train_mb_size=2,
-            train_epochs=25,
-            lr=0.0,
-        )
-        for experience in marked_stream(2).train_stream:
-            strategy.train(experience)
-        return torch.tensor(mixtures.lambdas)
+        plugins = [LUMPPlugin(alpha=alpha), noted := Shares()]
+        strategy = make_strategy(plugins=plugins, train_mb_size=2, lr=0.0)
+        first, second = marked_stream(2).train_stream
+        strategy.train(first)
+        noted.current.clear()
+        strategy.train_epochs = 25
+        strategy.train(second)
+        return torch.tensor(noted.current)
 
     # Beta(a, a) has mean 1/2 and variance 1 / (4 (2 a + 1)).
     for alpha in (0.4, 20.0):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from avalanche_pnr import files
+from avalanche_pnr.runs import files
 from avalanche_pnr.runs.files import (
     append,
     load_state,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from avalanche_pnr.runs import system_lock
 from avalanche_pnr.runs.lock import check_free, locked
-from experiments import system_lock
 
 fork = multiprocessing.get_context("fork")
 DEAD = {"process": 2**22 + 1, "host": socket.gethostname()}

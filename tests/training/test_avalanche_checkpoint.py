@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.checkpointed import COMPANIONS, EXPERIENCES, go_on
+from tests.training.checkpointed import COMBINATIONS, EXPERIENCES, go_on
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,14 +18,14 @@ ROOT = Path(__file__).parents[2]
 def continued(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the runs end with that another process continued."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    for name in COMPANIONS:
+    for name in COMBINATIONS:
         go_on(name, 0, folder / f"{name}.checkpoint", 2)
     command = [sys.executable, "-m", "tests.training.checkpointed", str(folder)]
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
-    return {name: torch.load(folder / f"{name}.pt") for name in COMPANIONS}
+    return {name: torch.load(folder / f"{name}.pt") for name in COMBINATIONS}
 
 
-@pytest.mark.parametrize("name", COMPANIONS)
+@pytest.mark.parametrize("name", COMBINATIONS)
 def test_a_continued_run_equals_the_uninterrupted_one(
     name: str, continued: dict[str, Any], tmp_path: Path
 ) -> None:

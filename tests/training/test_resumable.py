@@ -167,7 +167,7 @@ def test_every_method_is_continued(
     assert differences(whole(make, stream).state_dict(), broken.state_dict()) == []
 
 
-COMPANIONS: dict[str, Callable[[], Any]] = {
+PLUGINS: dict[str, Callable[[], Any]] = {
     "ewc": lambda: EWCPlugin(ewc_lambda=10),
     "mas": lambda: MASPlugin(lambda_reg=10),
     "si": lambda: SynapticIntelligencePlugin(si_lambda=10),
@@ -188,12 +188,12 @@ COMPANIONS: dict[str, Callable[[], Any]] = {
     [[8], [8 + 2, 6 + 7], [8 + 4]],
     ids=["at an end", "twice in the midst", "between two epochs"],
 )
-@pytest.mark.parametrize("companion", COMPANIONS)
+@pytest.mark.parametrize("name", PLUGINS)
 def test_plugins_are_continued(
-    companion: str, pauses: list[int], benchmark_of_digits: CLScenario, tmp_path: Path
+    name: str, pauses: list[int], benchmark_of_digits: CLScenario, tmp_path: Path
 ) -> None:
     def make() -> SelfSupervised:
-        return made(plugins=[COMPANIONS[companion]()], method="simclr")
+        return made(plugins=[PLUGINS[name]()], method="simclr")
 
     stream = benchmark_of_digits.train_stream[:4]
     broken = continued(make, stream, tmp_path / "state.pt", pauses)

@@ -11,8 +11,8 @@ def load_digits(test_fraction: float = 0.25, seed: int = 0) -> ImageData:
     """The 1797 handwritten 8x8 digits that scikit-learn ships, as RGB.
 
     Args:
-        test_fraction: Part of each class that is held out.
-        seed: Of the split.
+        test_fraction: Fraction of each class that is held out.
+        seed: Seed of the split.
     """
     images, y = load_sklearn_digits(return_X_y=True)
     grey = np.rint(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)

@@ -10,7 +10,7 @@ from avalanche_pnr.benchmarks.reading.image_lists import (
 )
 
 DOMAINS = ("real", "quickdraw", "painting", "sketch", "infograph", "clipart")
-"""In the order of the published stream, from many images to few."""
+"""Domains in the order of the published stream, from most images to fewest."""
 
 
 def load_domainnet(

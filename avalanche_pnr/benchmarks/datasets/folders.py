@@ -49,7 +49,7 @@ def load_folders(
     that is all there is, and a part of each class (in each domain) is held out for
     testing.
 
-    What is not used is named in a warning: files that are no images, folders without
+    What is not used is named in a warning: files that are not images, folders without
     images, images beside the folders of classes, test images of classes that are not
     among the training images. Classes without test images are trained on.
 
@@ -57,8 +57,8 @@ def load_folders(
         path: The folder; ``~`` is the user's home.
         layout: Whether it holds ``class/image`` or ``domain/class/image``, of any
             format that Pillow reads.
-        test_fraction: Part of the images that is held out, without a test folder.
-        seed: Of what is held out.
+        test_fraction: Fraction of the images held out where there is no test folder.
+        seed: Seed of the choice of held-out images.
         skip_damaged: Whether to read every file once and leave the damaged ones out,
             named by ``skipped``; otherwise such a file is an error when it is read.
         check_duplicates: Whether to look for test files that are also training files,
@@ -170,7 +170,7 @@ def _expected(root: Path, layout: Layout) -> str:
 
 
 def _of_known_classes(root: Path, found: Found, classes: Iterable[str]) -> Found:
-    """What is of classes that there are training images of; the rest is named."""
+    """Keep the folders of classes that have training images; warn of the rest."""
     known = {*classes}
     if strange := {folder.name for folder, _ in found} - known:
         _warn_left_out(root, "no training images are of these classes", strange)

@@ -7,7 +7,7 @@ from avalanche_pnr.benchmarks.reading.image_data import ImageData
 
 TESTS = ("test", "validation", "valid", "val")
 SAVED = ("dataset_dict.json", "state.json")
-"""What a folder holds that ``save_to_disk`` wrote."""
+"""Files in a folder written by ``save_to_disk``."""
 
 
 def load_huggingface(
@@ -24,7 +24,7 @@ def load_huggingface(
 ) -> ImageData:
     """Images and classes of two splits of a data set of Hugging Face.
 
-    Classes that are texts are numbered in the order of their names.
+    Classes given as text are numbered in the order of their names.
 
     Args:
         path: Name of the data set (``"uoft-cs/cifar100"``), or a folder: one that
@@ -36,8 +36,8 @@ def load_huggingface(
             either a part of the training split is held out.
         image: As for :meth:`ImageData.from_datasets`.
         label: As for :meth:`ImageData.from_datasets`.
-        test_fraction: Part that is held out, without a test split.
-        seed: Of what is held out.
+        test_fraction: Fraction held out where there is no test split.
+        seed: Seed of the choice of held-out images.
         check_duplicates: As for :meth:`ImageData.from_datasets`.
 
     Raises:
@@ -99,7 +99,7 @@ def _split(source: str, splits: Any, name: str) -> Any:
 
 
 def _numbered(train: Any, test: Any, label: str) -> tuple[Any, Any]:
-    """Both splits with numbers for classes that are texts."""
+    """Both splits, with numbers for classes given as text."""
     from datasets import ClassLabel
 
     column = train.features.get(label)

@@ -17,7 +17,7 @@ from avalanche_pnr.benchmarks.reading.image_lists import (
 from avalanche_pnr.benchmarks.reading.text_lists import listed
 
 DOMAINS = ("photo", "art_painting", "cartoon", "sketch")
-"""In the order of the stream, away from photographs."""
+"""Domains in the order of the stream, away from photographs."""
 IMAGES, LISTS = ("", "kfold", "pacs_data"), ("", "kfold", "pacs_label")
 TRAIN_LIST, TEST_LIST = "{}_train_kfold.txt", "{}_crossval_kfold.txt"
 REMEDY = (
@@ -46,8 +46,8 @@ def load_pacs(
         path: Folder that holds the four folders ``<domain>/<class>/``, itself or in
             ``kfold/`` or ``pacs_data/``, and the lists, if there are any, beside them
             or in ``pacs_label/``.
-        test_fraction: Part of the images that is held out, without the lists.
-        seed: Of what is held out.
+        test_fraction: Fraction of the images held out where there are no lists.
+        seed: Seed of the choice of held-out images.
         skip_damaged: Whether to read every file once and leave the missing and damaged
             ones out, named by ``skipped``.
         check_duplicates: Whether to look for test files that are also training files,

@@ -86,7 +86,7 @@ def _validation_images(path: Path, wnids: list[str]) -> FileImages:
 
 
 def _words(file: Path) -> dict[str, str]:
-    """What wnids mean, if the file is there."""
+    """Map each wnid to its words; empty if there is no such file."""
     if not file.is_file():
         return {}
     pairs = (line.partition("\t") for line in read_lines(file))

@@ -12,9 +12,9 @@ class PublishedFile(NamedTuple):
     """A file that a data set is published as.
 
     Attributes:
-        path: Where torchvision looks for it.
+    path: Path at which torchvision looks for it.
         md5: Its checksum.
-        url: Where torchvision gets it from.
+    url: Address from which torchvision downloads it.
     """
 
     path: Path
@@ -50,12 +50,12 @@ def published_files(
 
 
 def are_intact(files: Sequence[PublishedFile]) -> bool:
-    """Whether there are files and all of them are as published."""
+    """Return whether there are files and all of them are as published."""
     return bool(files) and all(check_integrity(each.path, each.md5) for each in files)
 
 
 def how_to_get(files: Sequence[PublishedFile]) -> str:
-    """What to put where, as a part of a sentence."""
+    """Name the files to get and where to put them, as part of a sentence."""
     if not files:
         return "put its files there as torchvision documents"
     sources = ", ".join(f"{each.path.name} from {each.url}" for each in files)

@@ -9,7 +9,7 @@ from avalanche_pnr.benchmarks.reading.folder_files import existing, images_below
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
 
 HELD_OUT, MOST_HELD_OUT = 10, 500
-"""Of so many images one is held out where none has a label, and how many at most."""
+"""One image in so many is held out where none has a label, up to a maximum."""
 
 
 def load_unlabelled(
@@ -25,9 +25,9 @@ def load_unlabelled(
     Args:
         path: Folder of images, at any depth; ``~`` is the user's home. Their label is
             -1.
-        labelled: Its training images are for the probe, its test images for testing.
-            Without it a tenth of the images, 500 at most, are held out, and features
-            are looked at without accuracies.
+        labelled: Labelled data set; its training images are for the probe, its test
+            images for testing. Without it a tenth of the images, 500 at most, are held
+            out, and features are looked at without accuracies.
         skip_damaged: As for :func:`load_folders`.
         check_duplicates: Whether to look for test images that are also in the folder
             or among those for the probe; every image is read. Otherwise ``duplicates``

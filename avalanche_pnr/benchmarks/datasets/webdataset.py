@@ -17,7 +17,7 @@ from avalanche_pnr.distributed.collectives import broadcast_from_rank0
 SUFFIXES = "jpg;jpeg;png;webp;avif;bmp;gif;heic;jfif;jp2;jpe;pgm;ppm;tif;tiff"
 """Extensions of images in shards."""
 MAX_BYTES = 2**28
-"""Of an image in a shard."""
+"""Largest size of an image in a shard, in bytes."""
 
 
 def load_webdataset(

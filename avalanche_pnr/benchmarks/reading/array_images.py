@@ -84,7 +84,7 @@ class ArrayImage(Image.Image):
 
     Args:
         array: The array.
-        index: Of the image.
+        index: Index of the image.
     """
 
     def __init__(self, array: ArrayImages, index: int) -> None:

@@ -1,4 +1,4 @@
-"""Whether two runs saw the same images."""
+"""Checksums of data sets, which tell whether two runs saw the same images."""
 
 import hashlib
 import os
@@ -12,9 +12,9 @@ from avalanche_pnr.benchmarks.reading.image_data import ImageData
 def data_checksums(data: ImageData) -> dict[str, str]:
     """A checksum of each split, 16 hexadecimal digits.
 
-    Of images in memory these are the pixels, of images in files their names below the
-    folder that they have in common, of images in shards where they lie and their sizes;
-    and in each case the labels and domains. Nothing is read for it.
+    It covers the pixels of images in memory, the names of image files below their
+    common folder, or the offsets and sizes of images in shards; in each case also the
+    labels and domains. No image is read for it.
 
     Args:
         data: The data set.

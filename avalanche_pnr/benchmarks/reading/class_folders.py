@@ -58,7 +58,7 @@ def read_class_folders(
 ) -> FileImages:
     """Images at any depth in the folders; lists number the classes and domains.
 
-    Images beside the folders are warned of and left out.
+    Images beside the folders are left out, with a warning.
 
     Args:
         folders: The folders.

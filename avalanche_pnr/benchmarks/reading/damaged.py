@@ -13,7 +13,7 @@ class StoredImages(Images, Protocol):
     """Images that are read when they are asked for."""
 
     def name(self, index: int) -> str:
-        """Where an image is stored."""
+        """Name the place where an image is stored."""
         ...
 
 

@@ -20,7 +20,7 @@ from avalanche_pnr.benchmarks.reading.samples import (
 )
 
 LABELS = ("targets", "labels")
-"""Where map-style data sets keep their classes, if they do."""
+"""Attributes in which map-style data sets keep their classes."""
 
 
 class DatasetImages(Dataset[tuple[Picture, int]]):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,6 +10,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from avalanche_pnr.benchmarks.reading.rgb import to_rgb
+from avalanche_pnr.transforms.reduction import Reduction
 
 
 class UnreadableImageError(OSError):
@@ -50,22 +52,29 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         self.targets = list(targets)
         self.domains = list(domains)
         self.max_pixels = max_pixels
+        self._reduction: Reduction | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
         path = self.paths[index]
-        return read_rgb(path, path, self.max_pixels), self.targets[index]
+        image = read_rgb(path, path, self.max_pixels, self._reduction)
+        return image, self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "FileImages":
         """Some of the images, in the order of their indices."""
-        return FileImages(
-            [self.paths[index] for index in indices],
-            [self.targets[index] for index in indices],
-            [self.domains[index] for index in indices] if self.domains else [],
-            self.max_pixels,
-        )
+        images = copy(self)
+        images.paths = [self.paths[index] for index in indices]
+        images.targets = [self.targets[index] for index in indices]
+        images.domains = [self.domains[index] for index in indices if self.domains]
+        return images
+
+    def reduced(self, reduction: Reduction) -> "FileImages":
+        """The same images, those of large JPEG files decoded smaller."""
+        images = copy(self)
+        images._reduction = reduction
+        return images
 
     def name(self, index: int) -> str:
         """The path of an image."""
@@ -73,14 +82,19 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
 
 
 def read_rgb(
-    file: str | BinaryIO, name: object, max_pixels: int | None = None
+    file: str | BinaryIO,
+    name: object,
+    max_pixels: int | None = None,
+    reduction: Reduction | None = None,
 ) -> Image.Image:
     """Read an image as RGB, as :func:`to_rgb` makes it.
 
     Args:
         file: Path or file of any format and mode that Pillow reads.
-        name: What is printed in an error.
+        name: Name of the image in error messages.
         max_pixels: As for :class:`FileImages`.
+        reduction: How much smaller it may be decoded; only JPEG files can be, which is
+            several times as fast: 2, 4 or 8 times shorter sides.
 
     Raises:
         TooLargeImageError: If the image has more pixels than Pillow opens.
@@ -89,6 +103,9 @@ def read_rgb(
     allow_pixels(max_pixels)
     try:
         with Image.open(file) as image:
+            if reduction is not None:
+                factor = reduction.factor(*image.size)
+                image.draft(None, (image.width // factor, image.height // factor))
             return to_rgb(image)
     except Image.DecompressionBombError as error:
         pixels, limit = re.findall(r"\d+", str(error))

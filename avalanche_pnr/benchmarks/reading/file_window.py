@@ -1,4 +1,4 @@
-"""A part of a file as a file of its own."""
+"""A range of bytes of a file, as a file of its own."""
 
 import io
 import os
@@ -6,12 +6,12 @@ from typing import Any
 
 
 class FileWindow(io.RawIOBase):
-    """Some bytes of a file, of which only those are read that are asked for.
+    """A range of bytes of a file; only the bytes asked for are read.
 
     Args:
-        path: The file; it is open as long as this is.
-        offset: Its first byte that counts.
-        size: Number of its bytes that count.
+        path: The file; it stays open until this one is closed.
+        offset: Position of the first byte.
+        size: Number of bytes.
 
     Raises:
         OSError: If the file cannot be opened.

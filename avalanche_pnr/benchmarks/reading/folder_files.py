@@ -1,4 +1,4 @@
-"""Which images lie in which folders."""
+"""Finding images in folders."""
 
 import os
 import warnings
@@ -21,13 +21,13 @@ LEFTOVERS = {
     "system volume information",
     "thumbs.db",
 }
-"""What file managers and archives leave behind, in lower case."""
+"""Names left behind by file managers and archives, in lower case."""
 Identity = tuple[int, int]
 """Device and number of a folder, by whatever name it is reached."""
 
 
 def existing(path: str | Path) -> Path:
-    """The folder of that path, in which ``~`` is the user's home.
+    """Return the folder at a path, in which ``~`` is the user's home.
 
     Raises:
         FileNotFoundError: If it is not a folder.
@@ -41,7 +41,7 @@ def existing(path: str | Path) -> Path:
 
 
 def folders_in(path: Path) -> dict[str, Path]:
-    """The folders of a folder by their names, sorted, without hidden and leftovers."""
+    """Folders in a folder by name, sorted, without hidden ones and leftovers."""
     with os.scandir(path) as entries:
         names = [each.name for each in entries if os.path.isdir(each.path)]
     return {name: path / name for name in sorted(names) if not _is_leftover(name)}
@@ -121,7 +121,7 @@ def warn_of_strays(folders: Iterable[Path]) -> None:
 
 
 def missing_files(paths: Iterable[str]) -> list[str]:
-    """Paths that are not there, sorted; each folder is listed once, as that is fast."""
+    """Paths that do not exist, sorted; each folder is listed once, as that is fast."""
     folders: dict[str, set[str]] = {}
     for path in paths:
         folder, name = os.path.split(path)
@@ -139,7 +139,7 @@ class _Search:
     """Goes through folders, and afterwards through what they link to.
 
     Attributes:
-        left_out: Number of the files and folders that are no images, by kind.
+        left_out: Number of files and folders that are not images, by kind.
     """
 
     def __init__(self, folders: Sequence[Path], beside: Iterable[Path]) -> None:

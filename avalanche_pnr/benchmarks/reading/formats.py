@@ -1,4 +1,4 @@
-"""Which files are images: those that Pillow reads here, by its own registry."""
+"""Image formats: those that Pillow reads here, by its own registry."""
 
 import os
 from contextlib import suppress
@@ -21,7 +21,7 @@ PACKAGES = {
     ".heif": "pillow-heif",
     ".hif": "pillow-heif",
 }
-"""What reads images that Pillow alone may not."""
+"""Packages that read formats which Pillow alone may not."""
 
 
 @cache
@@ -39,7 +39,7 @@ def image_suffixes() -> frozenset[str]:
 
 
 def is_image(name: str) -> bool:
-    """Tell by its name whether a file is an image that Pillow reads here."""
+    """Return whether a file's name is that of an image that Pillow reads here."""
     return os.path.splitext(name)[1].lower() in image_suffixes()
 
 

@@ -8,7 +8,7 @@ from avalanche_pnr.benchmarks.reading.file_images import FileImages
 def hold_out(
     source: str, images: FileImages, test_fraction: float, seed: int
 ) -> tuple[FileImages, FileImages]:
-    """Training and test images, the same part of each class in each domain held out.
+    """Split off test images: the same fraction of each class in each domain.
 
     At least one image of each class is held out and one is left; a single image of a
     class (in a domain) is left for training.
@@ -16,8 +16,8 @@ def hold_out(
     Args:
         source: Where the images come from, for error messages.
         images: All images.
-        test_fraction: Part that is held out, above 0 and below 1.
-        seed: Of the split.
+        test_fraction: Fraction that is held out, above 0 and below 1.
+        seed: Seed of the split.
 
     Raises:
         ValueError: If the fraction is out of range, or no class has two images.

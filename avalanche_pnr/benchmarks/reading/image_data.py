@@ -202,10 +202,10 @@ class ImageData:
     def in_memory(
         self, device: str | torch.device = "cpu", size: int | None = None
     ) -> "ImageData":
-        """The same with its training images in memory, for views of whole batches.
+        """Copy the data set with its training images in memory, for batched views.
 
         Args:
-            device: Where the views are made: that of the strategy.
+            device: Device on which the views are made, that of the strategy.
             size: Length that the shorter side of each image gets, before a centre crop
                 to a square; ``None`` if they have one size.
 
@@ -215,7 +215,7 @@ class ImageData:
         return replace(self, train=in_memory(self.train, device, size))
 
     def compared(self, source: str) -> "ImageData":
-        """The same with its number of duplicates, found by reading every image.
+        """Copy the data set with its number of duplicates; every image is read.
 
         Args:
             source: Where the images come from, for the warning.

@@ -20,8 +20,8 @@ def in_memory(
     """Hold images as an array, uint8, with a copy on a device.
 
     Args:
-        images: Images of any source, RGB.
-        device: Where views of whole batches are made of them.
+        images: RGB images of any source.
+        device: Device on which views of whole batches are made.
         size: Length that the shorter side of each image gets, before a centre crop to a
             square; ``None`` if they have one size.
 

@@ -13,12 +13,12 @@ def check_integers(label: str, values: list[int], images: int) -> None:
     """Refuse labels that are not one integer for each image.
 
     Args:
-        label: What they are, for error messages.
+        label: Name of the labels in error messages.
         values: The labels.
         images: Number of images.
 
     Raises:
-        ValueError: With what they are instead.
+        ValueError: If they are anything else, with what they are.
     """
     array = np.asarray(values)
     if array.shape != (images,) or array.dtype.kind not in "iu":
@@ -32,11 +32,11 @@ def check_integers(label: str, values: list[int], images: int) -> None:
 def numbered_names(
     source: str, kind: str, names: Any, numbers: list[int]
 ) -> tuple[str, ...]:
-    """Names of what training images number from 0 without gaps.
+    """Return the names of classes or domains, numbered from 0 without gaps.
 
     Args:
         source: Where the images come from, for error messages.
-        kind: What is numbered: classes, say.
+        kind: What the numbers stand for, such as classes.
         names: A name for each number, or ``None`` for the numbers themselves.
         numbers: Number of each training image.
 
@@ -65,13 +65,13 @@ def check_same_numbers(
 
     Args:
         source: Where the images come from, for error messages.
-        kind: What is numbered: domains, say.
+        kind: What the numbers stand for, such as domains.
         names: Name of each number of the training images.
         train: Number of each training image.
         test: Number of each test image.
 
     Raises:
-        ValueError: With the numbers that one of them lacks.
+        ValueError: If they differ, with the numbers that are missing.
     """
     if different := sorted({*train} ^ {*test}):
         known = [names[number] for number in different if number < len(names)]
@@ -88,11 +88,11 @@ def check_same_names(
 
     Args:
         source: Where the folders are, for error messages.
-        kind: What is named: classes, say.
+        kind: What the names stand for, such as classes.
         splits: Names in the folder of each split.
 
     Raises:
-        ValueError: With names that a split lacks.
+        ValueError: If they differ, with the names that are missing.
     """
     for (here, names), (there, others) in permutations(splits.items(), 2):
         if extra := set(names) - set(others):

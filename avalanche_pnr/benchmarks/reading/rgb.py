@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 BACKGROUND = "white"
-"""What shows through transparent pixels."""
+"""Colour that shows through transparent pixels."""
 BITS = (8, 12, 16)
 """Depths that grey values of more than 8 bits may have."""
 

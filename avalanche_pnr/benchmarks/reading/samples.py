@@ -1,4 +1,4 @@
-"""Which parts of a data set's samples are the image and its class."""
+"""Finding the image and its class in a data set's samples."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -17,11 +17,11 @@ class MapDataset(Protocol):
 
 
 class Columns(NamedTuple):
-    """Where samples hold what is needed.
+    """Positions or keys of the image and its class in a sample.
 
     Attributes:
         image: Position or key of the image.
-        label: That of its class; ``None`` if there are no classes.
+        label: Position or key of its class; ``None`` if there are no classes.
     """
 
     image: Any
@@ -32,7 +32,7 @@ def check_map_style(dataset: object) -> None:
     """Refuse data sets whose images cannot be counted and drawn by their numbers.
 
     Raises:
-        ValueError: With what to hand over instead.
+        ValueError: If it is such a data set, with what to pass instead.
     """
     name = type(dataset).__name__
     if isinstance(dataset, Mapping):
@@ -57,7 +57,7 @@ def find_columns(dataset: MapDataset, image: str | None, label: str | None) -> C
         label: As for :class:`DatasetImages`.
 
     Raises:
-        ValueError: If they are not there, or it is not clear which ones they are.
+        ValueError: If they are missing or ambiguous.
     """
     sample = dataset[0]
     if isinstance(sample, Mapping):

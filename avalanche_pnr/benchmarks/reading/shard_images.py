@@ -3,6 +3,7 @@
 import tarfile
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import copy
 from io import BufferedReader
 from typing import BinaryIO, NamedTuple
 
@@ -13,6 +14,7 @@ from torch.utils.data import Dataset
 
 from avalanche_pnr.benchmarks.reading.file_images import read_rgb
 from avalanche_pnr.benchmarks.reading.file_window import FileWindow
+from avalanche_pnr.transforms.reduction import Reduction
 
 
 class Member(NamedTuple):
@@ -20,8 +22,8 @@ class Member(NamedTuple):
 
     Attributes:
         shard: Path of the tar file.
-        offset: Its first byte there.
-        size: Number of its bytes.
+        offset: Position of its first byte in the tar file.
+        size: Its size in bytes.
     """
 
     shard: str
@@ -29,7 +31,7 @@ class Member(NamedTuple):
     size: int
 
     def __str__(self) -> str:
-        """Its name, which is looked up, and that of the shard."""
+        """The file's name, which is looked up, and that of its shard."""
         name = f"byte {self.offset}"
         # A shard that has changed since it was indexed may be no tar file any more.
         with suppress(tarfile.TarError), tarfile.open(self.shard, "r:") as tar:
@@ -38,7 +40,7 @@ class Member(NamedTuple):
         return f"{name} in {self.shard}"
 
     def open(self) -> BinaryIO:
-        """Its content as a file, of which nothing is read before it is asked for."""
+        """Open the content as a file; bytes are read when they are asked for."""
         return BufferedReader(FileWindow(self.shard, self.offset, self.size))
 
 
@@ -54,7 +56,7 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
         max_pixels: As for :class:`FileImages`.
 
     Attributes:
-        places: As given.
+        places: The places, as given.
         targets: -1 for each image, as they have no classes.
         domains: Empty.
 
@@ -71,6 +73,7 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
     ) -> None:
         self._shards = shards
         self._max_pixels = max_pixels
+        self._reduction: Reduction | None = None
         self.places = places
         self.targets = [-1] * len(places)
         self.domains: list[int] = []
@@ -81,17 +84,27 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
         member = self.member(index)
         with member.open() as file:
-            return read_rgb(file, member, self._max_pixels), self.targets[index]
+            image = read_rgb(file, member, self._max_pixels, self._reduction)
+        return image, self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "ShardImages":
         """Some of the images, in the order of their indices."""
-        return ShardImages(self._shards, self.places[indices], self._max_pixels)
+        images = copy(self)
+        images.places = self.places[indices]
+        images.targets = [-1] * len(images.places)
+        return images
+
+    def reduced(self, reduction: Reduction) -> "ShardImages":
+        """The same images, those of large JPEG files decoded smaller."""
+        images = copy(self)
+        images._reduction = reduction
+        return images
 
     def name(self, index: int) -> str:
         """The name of an image and of its shard."""
         return str(self.member(index))
 
     def member(self, index: int) -> Member:
-        """Where an image lies."""
+        """The tar member that holds an image."""
         shard, offset, size = self.places[index].tolist()
         return Member(self._shards[shard], offset, size)

@@ -1,4 +1,4 @@
-"""Where the images of tar shards lie, found once."""
+"""An index of the images in tar shards."""
 
 import io
 import json
@@ -23,11 +23,11 @@ Places = NDArray[np.int64]
 """Number of the shard, offset and size of each image, shape (N, 3)."""
 
 MOST = 2**60
-"""Bytes of a shard; two numbers of them have a sum."""
+"""Largest size of a shard in bytes; the sum of two such numbers fits int64."""
 
 
 def index_shards(shards: Sequence[str], image: str, kept: str | None) -> Places:
-    """Where the images of shards are.
+    """Find the images in tar shards.
 
     Args:
         shards: Paths of the tar files.
@@ -61,7 +61,7 @@ def index_shards(shards: Sequence[str], image: str, kept: str | None) -> Places:
 
 
 def index_shard(shard: str, image: str) -> NDArray[np.int64]:
-    """Where the images of a shard are: offset and size of each, shape (N, 2).
+    """Find the images in a shard: offset and size of each, shape (N, 2).
 
     Args:
         shard: Path of the tar file.
@@ -86,7 +86,7 @@ def index_shard(shard: str, image: str) -> NDArray[np.int64]:
 
 
 def webdataset() -> Any:
-    """The library of tar shards.
+    """Import the library that reads tar shards.
 
     Raises:
         ImportError: If it is not installed.
@@ -106,11 +106,11 @@ def check_places(shards: Sequence[str], places: Places, max_bytes: int) -> None:
 
     Args:
         shards: Paths of the tar files.
-        places: Where their images are.
-        max_bytes: Bytes that an image may have.
+        places: Places of their images.
+        max_bytes: Largest size of an image in bytes.
 
     Raises:
-        ValueError: With the first such image.
+        ValueError: If there is one, with the first such image.
     """
     number, offset, size = places.T
     for shard in np.unique(number):

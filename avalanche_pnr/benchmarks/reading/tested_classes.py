@@ -1,4 +1,4 @@
-"""Test images beside the classes that there are training images of."""
+"""Checks of test images against the classes of the training images."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ def of_known_classes(source: str, classes: set[int], test: Images) -> Images:
     """Leave out test images of classes without a training image, with a warning.
 
     Args:
-        source: Where the images come from, for messages.
+        source: Where the images come from, for error messages.
         classes: Numbers of the classes of the training images.
         test: Test images.
 
     Raises:
-        ValueError: If none is left.
+        ValueError: If no test image is left.
     """
     strange = sorted({*test.targets} - classes)
     if not strange:

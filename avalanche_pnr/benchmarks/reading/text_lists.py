@@ -9,9 +9,9 @@ def read_lines(file: Path | Traversable, comment: str | None = None) -> list[str
     """Lines of a text file without the blank ones and the space around them.
 
     Args:
-        file: The file, UTF-8. Bytes that are no text stay as marks, so that errors
-            show the line they are in.
-        comment: What begins a comment, which is left out.
+        file: The file, UTF-8. Bytes that are not valid text become marks, so that
+            errors show the line they are in.
+        comment: Mark that begins a comment, which is left out.
 
     Raises:
         ValueError: If no line is left.
@@ -26,11 +26,11 @@ def read_lines(file: Path | Traversable, comment: str | None = None) -> list[str
 
 
 def listed(names: Collection[str], most: int = 10) -> str:
-    """Names as a part of a sentence, the first ones if there are many.
+    """Join names as part of a sentence, the first ones if there are many.
 
     Args:
-        names: What to list.
-        most: How many are written out.
+        names: Names to list.
+        most: Largest number of names written out.
     """
     shown = ", ".join(sorted(names)[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

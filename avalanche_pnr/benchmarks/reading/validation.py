@@ -9,22 +9,22 @@ from avalanche_pnr.benchmarks.reading.image_data import ImageData
 
 
 def hold_out_validation(data: ImageData, fraction: float, seed: int = 0) -> ImageData:
-    """The same data judged on images held out of training, not on its test images.
+    """Replace the test images by images held out of training.
 
-    The same part of each class in each domain is held out, at least one image; where
-    probes are fitted to images of their own, of those.
+    The same fraction of each class in each domain is held out, at least one image. If
+    probes are fitted to images of their own, they are held out of those.
 
     Args:
-        data: The data set; of its test images nothing is used.
-        fraction: Part that is held out, above 0 and below 1.
-        seed: Of the split.
+        data: The data set; its test images are not used.
+        fraction: Fraction that is held out, above 0 and below 1.
+        seed: Seed of the split.
 
     Raises:
-        ValueError: If the part is out of range, or takes all images of a class.
+        ValueError: If the fraction is out of range, or takes all images of a class.
     """
     if not 0 < fraction < 1:
         raise ValueError(
-            f"validation={fraction} must be a part above 0 and below 1, 0.2 say"
+            f"validation={fraction} must be a fraction above 0 and below 1, 0.2 say"
         )
     images = data.probe_images
     domains = images.domains or [0] * len(images)
@@ -38,7 +38,7 @@ def hold_out_validation(data: ImageData, fraction: float, seed: int = 0) -> Imag
             raise ValueError(
                 f"validation={fraction} holds out all {len(members)} training images "
                 f"of class {data.class_names[label]!r} (in a domain): choose a smaller "
-                "part, or leave that class out"
+                "fraction, or leave that class out"
             )
         held_out |= set(random.permutation(members)[:count].tolist())
     rest = images.subset([each for each in range(len(images)) if each not in held_out])

@@ -1,4 +1,4 @@
 """Streams of experiences: images cut into Avalanche benchmarks, with two views.
 
-Where the images come from, and how they are read, is none of a stream's business.
+Finding and reading images belongs in ``reading`` and ``datasets``.
 """

@@ -24,11 +24,11 @@ def adapted(transform: Transform, image: object) -> Transform:
     PIL images.
 
     Args:
-        transform: From an image to whatever is needed.
+        transform: Transform of an image.
         image: The first raw image, which the transform is tried with.
 
     Raises:
-        ValueError: If the image is something else.
+        ValueError: If the image is neither.
     """
     if isinstance(image, Tensor) and _takes(transform, image):
         return transform
@@ -42,7 +42,7 @@ def adapted(transform: Transform, image: object) -> Transform:
 
 
 def _takes(transform: Transform, image: Tensor) -> bool:
-    """Whether a transform makes a tensor of a tensor."""
+    """Return whether a transform maps a tensor to a tensor."""
     try:
         with preserve_random_state():
             return isinstance(transform(image.clone()), Tensor)

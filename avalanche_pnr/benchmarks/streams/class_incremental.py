@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
 from avalanche_pnr.benchmarks.streams.cutting import (
-    Parts,
+    ExperienceIndices,
     check_experiences,
     make_benchmark,
 )
@@ -26,8 +26,9 @@ def class_incremental(
 ) -> CLScenario:
     """Cut labelled images into experiences of new classes.
 
-    The classes are permuted by the seed and cut into parts whose sizes differ by one
-    at most; every class is used. The global random number generators stay untouched.
+    The classes are permuted by the seed and divided among the experiences, whose
+    numbers of classes differ by one at most; every class is used. The global random
+    number generators stay untouched.
 
     Args:
         data: Images and classes.
@@ -35,7 +36,7 @@ def class_incremental(
         train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
             batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
-        seed: Of the order of the classes.
+        seed: Seed of the order of the classes.
         fixed_class_order: The order of the classes, instead of one by the seed.
 
     Returns:
@@ -71,15 +72,15 @@ def class_incremental(
     order = np.random.default_rng(seed).permutation(classes)
     if fixed_class_order is not None:
         order = _checked_order(fixed_class_order, classes)
-    parts = [part.tolist() for part in np.array_split(order, n_experiences)]
+    classes_of = [each.tolist() for each in np.array_split(order, n_experiences)]
     benchmark = make_benchmark(
         data,
-        _cut(data.train.targets, parts),
-        _cut(data.test.targets, parts),
+        _cut(data.train.targets, classes_of),
+        _cut(data.test.targets, classes_of),
         train_transform=train_transform,
         eval_transform=eval_transform,
     )
-    benchmark.class_order = parts
+    benchmark.class_order = classes_of
     return benchmark
 
 
@@ -92,10 +93,10 @@ def _checked_order(order: Sequence[int], classes: int) -> NDArray[np.int64]:
     return np.asarray(order)
 
 
-def _cut(targets: list[int], parts: list[list[int]]) -> Parts:
-    """Indices of each part's images; the last class first, as Avalanche has them."""
+def _cut(targets: list[int], classes_of: list[list[int]]) -> ExperienceIndices:
+    """Indices of each experience's images; the last class first, as in Avalanche."""
     labels = np.asarray(targets)
     return [
-        np.concatenate([np.flatnonzero(labels == c) for c in reversed(part)])
-        for part in parts
+        np.concatenate([np.flatnonzero(labels == c) for c in reversed(classes)])
+        for classes in classes_of
     ]

@@ -1,4 +1,4 @@
-"""What the streams have in common."""
+"""Cutting images into experiences, shared by all streams."""
 
 import warnings
 from collections.abc import Sequence
@@ -13,19 +13,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avalanche_pnr.benchmarks.reading.image_data import ImageData, Images
+from avalanche_pnr.benchmarks.reading.images import reduced
 from avalanche_pnr.benchmarks.streams.adapting import Transform, adapted
 from avalanche_pnr.reproducibility.random_state import preserve_random_state
 from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 from avalanche_pnr.transforms.batched import DeferredViews, draw_views
+from avalanche_pnr.transforms.reduction import Reduction
 
-Parts = Sequence[NDArray[np.intp]]
+ExperienceIndices = Sequence[NDArray[np.intp]]
 """Indices of the images of each experience."""
 
 
 def make_benchmark(
     data: ImageData,
-    train: Parts,
-    test: Parts,
+    train: ExperienceIndices,
+    test: ExperienceIndices,
     *,
     train_transform: ViewsTransform,
     eval_transform: ViewTransform,
@@ -36,7 +38,8 @@ def make_benchmark(
     "eval" group; those of the train stream are in the "train" group. The probe stream
     is cut like the train stream, or is all of ``data.probe`` where that is given. The
     test stream lacks experiences without test images, with a warning. The probe stream
-    is empty if no image has a label.
+    is empty if no image has a label. Files are decoded as much smaller as both
+    transforms allow.
 
     Args:
         data: Images.
@@ -62,6 +65,7 @@ def make_benchmark(
         check_transformed(*(each(image) for each in transforms))
     train_group, eval_group = ((each, None) for each in transforms)
     groups = {"train": train_group, "eval": eval_group}
+    reduction = Reduction.for_transforms(*transforms)
 
     if untested := [number for number, part in enumerate(test, 1) if not len(part)]:
         warnings.warn(
@@ -70,8 +74,8 @@ def make_benchmark(
             stacklevel=3,
         )
 
-    def cut(images: Images, parts: Parts) -> list[ClassificationDataset]:
-        whole = as_classification_dataset(images, groups)
+    def cut(images: Images, parts: ExperienceIndices) -> list[ClassificationDataset]:
+        whole = as_classification_dataset(reduced(images, reduction), groups)
         return [whole.subset(part.tolist()) for part in parts]
 
     together = [np.arange(len(data.probe_images))]
@@ -93,7 +97,7 @@ def check_experiences(experiences: int, available: int, kind: str) -> None:
     """Refuse a number of experiences some of which would be empty.
 
     Raises:
-        ValueError: If there are more experiences than there is to share out, or none.
+        ValueError: If there are more experiences than items to divide, or none.
     """
     if not 1 <= experiences <= available:
         raise ValueError(
@@ -108,13 +112,13 @@ def check_transformed(
     train_transform: str = "train_transform",
     eval_transform: str = "eval_transform",
 ) -> None:
-    """Refuse what cannot be a sample: batches hold what the transforms return.
+    """Refuse transforms whose results cannot be samples of a batch.
 
     Args:
-        views: What the transform of training made of an image.
-        plain: What that of evaluation made of it.
-        train_transform: Name of the former, for error messages.
-        eval_transform: Name of the latter.
+        views: Result of the train transform for an image.
+        plain: Result of the eval transform for the same image.
+        train_transform: Name of the train transform in error messages.
+        eval_transform: Name of the eval transform in error messages.
 
     Raises:
         ValueError: Unless these are two stacked views (2, C, H, W) and an image of as

@@ -18,18 +18,18 @@ def data_incremental(
 ) -> CLScenario:
     """Cut images, labelled or not, into experiences of new images of any class.
 
-    The training images are permuted by the seed and cut into equal parts; what is
-    left over goes to the first. All test images are one single experience. The global
+    The training images are permuted by the seed and cut into experiences of equal size;
+    the remainder goes to the first one. All test images form one experience. The global
     random number generators stay untouched.
 
     Args:
-        data: Images; those of training may be without labels (-1).
+        data: Images; training images may be without labels (-1).
         n_experiences: Number of training experiences, T.
         train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
             batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
-        seed: Of the order of the images; ``None`` to leave them in that of the data,
-            such as that of shards.
+        seed: Seed of the order of the images; ``None`` keeps the order of the data,
+            for example that of shards.
 
     Returns:
         An Avalanche benchmark with a ``train_stream`` of T experiences, a

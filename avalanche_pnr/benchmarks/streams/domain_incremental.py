@@ -4,7 +4,7 @@ import numpy as np
 from avalanche.benchmarks import CLScenario
 
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
-from avalanche_pnr.benchmarks.streams.cutting import Parts, make_benchmark
+from avalanche_pnr.benchmarks.streams.cutting import ExperienceIndices, make_benchmark
 from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 
 
@@ -13,7 +13,7 @@ def domain_incremental(
 ) -> CLScenario:
     """Cut images into one experience for each domain, with the same classes in all.
 
-    The order is that of ``data.domain_names``: nothing is random here.
+    The order is that of ``data.domain_names``; nothing is random.
 
     Args:
         data: Images and domains; training images may be without labels (-1).
@@ -56,6 +56,6 @@ def domain_incremental(
     return benchmark
 
 
-def _cut(numbers: list[int], domains: int) -> Parts:
+def _cut(numbers: list[int], domains: int) -> ExperienceIndices:
     """Indices of the images of each domain, in their order."""
     return [np.flatnonzero(np.equal(numbers, domain)) for domain in range(domains)]

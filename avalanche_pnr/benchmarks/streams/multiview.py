@@ -38,7 +38,7 @@ def with_multiview(benchmark: CLScenario, transform: ViewsTransform) -> CLScenar
         A new benchmark of the same streams.
 
     Raises:
-        ValueError: If there is no train stream, its samples are no images, the
+        ValueError: If there is no train stream, its samples are not images, the
             transform does not return two views, or the benchmark's eval transform
             does not return a tensor (C, H, W) of as many channels.
     """

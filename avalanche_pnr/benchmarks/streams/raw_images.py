@@ -6,7 +6,7 @@ from avalanche.benchmarks.utils import AvalancheDataset
 
 
 def raw_images(dataset: AvalancheDataset[Any], group: str) -> AvalancheDataset[Any]:
-    """The data set without what a group of its transforms does to the images.
+    """Return the data set without a group's transforms of the images.
 
     Targets, their transforms and frozen transforms stay. Avalanche's
     ``replace_current_transform_group`` drops target transforms, takes each layer's own
@@ -22,7 +22,7 @@ def raw_images(dataset: AvalancheDataset[Any], group: str) -> AvalancheDataset[A
 
 
 def _without_transforms(data: Any, group: str) -> Any:
-    """The same at any depth."""
+    """Remove the transforms at any depth."""
     bare = data.with_transforms(group)
     transform = bare._transform_groups[group]
     if transform is not None:

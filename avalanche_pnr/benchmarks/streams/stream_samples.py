@@ -1,4 +1,4 @@
-"""Images of a stream by their experience and index, and by what they show."""
+"""Images of a stream, known by experience, index and a digest of their content."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ DIGEST = 16
 
 
 class StreamSamples:
-    """Says which images of a stream a data set holds, and makes it again of them.
+    """Records which images of a stream a data set holds, and rebuilds it from them.
 
     Digests of the images tell whether those of another stream, at the same places, are
     the same ones.
@@ -36,8 +36,8 @@ class StreamSamples:
         """Experience and index in it of each image, int64 of shape (N, 2).
 
         Args:
-            dataset: A data set made of parts of the stream's.
-            name: What it is called, for the error message.
+            dataset: A data set made of samples of the stream.
+            name: Name of the data set in error messages.
 
         Raises:
             TypeError: If it holds images of another stream.
@@ -54,7 +54,7 @@ class StreamSamples:
         return torch.tensor(rows, dtype=torch.long).reshape(-1, 2)
 
     def digests(self, indices: Tensor) -> Tensor:
-        """What images show before their transforms, in 16 bytes each.
+        """Compute a digest of 16 bytes of each image before its transforms.
 
         Args:
             indices: Experience and index in it, int64 of shape (N, 2).
@@ -63,7 +63,7 @@ class StreamSamples:
             Digests, uint8 of shape (N, 16).
 
         Raises:
-            TypeError: If the data set gives something else than images.
+            TypeError: If the data set returns anything but images.
         """
         rows = [list(self._digest(*place)) for place in indices.tolist()]
         return torch.tensor(rows, dtype=torch.uint8).reshape(-1, DIGEST)
@@ -75,8 +75,8 @@ class StreamSamples:
 
         Args:
             indices: Experience and index in it, int64 of shape (N, 2).
-            digests: What they showed, uint8 of shape (N, 16).
-            name: Whose images they are, for the error message.
+            digests: Their digests, uint8 of shape (N, 16).
+            name: Name of their owner in error messages.
 
         Raises:
             ValueError: If the stream lacks one of them, or has another in its place.
@@ -144,7 +144,7 @@ def _image_digest(dataset: AvalancheDataset[Any], index: int) -> bytes:
 
 
 def _content(image: Any) -> Iterator[bytes]:
-    """All that makes an image what it is."""
+    """Yield the bytes that identify an image: its kind, size and pixels."""
     if isinstance(image, Image.Image):
         palette = image.getpalette() if image.mode == "P" else None
         yield repr((image.mode, image.size, palette)).encode()

@@ -1,4 +1,4 @@
-"""Classifiers on frozen features: what judges a representation."""
+"""Probes: classifiers on frozen features, which measure a representation."""
 
 from avalanche_pnr.evaluation.probes.base import FeatureProbe, Probe, Readout
 from avalanche_pnr.evaluation.probes.convex import ConvexProbe

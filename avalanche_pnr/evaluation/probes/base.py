@@ -1,4 +1,4 @@
-"""What every probe is, and the linear classifier that most of them end as."""
+"""The protocol of probes, and the linear classifier that most of them fit."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ class Readout(Protocol):
 
     @property
     def details(self) -> Mapping[str, float]:
-        """What fitting it found out by itself, a learning rate for example."""
+        """Values found by fitting, for example a learning rate."""
 
     def __call__(self, features: Tensor) -> Tensor:
         """Scores (N, C) of features (N, F)."""
@@ -28,15 +28,15 @@ class Probe(ABC):
     """Fits a classifier over all classes to a frozen network.
 
     Attributes:
-        name: What stands beside its numbers.
-        judges_untrained: Whether it can judge a network that is not trained.
+        name: Name in metrics and reports.
+        judges_untrained: Whether it can be fitted to a network that is not trained.
     """
 
     name: str
     judges_untrained: bool = True
 
     def prepare(self, data: ProbeData) -> None:  # noqa: B027  (most need the features)
-        """What several processes do together before the first one fits."""
+        """Do what all processes must do together, before the first one fits."""
 
     @abstractmethod
     def fit_to(self, data: ProbeData) -> Readout:
@@ -46,20 +46,20 @@ class Probe(ABC):
         """Refuse data of so few images that fitting would fail."""
 
     def step(self, data: ProbeData) -> None:  # noqa: B027  (most have nothing to do)
-        """Go along with a training step of the network, after its update."""
+        """Take a step of the probe's own, after an update of the network."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What it has learnt by going along; most learn nothing before they judge."""
+        """State learnt from such steps; empty for most probes."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
-        """Go on with what it had learnt."""
+        """Restore that state."""
 
 
 class FeatureProbe(Probe):
-    """A probe that needs nothing but features of undistorted images.
+    """A probe that needs only features of undistorted images.
 
-    They are extracted once for all probes of this kind.
+    The features are extracted once for all probes of this kind.
     """
 
     @abstractmethod
@@ -80,11 +80,11 @@ class LinearReadout:
     """A linear classifier of standardised features.
 
     Attributes:
-        mean: Subtracted from features, (F,).
-        scale: Then multiplied with them, (F,).
-        weight: Of the classifier, (C, F).
-        bias: Of the classifier, (C,).
-        details: What fitting found out.
+        mean: Mean subtracted from features, (F,).
+        scale: Factor of the centred features, (F,).
+        weight: Weight of the classifier, (C, F).
+        bias: Bias of the classifier, (C,).
+        details: Values found by fitting.
     """
 
     mean: Tensor
@@ -118,14 +118,14 @@ def standardisation(features: Tensor) -> tuple[Tensor, Tensor]:
 def zero_head(features: Tensor, classes: int) -> tuple[nn.Parameter, nn.Parameter]:
     """Weight (C, F) and bias (C,) to be trained on features (N, F), all zero.
 
-    Unlike ``nn.Linear`` this draws no random numbers, which training would miss.
+    Unlike ``nn.Linear`` this draws no random numbers, so training is unaffected.
     """
     weight = features.new_zeros(classes, features.shape[1])
     return nn.Parameter(weight), nn.Parameter(features.new_zeros(classes))
 
 
 def fit_all(probes: Sequence[Probe], data: ProbeData) -> dict[str, Readout]:
-    """Fit probes to data; the first of several processes does, for all of them.
+    """Fit probes to data, on several processes in the first one for all.
 
     Returns:
         The fitted probes by name.

@@ -6,19 +6,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
+from avalanche_pnr.evaluation.float64 import in_float64
 from avalanche_pnr.evaluation.probes.base import (
     FeatureProbe,
     LinearReadout,
     standardisation,
     zero_head,
 )
-from avalanche_pnr.methods.precision import in_float64
 
 TOLERANCE = 1e-6
 """Largest gradient norm at the end, relative to that at W = 0."""
 
 ROUNDING = 1e-12
-"""A gradient norm that is no more than rounding errors."""
+"""Gradient norm that is due to rounding alone."""
 ITERATIONS = 20
 """L-BFGS iterations between two looks at the gradient."""
 
@@ -32,8 +32,8 @@ class ConvexProbe(FeatureProbe):
 
     Args:
         l2: Weight of the squared norm of W, above 0.
-        max_iterations: L-BFGS iterations at most.
-        name: What stands beside its numbers.
+        max_iterations: Largest number of L-BFGS iterations.
+        name: Name in metrics and reports.
 
     Raises:
         ValueError: If l2 is not above 0 or max_iterations below 1.

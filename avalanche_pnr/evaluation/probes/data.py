@@ -26,9 +26,9 @@ class ProbeData:
     Args:
         model: Maps images (N, C, H, W) to features (N, F).
         experiences: Avalanche experiences that hold the images.
-        batch_size: Images in a forward pass.
-        device: Where the network is.
-        num_workers: Processes that load images.
+        batch_size: Number of images in a forward pass.
+        device: Device that the network is on.
+        num_workers: Number of processes that load images.
 
     Raises:
         ValueError: If there is no experience.
@@ -81,9 +81,9 @@ class ProbeData:
         Draws from the global random number generators.
 
         Args:
-            transform: From a raw image, as the data set gives it before its transforms,
-                to a tensor (C, H, W).
-            batch_size: Images in a batch.
+            transform: Transform of a raw image, as the data set has it before its own
+                transforms, to a tensor (C, H, W).
+            batch_size: Number of images in a batch.
 
         Yields:
             Features (N, F) and labels (N,) of each batch.
@@ -139,10 +139,10 @@ def check_experiences(experiences: Iterable[Any], of: str = "train_data") -> lis
 
 
 def count_classes(datasets: Iterable[Any]) -> int:
-    """Number of classes that data sets have together, numbered from 0.
+    """Number of classes in several data sets together, numbered from 0.
 
     Raises:
-        ValueError: If one comes without the list of its labels.
+        ValueError: If one has no list of its labels.
     """
     highest = -1
     for dataset in datasets:

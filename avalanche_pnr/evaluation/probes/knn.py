@@ -20,11 +20,11 @@ class KNNProbe(FeatureProbe):
     only the k nearest go on to the next. Beyond that the bank is held once, as given.
 
     Args:
-        k: Neighbours.
+        k: Number of neighbours.
         temperature: tau.
-        chunk: Queries compared with the bank at a time.
-        bank_chunk: Features of the bank they are compared with at a time.
-        name: What stands beside its numbers.
+        chunk: Number of queries compared with the bank at a time.
+        bank_chunk: Number of features of the bank compared at a time.
+        name: Name in metrics and reports.
 
     Raises:
         ValueError: If k or a chunk is below 1 or the temperature not above 0.
@@ -59,7 +59,7 @@ class KNNProbe(FeatureProbe):
         """Refuse a bank that is smaller than k.
 
         Raises:
-            ValueError: With k and the size of the bank.
+            ValueError: If it is, with k and the size of the bank.
         """
         if images < self.k:
             raise ValueError(
@@ -71,7 +71,7 @@ class KNNProbe(FeatureProbe):
         """Keep features (N, F) and labels (N,) as the bank.
 
         Raises:
-            ValueError: If the bank has less than k features.
+            ValueError: If the bank has fewer than k features.
         """
         self.check_images(len(features))
         return KNNReadout(

@@ -1,4 +1,4 @@
-"""The linear probe of the field: SGD on cached features, several rates at once."""
+"""The usual linear probe: SGD on cached features, several learning rates at once."""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, linear
 from torch.optim.lr_scheduler import MultiStepLR
 
 from avalanche_pnr.benchmarks.reading.progress import progress
+from avalanche_pnr.evaluation.float64 import in_float64
 from avalanche_pnr.evaluation.probes.base import (
     FeatureProbe,
     LinearReadout,
@@ -18,7 +19,6 @@ from avalanche_pnr.evaluation.probes.base import (
     standardisation,
     zero_head,
 )
-from avalanche_pnr.methods.precision import in_float64
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
@@ -29,23 +29,23 @@ class LinearProbe(FeatureProbe):
     One classifier for each learning rate is trained on nine tenths of the images, all
     at once; the one that is best on the tenth held out (the first of several; never one
     that diverged) chooses the rate with which the probe is then trained on all images.
-    Test data plays no part. The tenth has as many images as there are classes at least.
+    Test data plays no part. The tenth has at least as many images as there are classes.
 
     The readout's ``details`` are the rate, ``"Lr"``, and, where it was chosen, its
     accuracy on the tenth, ``"HeldOutAcc"``.
 
     Args:
         lrs: Learning rates to choose from; a single one is taken as it is.
-        epochs: Passes over the features; over more than ``full_passes`` images fewer,
-            so that the steps are as many as for that number, but 10 or more (or all,
-            if they are fewer).
+        epochs: Number of passes over the features. Over more than ``full_passes``
+            images there are fewer, so that the number of steps stays the same, but at
+            least 10 (or ``epochs``, if that is less).
         milestones: Epochs after which the learning rate falls to a tenth; they move
             with the number of passes.
-        full_passes: Images up to which all ``epochs`` are made.
-        batch_size: Features in a batch.
-        momentum: Of SGD.
-        seed: Of the images held out and the order of the batches.
-        name: What stands beside its numbers.
+        full_passes: Number of images up to which all ``epochs`` are made.
+        batch_size: Number of features in a batch.
+        momentum: Momentum of SGD.
+        seed: Seed of the images held out and of the order of the batches.
+        name: Name in metrics and reports.
 
     Raises:
         ValueError: If there is no learning rate, one is not above 0, or epochs or
@@ -91,7 +91,7 @@ class LinearProbe(FeatureProbe):
         )
 
     def passes(self, images: int) -> int:
-        """Passes over that many images."""
+        """Number of passes over that many images."""
         enough = math.ceil(self.epochs * self.full_passes / max(images, 1))
         return min(self.epochs, max(10, enough))
 

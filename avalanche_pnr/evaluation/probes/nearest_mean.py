@@ -16,7 +16,7 @@ class NearestMeanProbe(FeatureProbe):
     Features are L2-normalised before and after they are averaged; nothing is trained.
 
     Args:
-        name: What stands beside its numbers.
+        name: Name in metrics and reports.
 
     Source: Rebuffi et al. 2017, arXiv 1611.07725, section 2.1.
     """

@@ -37,10 +37,10 @@ class OnlineProbe(Probe):
 
     Args:
         lr: Learning rate.
-        batch_size: Labelled images in a step.
-        momentum: Of SGD.
-        seed: Of the images that are drawn.
-        name: What stands beside its numbers.
+        batch_size: Number of labelled images in a step.
+        momentum: Momentum of SGD.
+        seed: Seed of the images that are drawn.
+        name: Name in metrics and reports.
 
     Raises:
         ValueError: If lr is not above 0 or batch_size below 1.
@@ -109,10 +109,10 @@ class OnlineProbe(Probe):
         return {"steps": self.steps, "head": head, "optimizer": optimizer}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with them when next asked.
+        """Restore them; they take effect in the next step.
 
         Raises:
-            ValueError: If they are not those of such a probe.
+            ValueError: If the state is not that of such a probe.
         """
         if state:
             _check(state, self.lr, self.momentum)
@@ -132,7 +132,7 @@ class OnlineProbe(Probe):
 
         Raises:
             FloatingPointError: If it has diverged.
-            ValueError: If the network has not been trained a step yet.
+            ValueError: If the network has not been trained for a step yet.
         """
         self._go_on(data.device)
         if self._head is None:
@@ -146,7 +146,7 @@ class OnlineProbe(Probe):
 
 
 def _check(state: Any, lr: float, momentum: float) -> None:
-    """Refuse what is no state of a classifier trained by SGD."""
+    """Refuse a state that is not that of a classifier trained by SGD."""
     check_keys(state, ("steps", "head", "optimizer"), "the online probe")
     check_count(state["steps"], "steps of the online probe")
     head, optimizer = state["head"], state["optimizer"]

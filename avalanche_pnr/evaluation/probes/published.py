@@ -27,15 +27,15 @@ class PublishedProbe(Probe):
     forward passes as there are epochs; :class:`~avalanche_pnr.LinearProbe` needs one.
 
     Args:
-        transform: From a raw image to a tensor (C, H, W), drawn anew in each epoch:
-            as published a random crop and a flip.
+        transform: Random transform of a raw image to a tensor (C, H, W), drawn anew in
+            each epoch; as published, a crop and a flip.
         lr: Learning rate, divided by 10 at each milestone.
-        epochs: Passes over the images.
-        milestones: Epochs after which the learning rate falls.
-        batch_size: Images in a batch.
-        momentum: Of SGD; 0 as published with PNR, CaSSLe has 0.9.
-        seed: Of the distortions and of the order of the images.
-        name: What stands beside its numbers.
+        epochs: Number of passes over the images.
+        milestones: Epochs after which the learning rate falls to a tenth.
+        batch_size: Number of images in a batch.
+        momentum: Momentum of SGD; 0 as published with PNR, CaSSLe has 0.9.
+        seed: Seed of the distortions and of the order of the images.
+        name: Name in metrics and reports.
 
     Raises:
         ValueError: If lr is not above 0, or epochs or batch_size below 1.

@@ -12,12 +12,12 @@ class SemiSupervisedProbe(FeatureProbe):
     """Another probe, fitted to a fraction of the labels of each class.
 
     Args:
-        fraction: Part of each class's images whose labels are used, above 0 and at
-            most 1; rounded, and one image at least.
-        probe: What is fitted; by default a convex probe, which has nothing to tune
-            and so needs no further labels.
-        seed: Of the choice of the images.
-        name: What stands beside its numbers; by default the probe's and the percentage.
+        fraction: Fraction of each class's images whose labels are used, above 0 and at
+            most 1; rounded, but at least one image.
+        probe: Probe to fit; by default a convex probe, which has nothing to tune and so
+            needs no further labels.
+        seed: Seed of the choice of the images.
+        name: Name in metrics and reports; by default the probe's with the percentage.
 
     Raises:
         ValueError: If the fraction is out of range.

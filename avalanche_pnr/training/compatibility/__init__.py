@@ -1,6 +1,6 @@
-"""Plugins beside each other: which work, in which order, and what they require.
+"""Compatibility of plugins: which work, in which order, and what they require.
 
-``docs/compatibility.md`` lists what works, and what is incompatible.
+``docs/compatibility.md`` lists compatible and incompatible plugins.
 """
 
 from avalanche_pnr.training.compatibility.plugin_compatibility import (

@@ -92,7 +92,7 @@ INCOMPATIBLE: dict[type, str] = {
     MemoryFeCAMUpdate: _CLASS_MEANS,
     FeCAMOracle: _CLASS_MEANS,
 }
-"""Plugins that work on a classifier, each with what to use instead."""
+"""Plugins made for classifiers, each with what to use instead."""
 
 _TWICE = "both add the same term, which would count twice: use one"
 
@@ -115,14 +115,14 @@ ONE_OF: dict[tuple[type, ...], str] = {
         "both set the learning rate, and the second undoes the first: use one"
     ),
 }
-"""Plugins that do the same thing, each with why one is enough."""
+"""Plugins that do the same thing, each with the reason why one is enough."""
 
 
 def check_compatible(plugins: list[Any]) -> None:
     """Refuse plugins that cannot work, alone or together.
 
     Args:
-        plugins: Of a strategy.
+        plugins: Plugins of a strategy.
 
     Raises:
         TypeError: If a plugin is a class, or made for classifiers.

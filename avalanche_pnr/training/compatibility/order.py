@@ -1,4 +1,4 @@
-"""The order of plugins, which is not that in which they were given."""
+"""The order of plugins, whatever the order in which they were given."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ ORDER: tuple[type, ...] = (
     GDumbPlugin,
     ReplayPlugin,
 )
-"""Terms of the loss, then what projects its gradient, then memories."""
+"""Order of plugins: terms of the loss, projections of its gradient, memories."""
 
 
 def put_in_order(strategy: SelfSupervised) -> None:
     """Sort plugins, so that results do not depend on the order they were given in.
 
-    Those of ``ORDER`` share their places in that order; all others stay at theirs.
+    Plugins in ``ORDER`` share their places in that order; all others keep theirs.
     The evaluator, periodic evaluation and the clock come last, though plugins may have
     been appended to ``strategy.plugins``.
 
     Args:
-        strategy: Whose plugins they are.
+        strategy: Strategy with the plugins.
     """
     periodic = [each for each in strategy.plugins if isinstance(each, PeriodicEval)]
     last = [strategy.evaluator, *periodic, strategy.clock]

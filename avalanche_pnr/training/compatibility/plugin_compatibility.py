@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 class PluginCompatibility:
     """Refuses plugins that cannot work, and puts the others in order.
 
-    Plugins may also be appended to ``strategy.plugins``; they are looked at when the
-    next training begins.
+    Plugins may also be appended to ``strategy.plugins``; they are checked when the next
+    training begins.
     """
 
     def __init__(self) -> None:
         self._checked: list[Any] = []
 
     def check_plugins(self, strategy: SelfSupervised) -> None:
-        """Check the plugins and put them in order, if they are others than before.
+        """Check the plugins and put them in order, if they have changed.
 
         Args:
-            strategy: Whose plugins they are.
+            strategy: Strategy with the plugins.
 
         Raises:
             TypeError: If one is a class, or made for classifiers.
@@ -49,7 +49,7 @@ class PluginCompatibility:
         """Refuse plugins that lack something in the present experience's stream.
 
         Raises:
-            ValueError: With the plugin, what it lacks and a remedy.
+            ValueError: If one does, with the plugin, what it lacks and a remedy.
         """
         check_requirements(STREAM_REQUIREMENTS, strategy)
 
@@ -57,6 +57,6 @@ class PluginCompatibility:
         """Refuse replay memories that are smaller than a batch.
 
         Raises:
-            ValueError: With the sizes and a remedy.
+            ValueError: If one is, with the sizes and a remedy.
         """
         check_memory_batches(strategy)

@@ -1,7 +1,7 @@
-"""What plugins require of the strategy, known when it is made.
+"""Requirements of plugins on the strategy, checked when it is made.
 
-A requirement is a function of a plugin and a strategy that says what is missing, or
-nothing.
+A requirement is a function of a plugin and a strategy that returns what is missing,
+or ``None``.
 """
 
 from __future__ import annotations
@@ -106,11 +106,11 @@ def check_requirements(
     """Refuse plugins that lack what they require.
 
     Args:
-        requirements: Those of each kind of plugin, and of its subclasses.
-        strategy: Whose plugins they are.
+        requirements: Requirements of each kind of plugin and its subclasses.
+        strategy: Strategy with the plugins.
 
     Raises:
-        ValueError: With the plugin, what it lacks and a remedy.
+        ValueError: If one does, with the plugin, what it lacks and a remedy.
     """
     for plugin in strategy.plugins:
         for kind in type(plugin).__mro__:

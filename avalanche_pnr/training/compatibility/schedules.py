@@ -1,4 +1,4 @@
-"""Whether Avalanche's plugin can rewind a schedule of the learning rate."""
+"""A check that Avalanche's plugin can rewind a learning-rate schedule."""
 
 import copy
 import warnings
@@ -10,13 +10,13 @@ from avalanche.training.plugins import LRSchedulerPlugin
 
 
 def repeats(plugin: LRSchedulerPlugin, epochs: int) -> bool:
-    """Whether a schedule has the same rates in its second experience as in its first.
+    """Return whether a schedule has the same rates in its first two experiences.
 
     A copy is tried in the plugin's own hooks; a schedule by iteration, 100 times.
 
     Args:
-        plugin: Avalanche's plugin, before it was used.
-        epochs: Of each experience.
+        plugin: Avalanche's plugin, not yet used.
+        epochs: Number of epochs of each experience.
     """
     trial: Any = _without_parameters(plugin)
     optimizer = trial.scheduler.optimizer

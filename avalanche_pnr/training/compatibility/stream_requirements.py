@@ -1,4 +1,4 @@
-"""What plugins require of the stream, known before the first batch."""
+"""Requirements of plugins on the stream, checked before the first batch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _labels(plugin: Any, strategy: SelfSupervised) -> str | None:
-    """For whatever sorts its memory by class."""
+    """Requirement of plugins that sort their memory by class."""
     from avalanche_pnr.training.checkpoint import whole_stream
 
     memory = getattr(plugin, "storage_policy", None)
@@ -101,13 +101,13 @@ STREAM_REQUIREMENTS: dict[type, tuple[Requirement, ...]] = {
 
 
 def check_memory_batches(strategy: SelfSupervised) -> None:
-    """Refuse a replay memory below a batch, which dropping incomplete ones empties.
+    """Refuse a memory smaller than a batch, as incomplete batches are dropped.
 
     Args:
-        strategy: One that drops incomplete batches.
+        strategy: Strategy that drops incomplete batches.
 
     Raises:
-        ValueError: With the sizes and a remedy.
+        ValueError: If one is, with the sizes and a remedy.
     """
     for plugin in strategy.plugins:
         if not isinstance(plugin, ReplayPlugin):

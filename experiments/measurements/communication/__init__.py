@@ -1,4 +1,4 @@
-"""What the processes of a training send each other: counted, measured, and at scale.
+"""Communication between the processes of a training: counted, timed, estimated.
 
 ``python -m experiments.measurements.communication``; the figures are in
 ``docs/scale.md``.

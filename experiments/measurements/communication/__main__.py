@@ -1,4 +1,4 @@
-"""The command line: what is counted, and where.
+"""The command line of the measurements.
 
 ``steps``, started by ``torchrun --standalone --nproc-per-node 2 -m``
     bytes of real steps beside the formula;
@@ -44,7 +44,7 @@ def steps(chosen: argparse.Namespace) -> None:
     """Bytes of real steps, counted in every process and printed by the first.
 
     Raises:
-        ValueError: If there is but one process.
+        ValueError: If there is only one process.
     """
     join("cpu")
     if world_size() == 1:
@@ -103,7 +103,7 @@ def network(chosen: argparse.Namespace) -> None:
 
 
 def scale(chosen: argparse.Namespace) -> None:
-    """The estimate."""
+    """Print the estimate."""
     clusters = [Cluster(int(p), int(n), *rest) for p, n, *rest in chosen.cluster]
     print(estimate(clusters or CLUSTERS, chosen.epochs))
 

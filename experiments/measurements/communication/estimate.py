@@ -1,4 +1,4 @@
-"""What ImageNet-1k in ten experiences would take: an estimate, nothing is measured."""
+"""An estimate, without measurements, of ImageNet-1k in ten experiences."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,17 +21,17 @@ PUBLISHED = {
     "BYOL": {"predictor_hidden_dim": 8192},
     "VICReg": {},
 }
-"""Sizes of heads in the recipes for 224 px, where they are not the defaults."""
+"""Sizes of heads in the recipes for 224 px that differ from the defaults."""
 
 
 class Cluster(NamedTuple):
-    """What is assumed of a cluster.
+    """Assumptions about a cluster.
 
     Attributes:
-        gpus: How many, P.
-        per_gpu: Images of a batch on each, N / P.
-        tflops: What a GPU sustains in these networks, in 10^12 operations a second.
-        gigabytes: What a GPU sends to the next in the ring, in 10^9 bytes a second.
+        gpus: Number of GPUs, P.
+        per_gpu: Number of images of a batch on each, N / P.
+        tflops: Sustained rate of a GPU in these networks, 10^12 operations a second.
+        gigabytes: Rate at which a GPU sends to the next one, 10^9 bytes a second.
     """
 
     gpus: int
@@ -47,8 +47,8 @@ def estimate(clusters: Sequence[Cluster], epochs: int) -> Table:
     Reading images, making views and judging are not counted.
 
     Args:
-        clusters: On what.
-        epochs: Of each experience.
+        clusters: Clusters to estimate for.
+        epochs: Number of epochs of each experience.
     """
     rows = [
         {"method": name, **_row(_method(name), cluster, epochs)}

@@ -1,6 +1,6 @@
 """Machines on one machine: network namespaces, joined by links that can be slow.
 
-They are those of Linux (``ip netns``, ``tc``), and need iproute2 and root.
+They need Linux (``ip netns``, ``tc``), iproute2 and root.
 """
 
 import os
@@ -13,7 +13,7 @@ INTERFACE = "eth0"
 """Name of the network interface of each machine."""
 
 PORT = 29500
-"""Where the processes meet; each group of machines has ports of its own."""
+"""First port for the rendezvous; each group of machines has its own."""
 
 
 @contextmanager
@@ -21,14 +21,14 @@ def machines(number: int, mbit: float | None = None) -> Iterator[list[list[str]]
     """Machines that are joined by a switch, until the block ends.
 
     Args:
-        number: How many.
-        mbit: What each can send, in megabits a second; ``None`` for no limit.
+        number: Number of machines.
+        mbit: Rate at which each can send, megabits a second; ``None`` for no limit.
 
     Yields:
-        For each machine what a command on it begins with.
+        For each machine, the prefix of a command that runs on it.
 
     Raises:
-        PermissionError: If there are no namespaces to be had here.
+        PermissionError: If network namespaces are not available.
     """
     switch = f"pnr{os.getpid()}"
     names = [f"{switch}-{k}" for k in range(number)]
@@ -49,11 +49,11 @@ def torchrun(prefixes: Sequence[list[str]], *command: str) -> str:
     """Run a module under torchrun, as one process on each machine.
 
     Args:
-        prefixes: What a command on each machine begins with.
+        prefixes: Prefix of a command on each machine.
         *command: The module and its arguments.
 
     Returns:
-        What the first process prints.
+        The output of the first process.
 
     Raises:
         RuntimeError: If one fails.
@@ -95,7 +95,7 @@ def _join(name: str, switch: str, port: str, address: str) -> None:
 
 
 def _limit(name: str, mbit: float) -> None:
-    """Let a machine send no more than so much."""
+    """Limit the rate at which a machine sends."""
     bucket = ["rate", f"{mbit}mbit", "burst", "128kb", "latency", "50ms"]
     _run("tc", "-n", name, "qdisc", "add", "dev", INTERFACE, "root", "tbf", *bucket)
 

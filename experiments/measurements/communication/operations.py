@@ -1,4 +1,4 @@
-"""How many operations a process computes in a step of PNR."""
+"""Number of operations of a process in a step of PNR."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,8 +16,8 @@ class Operations(NamedTuple):
     """Floating-point operations of a process in a step.
 
     Attributes:
-        networks: Passes of its own images: shared out between the processes.
-        losses: Predictor g and losses of the whole batch: the same in every process.
+        networks: Passes of its own images, divided between the processes.
+        losses: Predictor g and losses of the whole batch, the same in every process.
     """
 
     networks: int
@@ -30,12 +30,12 @@ def operations(
     processes: int,
     image_shape: tuple[int, ...] = (3, 32, 32),
 ) -> Operations:
-    """Operations of a process in a step of PNR; nothing is computed but shapes.
+    """Count the operations of a process in a step of PNR from shapes alone.
 
     Args:
-        method: With its predictor g.
-        batch: N, of all processes.
-        processes: P.
+        method: Method with its predictor g.
+        batch: Number of images in a batch of all processes, N.
+        processes: Number of processes, P.
         image_shape: Channels, height and width.
     """
     method = without_memory(method)

@@ -1,4 +1,4 @@
-"""Real steps of training, with what each process has sent and how long they took."""
+"""Real steps of training, with their time and the bytes that each process sends."""
 
 import time
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from avalanche_pnr import LARS, PNRPlugin, SelfSupervised
 from avalanche_pnr.methods import SelfSupervisedMethod
 
 WARM_UP = 2
-"""Steps after which DistributedDataParallel has put its gradients in order."""
+"""Number of steps after which DistributedDataParallel has ordered its gradients."""
 
 Sent = Callable[[], int]
-"""Bytes that this process has sent so far."""
+"""Function that returns the bytes that this process has sent so far."""
 
 
 class Step(NamedTuple):
-    """A step as it was on average.
+    """An average step.
 
     Attributes:
         sent: Bytes that this process has sent.
-        seconds: How long it took.
+        seconds: Its duration in seconds.
     """
 
     sent: float
@@ -34,10 +34,10 @@ class Step(NamedTuple):
 
 
 class Meter(SupervisedPlugin):
-    """Notes after each step what has been sent by then, and the time.
+    """Plugin that notes bytes sent and time after each step.
 
     Args:
-        sent: Where bytes are counted.
+        sent: Function that counts the bytes.
     """
 
     def __init__(self, sent: Sent) -> None:
@@ -51,7 +51,7 @@ class Meter(SupervisedPlugin):
         self.marks = []
 
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        """Note where the step has ended."""
+        """Note bytes and time at the end of the step."""
         self.marks.append(Step(self._sent(), time.perf_counter()))
 
     def average(self) -> Step:
@@ -68,15 +68,15 @@ def measured(
     sent: Sent,
     predictor_hidden_dim: int = 2048,
 ) -> Step:
-    """Train with PNR on one batch, and then on as many as there are steps.
+    """Train with PNR on one batch, and then for the steps that count.
 
     Called by all processes.
 
     Args:
-        method: Without its predictor g, which it has in the end.
-        batch: Images in a batch, of all processes.
-        steps: Steps that count.
-        sent: Where bytes are counted.
+        method: Method without its predictor g, which is added.
+        batch: Number of images in a batch, over all processes.
+        steps: Number of steps that count.
+        sent: Function that counts the bytes.
         predictor_hidden_dim: Width of g's hidden layer.
     """
     meter = Meter(sent)

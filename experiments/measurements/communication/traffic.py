@@ -1,4 +1,4 @@
-"""How many bytes a process sends in a step of training."""
+"""Number of bytes that a process sends in a step of training."""
 
 import copy
 from typing import NamedTuple
@@ -15,10 +15,10 @@ class Traffic(NamedTuple):
     """Bytes that each process sends in a step.
 
     Attributes:
-        gradients: For the average of the gradients.
-        outputs: For the outputs of the whole batch.
-        past: For the past outputs of the whole batch.
-        labels: For its labels.
+        gradients: Bytes to average the gradients.
+        outputs: Bytes to gather outputs of the whole batch.
+        past: Bytes to gather past outputs of the whole batch.
+        labels: Bytes to gather its labels.
     """
 
     gradients: float
@@ -28,7 +28,7 @@ class Traffic(NamedTuple):
 
     @property
     def total(self) -> float:
-        """All of them."""
+        """Sum of all."""
         return sum(self)
 
 
@@ -51,9 +51,9 @@ def traffic(
     Finetuning sends no past outputs and has no predictor g, which counts in M.
 
     Args:
-        method: With its predictor g, in float32.
-        batch: N, of all processes.
-        processes: P.
+        method: Method with its predictor g, in float32.
+        batch: Number of images in a batch of all processes, N.
+        processes: Number of processes, P.
         image_shape: Channels, height and width.
 
     Source of the ring: Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce
@@ -71,12 +71,12 @@ def traffic(
 
 
 def output_width(method: SelfSupervisedMethod, image_shape: tuple[int, ...]) -> int:
-    """Numbers in the output of a view, E."""
+    """Size of the output of a view, E."""
     views = torch.empty(2, VIEWS, *image_shape, device="meta")
     output: torch.Tensor = without_memory(method)(views)
     return output.shape[-1]
 
 
 def without_memory(method: SelfSupervisedMethod) -> SelfSupervisedMethod:
-    """A copy of the method of which shapes alone are computed."""
+    """Copy the method without memory, so that only shapes are computed."""
     return copy.deepcopy(method).to("meta")

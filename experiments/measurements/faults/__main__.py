@@ -1,4 +1,4 @@
-"""The command line: how many runs, and where."""
+"""The command line of fault injection."""
 
 import argparse
 import subprocess
@@ -12,7 +12,7 @@ from experiments.measurements.faults.trial import Trial, trial, whole
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Read the command line, strike, print; fail if anything is lost."""
+    """Read the command line, inject faults, print; fail if anything is lost."""
     parser = argparse.ArgumentParser(prog="python -m experiments.measurements.faults")
     parser.add_argument("--quick", action="store_true", help="each kind of fault once")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
 def strike(
     counts: dict[Fault, int], folder: Path, jobs: int, seed: int
 ) -> dict[Fault, list[Trial]]:
-    """Strike as many runs by each fault as is asked for."""
+    """Hit the requested number of runs with each fault."""
     expected = {
         workers: whole(folder / f"whole.{workers}", workers)
         for workers in sorted({each.workers for each in counts})
@@ -64,7 +64,7 @@ def strike(
 
 
 def may_mount(folder: Path) -> bool:
-    """Whether this user may mount a file system."""
+    """Return whether this user may mount a file system."""
     site = Site(folder / "mounting")
     try:
         site.mount()
@@ -75,7 +75,7 @@ def may_mount(folder: Path) -> bool:
 
 
 def table(found: dict[Fault, list[Trial]]) -> str:
-    """A line of counts for each fault, and of all."""
+    """Table with a line of counts for each fault and for all."""
     every = [each for trials in found.values() for each in trials]
     rows = [
         ("fault", "runs", "ended clearly", "then bit-identical", "lost anything"),

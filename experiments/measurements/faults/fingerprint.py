@@ -11,7 +11,7 @@ from avalanche_pnr.runs.files import load_state
 from experiments.constants import BACKBONE, FEATURES, FIRST_STATE, RESULTS
 
 _PER_COMMAND = ("environment", "command")
-"""Lines of the results that tell of the command, which differs in its folder."""
+"""Lines of the results about the command, which differs in its folder."""
 
 
 def fingerprint(value: Any) -> str:
@@ -37,12 +37,12 @@ def fingerprint(value: Any) -> str:
 
 
 def outcome(out: Path, end: Path) -> dict[str, str]:
-    """Fingerprints of all that a finished run leaves.
+    """Fingerprints of all files of a finished run.
 
     Args:
-        out: Its folder.
-        end: Fingerprint of its last strategy: network, past model, optimizer, plugins,
-            random number generators.
+        out: Folder of the run.
+        end: File with the fingerprint of its last strategy: network, past model,
+            optimizer, plugins, random number generators.
     """
     lines = [json.loads(each) for each in (out / RESULTS).read_text().splitlines()]
     results = [each for each in lines if each["run"] not in _PER_COMMAND]

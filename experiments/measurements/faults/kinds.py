@@ -1,4 +1,4 @@
-"""What happens to runs."""
+"""Kinds of faults."""
 
 import os
 import signal
@@ -19,16 +19,16 @@ from experiments.processes import launcher
 
 
 class MissedError(Exception):
-    """Raised when there is nothing to strike at the moment."""
+    """Raised when a fault has nothing to hit at the moment."""
 
 
 class Target(NamedTuple):
-    """What is struck.
+    """The target of a fault.
 
     Attributes:
-        site: Where the run takes place.
-        run: The run, running.
-        rng: Of whatever is left to chance.
+        site: Folder and command of the run.
+        run: The running process.
+        rng: Random numbers for all that is left to chance.
     """
 
     site: Site
@@ -36,10 +36,10 @@ class Target(NamedTuple):
     rng: Random
 
     def needs_begun(self) -> None:
-        """Refuse to strike a run that has not written anything.
+        """Refuse to hit a run that has not written anything.
 
         Raises:
-            MissedError: If so.
+            MissedError: If it has not.
         """
         if not (self.site.out / CONFIG).exists():
             raise MissedError
@@ -53,11 +53,12 @@ class Fault:
     """A kind of fault.
 
     Attributes:
-        name: What it is called.
-        strike: What happens to a run; leaving it makes good what can be made good.
-        is_clear: Whether the run has ended as it should, struck by it.
-        runs: How many of a hundred runs are struck by it.
-        workers: Processes that load images.
+        name: Name of the fault.
+        strike: Context manager that injects the fault and, on leaving, repairs what can
+            be repaired.
+        is_clear: Function that returns whether the run has ended as it should.
+        runs: Number of runs in a hundred that are hit by it.
+        workers: Number of processes that load images.
         mounted: Whether the run is on a file system of its own.
     """
 
@@ -70,18 +71,18 @@ class Fault:
 
 
 def is_killed(end: End) -> bool:
-    """Whether it was killed."""
+    """Return whether the run was killed."""
     return end.code == -signal.SIGKILL
 
 
 def is_told(end: End) -> bool:
-    """Whether it has ended with one sentence that says why."""
+    """Return whether the run has ended with one sentence that says why."""
     told = end.code == 1 and end.last_line.startswith("error: ")
     return told and "Traceback" not in end.text
 
 
 def is_stopped(end: End) -> bool:
-    """Whether it has stopped in order and said how to go on."""
+    """Return whether the run has stopped in order and said how to continue."""
     command = f"; continue with: {launcher()[0]} -m experiments data=folders"
     stopped = end.code in (128 + signal.SIGTERM, 128 + signal.SIGINT)
     return stopped and command in end.last_line and "Traceback" not in end.text
@@ -89,14 +90,14 @@ def is_stopped(end: End) -> bool:
 
 @contextmanager
 def killed(target: Target) -> Iterator[None]:
-    """SIGKILL, whatever it is at."""
+    """Send SIGKILL at any moment."""
     target.run.signal(signal.SIGKILL)
     yield
 
 
 @contextmanager
 def terminated(target: Target) -> Iterator[None]:
-    """SIGTERM, as schedulers send it."""
+    """Send SIGTERM, as schedulers do."""
     target.needs_begun()
     target.run.signal(signal.SIGTERM, group=target.rng.random() < 0.5)
     yield
@@ -104,7 +105,7 @@ def terminated(target: Target) -> Iterator[None]:
 
 @contextmanager
 def interrupted(target: Target) -> Iterator[None]:
-    """Ctrl-C, which terminals send to all processes of a run."""
+    """Send Ctrl-C to all processes of a run, as terminals do."""
     target.needs_begun()
     target.run.signal(signal.SIGINT, group=True)
     yield
@@ -112,7 +113,7 @@ def interrupted(target: Target) -> Iterator[None]:
 
 @contextmanager
 def full(target: Target) -> Iterator[None]:
-    """No space is left, until some is made."""
+    """Fill the disk, until space is made."""
     target.needs_begun()
     ballast = target.site.out / ".ballast"
     with ballast.open("wb", buffering=0) as file:
@@ -124,7 +125,7 @@ def full(target: Target) -> Iterator[None]:
 
 @contextmanager
 def read_only(target: Target) -> Iterator[None]:
-    """The file system becomes read-only, as after an error of a disk."""
+    """Make the file system read-only, as after an error of a disk."""
     target.needs_begun()
 
     def remounted() -> bool:
@@ -142,7 +143,7 @@ def read_only(target: Target) -> Iterator[None]:
 
 @contextmanager
 def truncated(target: Target) -> Iterator[None]:
-    """A crash of the machine leaves a part of the last state."""
+    """Truncate the last state, as a crash of the machine may."""
     state = target.site.out / STATE
     target.run.signal(signal.SIGKILL)
     target.run.ended()
@@ -154,7 +155,7 @@ def truncated(target: Target) -> Iterator[None]:
 
 @contextmanager
 def vanished(target: Target) -> Iterator[None]:
-    """A file of the data is gone, until it is back."""
+    """Remove a data file for a while."""
     target.needs_begun()
     image = target.rng.choice(sorted(target.site.images.rglob("*.png")))
     away = image.replace(target.site.images.parent / image.name)
@@ -164,7 +165,7 @@ def vanished(target: Target) -> Iterator[None]:
 
 @contextmanager
 def without_worker(target: Target) -> Iterator[None]:
-    """A process that loads images is killed, by the kernel short of memory say."""
+    """Kill a process that loads images, as a kernel short of memory may."""
     workers = psutil.Process(target.run.process.pid).children()
     if not workers:
         raise MissedError
@@ -174,7 +175,7 @@ def without_worker(target: Target) -> Iterator[None]:
 
 @contextmanager
 def poisoned(target: Target) -> Iterator[None]:
-    """A batch with a NaN."""
+    """Put a NaN into a batch."""
     target.needs_begun()
     target.run.signal(signal.SIGUSR1)
     yield
@@ -194,4 +195,4 @@ FAULTS = (
     Fault("worker killed", without_worker, is_told, runs=6, workers=2),
     Fault("NaN in a batch", poisoned, is_told, runs=4, workers=2),
 )
-"""A hundred runs in all."""
+"""Kinds of faults, with a hundred runs in all."""

@@ -21,15 +21,15 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__, "experiments.run", "experiments.report"])
 
 PATIENCE = 300
-"""Seconds after which a run that has not ended is said to hang."""
+"""Seconds after which a run that has not ended counts as hanging."""
 
 
 class End(NamedTuple):
-    """How a process ended.
+    """The end of a process.
 
     Attributes:
-        code: Its exit status, negative for a signal.
-        text: All that it printed.
+        code: Exit status, negative for a signal.
+        text: All output of the process.
     """
 
     code: int
@@ -37,20 +37,20 @@ class End(NamedTuple):
 
     @property
     def last_line(self) -> str:
-        """The last thing it said, without the progress bar before it."""
+        """The last line of output, without the progress bar before it."""
         lines = [each.strip() for each in re.split("[\r\n]", self.text)]
         return next((each for each in reversed(lines) if each), "")
 
 
 class Run:
-    """``python -m experiments ...``, running.
+    """A running ``python -m experiments ...``.
 
     On SIGUSR1 the next batch of training is poisoned with a NaN.
 
     Args:
-        arguments: Of the command line.
-        log: File that what it prints is added to.
-        end: File for a fingerprint of each strategy that it has judged.
+        arguments: Arguments of the command line.
+        log: File to which its output is appended.
+        end: File for a fingerprint of each strategy evaluated.
     """
 
     def __init__(self, arguments: Sequence[str], log: Path, end: Path) -> None:
@@ -61,20 +61,20 @@ class Run:
         self.process.start()
 
     def lasts(self, seconds: float) -> bool:
-        """Whether it still runs after some seconds."""
+        """Return whether the process still runs after some seconds."""
         self.process.join(seconds)
         return self.process.exitcode is None
 
     def signal(self, number: int, group: bool = False) -> None:
-        """Send a signal to it; or to all processes of it, as a terminal does."""
+        """Send a signal to the process, or to its whole group, as a terminal does."""
         assert self.process.pid is not None
         (os.killpg if group else os.kill)(self.process.pid, number)
 
     def ended(self) -> End:
-        """Wait for its end.
+        """Wait for the end of the process.
 
         Raises:
-            TimeoutError: If that does not come; it is killed.
+            TimeoutError: If it does not end in time; it is killed.
         """
         if self.lasts(PATIENCE):
             self.signal(signal.SIGKILL)
@@ -119,7 +119,7 @@ def _poison(*_: Any) -> None:
 
 
 def until(condition: Any, seconds: float = 20.0) -> bool:
-    """Whether something comes to pass within some seconds."""
+    """Return whether a condition becomes true within some seconds."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""Where a run takes place: its images, its folder, its command."""
+"""The site of a run: its images, its folder, its command."""
 
 import subprocess
 from pathlib import Path
@@ -31,7 +31,7 @@ COMMAND = [
     "representation_images=8",
     "save_every_minutes=0",
 ]
-"""MoCoV2+, PNR and replay, tiny, saved after every epoch."""
+"""Command of a tiny run with MoCoV2+, PNR and replay, saved after every epoch."""
 
 
 class Site:
@@ -39,7 +39,7 @@ class Site:
 
     Args:
         folder: An empty folder.
-        workers: Processes that load images.
+        workers: Number of processes that load images.
     """
 
     def __init__(self, folder: Path, workers: int = 0) -> None:
@@ -53,18 +53,18 @@ class Site:
         self._draw_images()
 
     def start(self) -> Run:
-        """Begin the run, or continue it: the command is the same."""
+        """Start or continue the run: the command is the same."""
         return Run(self.command, self.log, self.end)
 
     def outcome(self) -> dict[str, str]:
-        """What the run has ended with."""
+        """Fingerprints of the results of the run."""
         return outcome(self.out, self.end)
 
     def mount(self, options: str = "size=16m") -> None:
         """Put the run's folder on a file system in memory, or change its options.
 
         Raises:
-            CalledProcessError: If that is not allowed.
+            CalledProcessError: If mounting is not allowed.
         """
         _system("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.out))
 

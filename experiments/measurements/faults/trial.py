@@ -1,4 +1,4 @@
-"""One run that is struck, and continued."""
+"""A trial: one run that is hit by a fault, and continued."""
 
 import shutil
 import time
@@ -10,16 +10,16 @@ from experiments.measurements.faults.kinds import Fault, MissedError, Target
 from experiments.measurements.faults.site import Site
 
 TRIES = 100
-"""Moments that are drawn until a fault finds something to strike."""
+"""Number of moments drawn until a fault finds something to hit."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A run that nothing happens to.
+    """A run without faults.
 
     Attributes:
-        outcome: What it ends with.
-        seconds: How long it takes.
+        outcome: Fingerprints of its results.
+        seconds: Its duration in seconds.
     """
 
     outcome: dict[str, str]
@@ -28,12 +28,12 @@ class Whole:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a run that was struck.
+    """The outcome of a run that was hit by a fault.
 
     Attributes:
-        clear: Whether it ended as it should, struck by the fault.
-        said: Its last line, or all that it said if it did not end as it should.
-        lost: Names of what is not, to the last bit, what it would have been.
+        clear: Whether it ended as it should after the fault.
+        said: Its last line, or all its output if it did not end as it should.
+        lost: Names of the results that differ in any bit from those without faults.
     """
 
     clear: bool
@@ -45,7 +45,7 @@ def whole(folder: Path, workers: int) -> Whole:
     """Run without a fault.
 
     Raises:
-        RuntimeError: If that fails.
+        RuntimeError: If the run fails.
     """
     site, start = Site(folder, workers), time.monotonic()
     end = site.start().ended()
@@ -55,16 +55,16 @@ def whole(folder: Path, workers: int) -> Whole:
 
 
 def trial(fault: Fault, folder: Path, expected: Whole, seed: int) -> Trial:
-    """Strike a run at a random moment, and continue it.
+    """Hit a run with a fault at a random moment, and continue it.
 
     Args:
-        fault: What it is struck by.
-        folder: Where it takes place; its last site is kept if anything is lost.
-        expected: A run that nothing happens to.
-        seed: Of the moment.
+        fault: The fault.
+        folder: Folder for its sites; the last one is kept if anything is lost.
+        expected: A run without faults.
+        seed: Seed of the moment.
 
     Raises:
-        RuntimeError: If there is nothing to strike at any moment.
+        RuntimeError: If there is nothing to hit at any moment.
     """
     rng = Random(seed)
     for _ in range(TRIES):

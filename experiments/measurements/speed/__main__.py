@@ -1,4 +1,4 @@
-"""The command line: which comparisons, where, and where to write them."""
+"""The command line of the comparisons."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ from experiments.measurements.speed import (
     experiences,
     judging,
     linear,
+    loading,
     loop,
     loss,
     precision,
@@ -36,16 +37,17 @@ COMPARISONS = {
     "loss": loss.measure,
     "loop": loop.measure,
     "judging": judging.measure,
+    "loading": loading.measure,
     "waits": waits.measure,
     "saving": saving.measure,
     "linear": linear.measure,
     "experiences": experiences.measure,
 }
-"""What matters most comes first: ``--minutes`` leaves the last ones out."""
+"""Comparisons, most important first: ``--minutes`` leaves the last ones out."""
 
 
 def processor(device: torch.device) -> str:
-    """The name of what computes."""
+    """Name of the processor or GPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     names = Path("/proc/cpuinfo")

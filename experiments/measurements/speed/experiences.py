@@ -1,4 +1,4 @@
-"""Whether an experience costs more the more there were before it."""
+"""Growth of the cost of an experience with the number of earlier ones."""
 
 import gc
 
@@ -19,7 +19,7 @@ FIRST = 2
 
 
 def measure(setting: Setting) -> Table:
-    """Time and memory of a stream of equal small experiences, some a row.
+    """Measure time and memory of equal small experiences, several in each row.
 
     Memory is that of the process on a CPU, and of its tensors on a GPU.
     """

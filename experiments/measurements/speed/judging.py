@@ -1,4 +1,4 @@
-"""What probes and measures cost on cached features."""
+"""Cost of probes and measures on cached features."""
 
 from collections.abc import Mapping
 from statistics import median
@@ -20,7 +20,7 @@ CLASSES, QUERIES = 20, 10_000
 
 
 def measure(setting: Setting) -> Table:
-    """Seconds and memory of probes and of CKA, as many features as CIFAR-100 has.
+    """Measure time and memory of probes and CKA on as many features as CIFAR-100 has.
 
     The memory of the linear probe is that of one pass, which the others repeat.
     """

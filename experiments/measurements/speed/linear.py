@@ -1,4 +1,4 @@
-"""How the cost of an experience grows with its images and its epochs."""
+"""Growth of the cost of an experience with its images and epochs."""
 
 import torch
 from avalanche.benchmarks import benchmark_from_datasets
@@ -14,7 +14,7 @@ BATCH = 32
 
 
 def measure(setting: Setting) -> Table:
-    """An experience, one of twice the images, and one trained on for twice as long."""
+    """Measure an experience, one with twice the images, one with twice the epochs."""
     images = 64 if setting.quick else 512
     torch.manual_seed(0)
     method = MoCoV2Plus(resnet_small(), hidden_dim=512, queue_length=1024)

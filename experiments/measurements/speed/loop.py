@@ -1,4 +1,4 @@
-"""What the strategy costs beside a plain loop of the same steps."""
+"""Cost of the strategy compared with a plain loop of the same steps."""
 
 import copy
 from contextlib import redirect_stderr, redirect_stdout
@@ -26,7 +26,7 @@ def plain_epoch(
     optimizer: Optimizer,
     loader: "DataLoader[tuple[torch.Tensor, ...]]",
 ) -> None:
-    """One epoch of PNR."""
+    """Train for one epoch of PNR."""
     device = next(method.parameters()).device
     for step, (views, _) in enumerate(loader):
         views = views.to(device, non_blocking=True)
@@ -34,7 +34,7 @@ def plain_epoch(
 
 
 def measure(setting: Setting) -> Table:
-    """Epochs of MoCoV2+ with PNR by a plain loop and by strategies, in turn."""
+    """Measure epochs of MoCoV2+ with PNR by a plain loop and by strategies, in turn."""
     images, batch_size = (256 if setting.quick else 1024), 64
     torch.manual_seed(0)
     data = TensorDataset(torch.rand(images, 2, 3, 32, 32), torch.zeros(images))
@@ -88,7 +88,7 @@ def strategy_for(
     device: torch.device,
     watched: bool = False,
 ) -> SelfSupervised:
-    """PNR by the strategy; watched, with the metric of the loss and a progress bar."""
+    """Make a strategy with PNR; if watched, with a loss metric and a progress bar."""
     watching = EvaluationPlugin(loss_metrics(epoch=True), loggers=[InteractiveLogger()])
     return SelfSupervised(
         model=method,

@@ -1,4 +1,4 @@
-"""Losses, forward and backward; the rivals are their straightforward forms."""
+"""Losses, forward and backward, compared with straightforward forms."""
 
 from collections.abc import Callable, Iterator
 from statistics import median
@@ -31,7 +31,7 @@ Loss = Callable[..., Tensor]
 
 
 class Contest(NamedTuple):
-    """Two forms of one loss, functions of what is learnt and what is constant."""
+    """Two forms of one loss, as functions of learnt and constant tensors."""
 
     name: str
     package: Loss
@@ -49,7 +49,7 @@ def package_loss(
 
 
 def measure(setting: Setting) -> Table:
-    """Both forms of each loss in turn."""
+    """Measure both forms of each loss in turn."""
     batch = 32 if setting.quick else 256
     rows = [_compare(each, setting) for each in _contests(batch, setting.device)]
     return Table(f"Losses: N = {batch}, D = 128 (2048), K = {QUEUE_LENGTH}", rows)

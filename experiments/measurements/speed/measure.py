@@ -1,9 +1,10 @@
-"""Taking time and memory: contestants in turn, medians and spreads."""
+"""Measuring time and memory of contestants in turn, with medians and ranges."""
 
 import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,12 +17,12 @@ Work = Callable[[], object]
 
 
 class Setting(NamedTuple):
-    """Where and how carefully to measure.
+    """Settings of a measurement.
 
     Attributes:
-        device: Where the work is done.
+        device: Device that does the work.
         quick: Whether to choose small sizes and few rounds.
-        rounds: Interleaved runs of each contestant that count.
+        rounds: Number of interleaved runs of each contestant that count.
     """
 
     device: torch.device
@@ -30,10 +31,10 @@ class Setting(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """How many times the cost of a rival something costs, over interleaved rounds.
+    """Ratio of the costs of two contestants over interleaved rounds.
 
     Attributes:
-        median: Over the rounds.
+        median: The median over the rounds.
         low: The smallest.
         high: The largest.
     """
@@ -47,9 +48,9 @@ class Ratio(NamedTuple):
 
 
 def now(device: torch.device) -> float:
-    """Seconds: of all of this process's threads on the CPU, of the wall on a GPU.
+    """Time in seconds: CPU time of all threads of this process; wall time on a GPU.
 
-    Time on the CPU leaves out what other processes of the machine take.
+    CPU time leaves out the time of other processes on the machine.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -58,19 +59,27 @@ def now(device: torch.device) -> float:
 
 
 def seconds(
-    contestants: Mapping[str, Work], setting: Setting
+    contestants: Mapping[str, Work],
+    setting: Setting,
+    clock: Callable[[], float] | None = None,
 ) -> dict[str, list[float]]:
     """Run contestants in turn, once to warm up and then ``setting.rounds`` times.
+
+    Args:
+        contestants: What is run, by name.
+        setting: Where, and how many rounds.
+        clock: Seconds that count, by default those of :func:`now`.
 
     Returns:
         Seconds by contestant, one number a round.
     """
+    clock = clock or partial(now, setting.device)
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(setting.rounds + 1):
         for name, work in contestants.items():
-            start = now(setting.device)
+            start = clock()
             work()
-            taken[name].append(now(setting.device) - start)
+            taken[name].append(clock() - start)
     return {name: each[1:] for name, each in taken.items()}
 
 
@@ -81,9 +90,9 @@ def ratio(of: list[float], to: list[float]) -> Ratio:
 
 
 def peak_memory(work: Work, device: torch.device) -> int:
-    """Bytes that tensors made by the work take at most, above what there was before.
+    """Largest number of bytes that tensors take during the work, above the start.
 
-    On the CPU the allocations are those that PyTorch's profiler sees.
+    On the CPU, allocations are counted by PyTorch's profiler.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)

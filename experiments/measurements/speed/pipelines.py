@@ -1,4 +1,4 @@
-"""Ways to make the two views of a recipe's images: the package's, and kornia's own."""
+"""Pipelines for the two views of a recipe's images: the package's and kornia's."""
 
 from functools import cache
 from typing import Any
@@ -17,17 +17,17 @@ PER_IMAGE, BATCHED, KORNIA = "per image", "batched", "kornia"
 
 @cache
 def configuration(*choices: str) -> DictConfig:
-    """The settings of a command with these arguments."""
+    """Compose the settings of a command with these arguments."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", list(choices))
 
 
 def pipelines(data: DictConfig, **other: Any) -> dict[str, Any]:
-    """Train transforms with the parameters of one recipe.
+    """Make the train transforms with the parameters of one recipe.
 
     Args:
-        data: The recipe's settings of its data.
-        **other: Parameters of ``make_ssl_transform`` that are others here.
+        data: The recipe's data settings.
+        **other: Parameters of ``make_ssl_transform`` to replace.
     """
     views: Any = OmegaConf.merge(data.views, other)
     return {
@@ -52,7 +52,7 @@ def kornia_views(
     flip: float,
     **_: Any,
 ) -> BatchedViews:
-    """The views of ``make_ssl_transform`` by kornia's modules alone."""
+    """Make the views of ``make_ssl_transform`` by kornia's modules alone."""
 
     def steps(blurred: float, solarized: float) -> tuple[Any, ...]:
         crop = modules.RandomResizedCrop(
@@ -72,7 +72,7 @@ def kornia_views(
         )
 
     def happening(steps: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Modules whose probability is 0 would be computed all the same."""
+        """Leave out modules of probability 0, which would be computed all the same."""
         return tuple(step for step in steps if step.p > 0)
 
     first, second = zip(blur, solarize, strict=True)

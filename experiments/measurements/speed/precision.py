@@ -1,4 +1,4 @@
-"""Steps with the options of precision, beside one in float32."""
+"""Steps with options of precision, compared with float32."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -23,10 +23,10 @@ from experiments.measurements.speed.table import Cell, Table
 
 
 class Option(NamedTuple):
-    """How networks are computed.
+    """Options of computing the networks.
 
     Attributes:
-        precision: Formats and layout.
+        precision: Number formats and memory layout.
         stack_views: Whether both views are one batch.
     """
 
@@ -47,7 +47,7 @@ OPTIONS = {
 
 
 def measure(setting: Setting) -> Table:
-    """Steps of MoCoV2+ with PNR, in turn."""
+    """Measure steps of MoCoV2+ with PNR, in turn."""
     backbone: Callable[[], nn.Module] = resnet_small if setting.quick else resnet18
     batch = 256 if setting.device.type == "cuda" else 16
     torch.manual_seed(0)
@@ -78,7 +78,7 @@ def measure(setting: Setting) -> Table:
 
 
 def _possible(setting: Setting) -> list[str]:
-    """Options that do something here, and not those too slow for a quick look."""
+    """Options that have an effect here, except those too slow for a quick look."""
     on_cpu = setting.device.type == "cpu"
     left_out = {"tf32"} if on_cpu else set()
     if setting.quick:

@@ -1,4 +1,4 @@
-"""What it costs that a run can be continued."""
+"""Cost of saving and reading states."""
 
 import statistics
 import tempfile
@@ -23,9 +23,9 @@ from experiments.overrides import CONF
 
 
 def measure(setting: Setting) -> Table:
-    """Save and read a state of the CIFAR-100 recipe with PNR, past model included.
+    """Measure saving and reading a state of the CIFAR-100 recipe with PNR.
 
-    The time is that of the wall: the disk is waited for.
+    The past model is included. The time is wall time, as it includes the disk.
     """
     backbone = resnet_small() if setting.quick else resnet18(small_images=True)
     strategy = _strategy(backbone, setting.device)
@@ -55,7 +55,7 @@ def _wall(work: Work) -> float:
 
 
 def _strategy(backbone: nn.Module, device: torch.device) -> SelfSupervised:
-    """It stands in the second experience, after a step."""
+    """Make a strategy in the second experience, after a step."""
     torch.manual_seed(0)
     views = torch.rand(16, 2, 3, 32, 32)
     data = AvalancheDataset([TensorDataset(views, torch.zeros(16))])

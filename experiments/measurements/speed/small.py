@@ -1,4 +1,4 @@
-"""Steps at the sizes that everybody begins with, views and loader included."""
+"""Steps at the small sizes of first trials, views and loader included."""
 
 import copy
 from collections.abc import Callable
@@ -33,10 +33,10 @@ class Size(NamedTuple):
     """A training that fits a CPU.
 
     Attributes:
-        backbone: Makes the network.
-        side: Height and width of images and views, pixels.
-        batch: Images of a batch, N.
-        steps: Steps that are timed together.
+        backbone: Function that makes the network.
+        side: Height and width of images and views in pixels.
+        batch: Number of images in a batch, N.
+        steps: Number of steps that are timed together.
         jitter: Greatest change of brightness, contrast, saturation and hue.
     """
 
@@ -56,10 +56,10 @@ SIZES = {
 
 
 def measure(setting: Setting) -> Table:
-    """SimCLR with PNR by the strategy, beside its networks on a batch that is ready.
+    """Measure SimCLR with PNR by the strategy, and its networks on a ready batch.
 
-    The networks' part: forward and backward of both views, past network, predictor and
-    SGD step.
+    The networks' share is forward and backward of both views, past network, predictor
+    and SGD step.
     """
     names = list(SIZES)[:1] if setting.quick else list(SIZES)
     rows = [{"size": name, **_compare(SIZES[name], setting)} for name in names]
@@ -86,7 +86,7 @@ def _compare(size: Size, setting: Setting) -> dict[str, Cell]:
 
 
 def _training(size: Size, device: torch.device) -> tuple[SelfSupervised, object]:
-    """A strategy in its second experience, and the experience."""
+    """Make a strategy in its second experience, and the experience."""
     images = photographs(size.batch * size.steps, size.side)
     data = ImageData.from_images("photographs", images, images).in_memory(device)
     views = make_ssl_transform(

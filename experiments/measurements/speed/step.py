@@ -1,4 +1,4 @@
-"""A step of each method with PNR beside the network passes that it cannot avoid."""
+"""A step of each method with PNR, compared with its bare network passes."""
 
 import copy
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def pnr_step(
     step: int = 0,
     steps: int = 1000,
 ) -> None:
-    """One step of PNR, written out."""
+    """Take one step of PNR, written out."""
     output, past = method(views), past_model(views)
     optimizer.zero_grad()
     loss = method.pnr_ssl_loss(output, past)
@@ -65,10 +65,10 @@ def pnr_step(
 def network_passes(
     method: SelfSupervisedMethod, past_network: nn.Module, views: Tensor
 ) -> list[Tensor]:
-    """What no implementation of PNR can do without, and nothing else.
+    """Compute only the network passes that every implementation of PNR needs.
 
-    Online networks forward and backward for each view, momentum networks forward, the
-    past network once.
+    They are the online networks forward and backward for each view, momentum networks
+    forward, and the past network once.
 
     Returns:
         Outputs of the online networks.
@@ -93,7 +93,7 @@ def straightforward_step(
     optimizer: Optimizer,
     views: Tensor,
 ) -> None:
-    """The step without this package's losses, optimizer and moving average."""
+    """Take a step without this package's losses, optimizer and moving average."""
     output, past = method(views), past_model(views)
     predicted = predict_past(method, output)
     optimizer.zero_grad()
@@ -118,7 +118,7 @@ def straightforward_step(
 
 
 def measure(setting: Setting) -> Table:
-    """Steps of five methods, their network passes, and a rival's steps, in turn."""
+    """Measure steps of five methods, network passes and a rival's steps, in turn."""
     batch = 256 if setting.device.type == "cuda" else 64
     backbone: Callable[[], nn.Module] = resnet18
     length = 65536

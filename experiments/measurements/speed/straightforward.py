@@ -1,4 +1,4 @@
-"""Straightforward forms of a step's parts, rivals of the package's."""
+"""Straightforward implementations to compare the package with."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -27,7 +27,7 @@ def pnr_loss(
         f: Past outputs, shape (N, 2, D).
         queue: Momentum keys Q, shape (2, K, D).
         past_queue: Past outputs R, shape (2, K, D).
-        temperature: tau and tau_d.
+        temperature: Temperature of both, tau and tau_d.
     """
     negatives = torch.cat([queue.clone(), past_queue.clone()], dim=1)  # (2, 2 K, D)
     negatives = negatives[[1, 0]]

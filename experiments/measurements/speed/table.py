@@ -1,4 +1,4 @@
-"""What a comparison found, as a terminal shows it and as JSON."""
+"""Results of a comparison as text for a terminal and as JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Table:
     """Figures of one comparison.
 
     Attributes:
-        title: What is compared, with its sizes.
+        title: Name of the comparison, with its sizes.
         rows: One mapping of columns to figures each, all with the same columns.
     """
 
@@ -33,7 +33,7 @@ class Table:
         return "\n".join([self.title, *body])
 
     def record(self) -> dict[str, Any]:
-        """What ``json`` writes: ratios become their median, low and high."""
+        """Convert to data for JSON: ratios become their median, low and high."""
         rows = [
             {
                 name: cell._asdict() if isinstance(cell, Ratio) else cell

@@ -1,4 +1,4 @@
-"""Images a second of steps as published, and what the processor could do."""
+"""Throughput of the published steps, compared with matrix products."""
 
 from statistics import median
 
@@ -19,7 +19,7 @@ PRODUCT = 8192
 
 
 def measure(setting: Setting) -> Table:
-    """Steps of five methods with PNR, and products of large matrices of such numbers.
+    """Measure steps of five methods with PNR, and products of large matrices.
 
     In float16 on a GPU, as published, without its scaled loss. Hours are those of the
     whole run if nothing but the steps took time.

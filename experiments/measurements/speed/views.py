@@ -1,4 +1,4 @@
-"""Views of batches beside those of single images, on one core."""
+"""Views of batches compared with views of single images, on one core."""
 
 from collections.abc import Mapping
 from statistics import median
@@ -28,7 +28,7 @@ RECIPES = {
     "CIFAR-100, from 96 px": ("cifar100/mocov2plus", 96, 64),
     "ImageNet-100": ("imagenet100_class/mocov2plus", 256, 32),
 }
-"""A recipe, the pixels of an image's side, and images of a batch."""
+"""Recipes, with the side of an image in pixels and the number of images in a batch."""
 
 CROPS_ALONE = {
     "jitter_probability": 0.0,
@@ -39,7 +39,7 @@ CROPS_ALONE = {
 
 
 def measure(setting: Setting) -> Table:
-    """Batches of views by three pipelines, in turn."""
+    """Measure batches of views by three pipelines, in turn."""
     names = list(RECIPES)[:1] if setting.quick else list(RECIPES)
     rows: list[Mapping[str, Cell]] = [
         {"recipe": name, **_compare(*RECIPES[name], setting)} for name in names
@@ -77,11 +77,11 @@ def _compare(recipe: str, side: int, images: int, setting: Setting) -> dict[str,
 
 
 def photographs(images: int, side: int) -> ArrayImages:
-    """Parts of two photographs, reduced to a square.
+    """Cut images from two photographs and reduce them to squares.
 
     Args:
-        images: How many.
-        side: Height and width, pixels.
+        images: Number of images.
+        side: Height and width in pixels.
     """
     rng, both = np.random.default_rng(0), load_sample_images().images
     corners = rng.integers(0, 427 - 300, (images, 2))

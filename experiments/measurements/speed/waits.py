@@ -1,4 +1,4 @@
-"""Whole steps of a recipe with its views, and how long they wait for them."""
+"""Whole steps of a recipe with its views, and the time spent waiting for them."""
 
 import time
 from typing import Any
@@ -25,16 +25,16 @@ RECIPES = {
     "short, for a CPU": ("method=mocov2plus", "data=cifar100"),
     "published": ("+recipe=cifar100/mocov2plus",),
 }
-"""MoCoV2+ with PNR on images of 32 px."""
+"""Recipes of MoCoV2+ with PNR on images of 32 px."""
 
 BATCH = {"cpu": 32, "cuda": 256}
 BATCHES = {"short, for a CPU": 24, "published": 2}
 
 
 class Watched(SelfSupervised):
-    """Measures how long the batches of each training keep it waiting.
+    """Measures the time for which each training waits for its batches.
 
-    The first batch does not count: with it processes are started.
+    The first batch, for which processes are started, does not count.
 
     Attributes:
         waited: Seconds from the end of a step to the next batch, in each training.
@@ -66,7 +66,7 @@ class Watched(SelfSupervised):
 
 
 def measure(setting: Setting) -> Table:
-    """Trainings by three pipelines, without and with a process for them, in turn."""
+    """Measure training by three pipelines in turn, without and with a worker."""
     names = list(RECIPES)[:1] if setting.quick else list(RECIPES)
     rows = [row for name in names for row in _rows(name, setting)]
     return Table(
@@ -106,7 +106,7 @@ def _rows(name: str, setting: Setting) -> list[dict[str, Any]]:
 
 
 def _workers(views: str, device: torch.device) -> tuple[int, ...]:
-    """Processes to try; those of a loader do not reach images on a GPU."""
+    """Numbers of workers to try; workers do not reach images on a GPU."""
     if views == KORNIA or (views == BATCHED and device.type == "cuda"):
         return (0,)
     return (0, 1) if device.type == "cpu" else (0, 8)

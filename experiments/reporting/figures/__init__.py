@@ -32,7 +32,7 @@ PICTURES: MappingProxyType[str, tuple[Draw, str]] = MappingProxyType(
         "representation": (representation.draw, representation.CAPTION),
     }
 )
-"""Of runs that differ in the seed only; None where the runs lack what it shows."""
+"""Pictures of runs that differ only in the seed; None if the runs lack the data."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Picture:
     """A picture of the report.
 
     Attributes:
-        name: Of its file.
-        figure: What is drawn.
-        caption: What it shows.
+        name: Name of its file.
+        figure: The drawing.
+        caption: The caption.
     """
 
     name: str
@@ -62,7 +62,7 @@ def pictures(groups: Sequence[Group], rows: Sequence[Row]) -> list[Picture]:
     formula = f" Plasticity {DEFINITIONS[PLASTICITY]}."
     facts = {
         "probe": _probe(group),
-        "seed": group.trials[0].seed,
+        "seed": group.seed_results[0].seed,
         "plasticity": formula if PLASTICITY in told else "",
     }
     return [

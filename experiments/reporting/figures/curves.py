@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.reporting.figures.style import draw_series, legend, steps
+from experiments.seed_results import SeedResults, is_learner
 from experiments.sweep import Group
-from experiments.trials import Trial, is_learner
 
 CAPTION = (
     "Accuracy of the {probe} probe over the test data of all experiences, future ones "
@@ -15,19 +15,19 @@ CAPTION = (
 
 
 def draw(group: Group) -> Figure | None:
-    """Mean and deviation of each learner, references as lines across."""
+    """Draw mean and deviation of each learner, with references as lines across."""
     metric = f"{group.probe.capitalize()}_Acc_Exp"
 
-    def series(trial: Trial, name: str) -> dict[int, float]:
-        a = trial.matrix(name, metric) if is_learner(name) else None
-        means = trial.final(name, metric) if a is None else a.mean(axis=1)
+    def series(results: SeedResults, name: str) -> dict[int, float]:
+        a = results.matrix(name, metric) if is_learner(name) else None
+        means = results.final(name, metric) if a is None else a.mean(axis=1)
         if means is None:
             return {}
         return dict(enumerate(100 * means.astype(np.float64), start=1))
 
     figure = Figure((7, 4.2), layout="constrained")
     axes = figure.subplots()
-    if not draw_series(axes, group.trials, group.names, series):
+    if not draw_series(axes, group.seed_results, group.names, series):
         return None
     axes.set_xlabel("experiences trained")
     axes.set_ylabel(f"{group.probe} accuracy, all test data (%)")

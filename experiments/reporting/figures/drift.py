@@ -1,4 +1,4 @@
-"""How far the representation of old data has moved."""
+"""Drift of the representation of old data."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from avalanche_pnr.evaluation.accuracy_matrix import Matrix
 from experiments.reporting.figures.style import Series, draw_series, legend, steps
+from experiments.seed_results import SeedResults, is_learner
 from experiments.sweep import Group
-from experiments.trials import Trial, is_learner
 
 CAPTION = (
     "Linear CKA between the features of an experience's images now and when it had "
@@ -19,7 +19,7 @@ METRIC = "CKA_Exp"
 
 
 def draw(group: Group) -> Figure | None:
-    """Mean and deviation over seeds of each learner, if the runs measured it."""
+    """Draw mean and deviation over seeds of each learner, if the runs measured it."""
     panels: dict[str, Series] = {
         "mean over old experiences": _old,
         "first experience": _first,
@@ -27,7 +27,7 @@ def draw(group: Group) -> Figure | None:
     figure = Figure((8.4, 3.9), layout="constrained")
     both = figure.subplots(1, 2, sharey=True)
     for axes, (title, series) in zip(both, panels.items(), strict=True):
-        if not draw_series(axes, group.trials, group.names, series):
+        if not draw_series(axes, group.seed_results, group.names, series):
             return None
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("experiences trained")
@@ -37,19 +37,19 @@ def draw(group: Group) -> Figure | None:
     return figure
 
 
-def _old(trial: Trial, name: str) -> dict[int, float]:
+def _old(results: SeedResults, name: str) -> dict[int, float]:
     """Mean over the experiences before the present one."""
-    a = _cka(trial, name)
+    a = _cka(results, name)
     return _finite({t: a[t - 1, : t - 1].mean() for t in range(2, len(a) + 1)})
 
 
-def _first(trial: Trial, name: str) -> dict[int, float]:
-    return _finite({t: row[0] for t, row in enumerate(_cka(trial, name), start=1)})
+def _first(results: SeedResults, name: str) -> dict[int, float]:
+    return _finite({t: row[0] for t, row in enumerate(_cka(results, name), start=1)})
 
 
-def _cka(trial: Trial, name: str) -> Matrix:
+def _cka(results: SeedResults, name: str) -> Matrix:
     """CKA of experience k after experience t, shape (T, K); no rows if not measured."""
-    run = trial.runs.get(name)
+    run = results.runs.get(name)
     if run is None or not is_learner(name) or not run.cells(name, METRIC):
         return np.empty((0, 0))
     return run.matrix(name, METRIC)

@@ -20,14 +20,14 @@ CAPTION = (
     "they belong to; seed {seed}."
 )
 MOST_CLASSES = 20
-"""That colours can tell apart."""
+"""Largest number of classes that colours can distinguish."""
 ACROSS, WIDTH = 2, 4.6
 """Panels in a row, and the width of each in inches."""
 
 
 @dataclass(frozen=True)
 class Colouring:
-    """What the colours of a panel stand for."""
+    """Meaning of the colours of a panel."""
 
     title: str
     of: Callable[[Sample], Integers]
@@ -40,7 +40,7 @@ EXPERIENCE = Colouring("experience", lambda sample: sample.experience, "viridis"
 
 
 def draw(group: Group) -> Figure | None:
-    """Each network of which the first seed's run kept features."""
+    """Draw each network whose features the first seed's run kept."""
     samples = _samples(group)
     if not samples:
         return None
@@ -61,7 +61,7 @@ def draw(group: Group) -> Figure | None:
 
 
 def _samples(group: Group) -> dict[str, Sample]:
-    runs = group.trials[0].runs
+    runs = group.seed_results[0].runs
     paths = {
         name: runs[name].folder / FEATURES.format(name=name)
         for name in group.names
@@ -93,7 +93,7 @@ def _scatter(
 
 
 def _colours(name: str, count: int) -> NDArray[np.float64]:
-    """Neighbours of a list of colours, or colours spread over a scale."""
+    """Choose colours from a list, or spread over a scale if there are many."""
     listed = name == CLASS.map
     colours = matplotlib.colormaps["tab10" if listed and count <= 10 else name]
     return np.asarray(colours(np.arange(count) if listed else np.linspace(0, 1, count)))

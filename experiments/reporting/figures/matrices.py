@@ -10,8 +10,8 @@ from experiments.reporting.figures.style import wrapped
 from experiments.reporting.measures import FORGETTING, PLASTICITY, over_stream
 from experiments.reporting.rows import by_seed
 from experiments.reporting.summaries import Summary
+from experiments.seed_results import is_learner
 from experiments.sweep import Group
-from experiments.trials import is_learner
 
 CAPTION = (
     "Accuracy of the {probe} probe on the test data of each experience (columns) after "
@@ -19,12 +19,12 @@ CAPTION = (
     "masking: a[t, k]. S: forgetting, lower is better.{plasticity}"
 )
 WIDTH = 15.0
-"""Of the picture at most, in inches, unless one matrix is wider."""
+"""Largest width of the picture in inches, unless one matrix is wider."""
 SYMBOLS = {FORGETTING: "S", PLASTICITY: "P"}
 
 
 def draw(group: Group) -> Figure | None:
-    """Mean a[t, k] of each learner: rows t, columns k, values printed."""
+    """Draw the mean a[t, k] of each learner: rows t, columns k, values printed."""
     learners = filter(is_learner, group.names)
     found = {name: _matrices(group, name) for name in learners}
     means = {name: 100 * np.mean(each, axis=0) for name, each in found.items() if each}
@@ -63,16 +63,16 @@ def draw(group: Group) -> Figure | None:
 
 
 def _matrices(group: Group, name: str) -> list[Matrix]:
-    """Of each trial in which all of it is defined."""
+    """Matrices of the seeds for which all values are defined."""
     metric = f"{group.probe.capitalize()}_Acc_Exp"
-    found = (trial.matrix(name, metric) for trial in group.trials)
+    found = (results.matrix(name, metric) for results in group.seed_results)
     return [a for a in found if a is not None]
 
 
 def _figures(group: Group, name: str) -> list[str]:
     """S and P as far as they were measured."""
     found = {
-        SYMBOLS[measure.title]: by_seed(group.trials, name, measure)
+        SYMBOLS[measure.title]: by_seed(group.seed_results, name, measure)
         for measure in over_stream(group.probe)
         if measure.title in SYMBOLS
     }

@@ -10,16 +10,16 @@ from sklearn.decomposition import PCA
 from avalanche_pnr.runs.array_files import read_arrays
 
 MOST_BYTES = 2**26
-"""Of all arrays together: 1000 images with 16,000 features."""
+"""Largest size of all arrays in bytes: 1000 images with 16,000 features."""
 LARGEST_FEATURE = 1e30
-"""Whose square is a number, too."""
+"""Largest value of a feature, whose square is still finite."""
 
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Some test images as a network sees them, in the random order of the file.
+    """Features of some test images, in the random order of the file.
 
     Attributes:
         features: Shape (n, F).
@@ -33,10 +33,10 @@ class Sample:
 
     @classmethod
     def read(cls, path: Path) -> "Sample":
-        """Read what a run kept.
+        """Read the features that a run kept.
 
         Raises:
-            ValueError: If it is damaged, or something else; the message names it.
+            ValueError: If the file is damaged or of another kind; the message names it.
         """
         names = [field.name for field in fields(cls)]
         try:
@@ -56,7 +56,7 @@ class Sample:
         """Refuse arrays that do not belong together.
 
         Raises:
-            ValueError: With the reason.
+            ValueError: If they do not, with the reason.
         """
         features, numbers = self.features, (self.labels, self.experience)
         if features.ndim != 2 or not features.size or features.dtype.kind != "f":

@@ -5,8 +5,8 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from experiments.reporting.figures.style import draw_series, legend, steps
+from experiments.seed_results import SeedResults
 from experiments.sweep import Group
-from experiments.trials import Trial
 
 CAPTION = (
     "Features of fixed images of all experiences after each experience. Alignment: "
@@ -22,7 +22,7 @@ PANELS = {
 
 
 def draw(group: Group) -> Figure | None:
-    """A panel for each figure that the runs measured."""
+    """Draw a panel for each measure in the runs."""
     held = {metric for run in group.runs for metric in run.metrics}
     panels = {title: metric for title, metric in PANELS.items() if metric in held}
     if not panels:
@@ -30,7 +30,9 @@ def draw(group: Group) -> Figure | None:
     figure = Figure((1 + 3.4 * len(panels), 3.7), layout="constrained")
     each = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (title, metric) in zip(each, panels.items(), strict=True):
-        draw_series(axes, group.trials, group.names, partial(_series, metric=metric))
+        draw_series(
+            axes, group.seed_results, group.names, partial(_series, metric=metric)
+        )
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("experiences trained")
         steps(axes, group.runs[0].experiences)
@@ -38,5 +40,5 @@ def draw(group: Group) -> Figure | None:
     return figure
 
 
-def _series(trial: Trial, name: str, metric: str) -> dict[int, float]:
-    return trial.series(name, metric)
+def _series(results: SeedResults, name: str, metric: str) -> dict[int, float]:
+    return results.series(name, metric)

@@ -17,8 +17,8 @@ from experiments.reporting.figures.style import (
 )
 from experiments.reporting.measures import AVERAGE, FORGETTING
 from experiments.reporting.rows import Row, Values
+from experiments.seed_results import is_learner
 from experiments.sweep import Group
-from experiments.trials import is_learner
 
 CAPTION = (
     "Average accuracy after the last experience, and forgetting, of the {probe} probe "
@@ -31,7 +31,7 @@ LABEL = 3.2
 
 
 def draw(groups: Sequence[Group], rows: Sequence[Row], probe: str) -> Figure | None:
-    """Average accuracy and, where defined, forgetting: mean and deviation."""
+    """Draw mean and deviation of average accuracy and, if defined, forgetting."""
     defined = [title for title in PANELS if any(_values(row, title) for row in rows)]
     if not defined:
         return None
@@ -54,7 +54,7 @@ def draw(groups: Sequence[Group], rows: Sequence[Row], probe: str) -> Figure | N
 
 
 def _values(row: Row, title: str) -> Values:
-    """Of the first probe that has the figure, the main one; those that are defined."""
+    """Defined values of the first probe that has the figure, the main one."""
     found = (values for measure, values in row.values.items() if measure.title == title)
     return {seed: value for seed, value in next(found, {}).items() if isfinite(value)}
 

@@ -1,4 +1,4 @@
-"""How things look in every picture."""
+"""Style of all pictures."""
 
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.constants import JOINT, RANDOM, RAW, SINGLE
-from experiments.trials import Trial, is_learner, is_trained
+from experiments.seed_results import SeedResults, is_learner, is_trained
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 COLOURS = (
@@ -22,7 +22,7 @@ COLOURS = (
 )
 MARKERS = "osD^v<>P"
 KNOWN = ("finetune", "cassle", "pnr")
-"""They look the same in every report, whatever else is in it."""
+"""Styles that are the same in every report, whatever else is in it."""
 LEVELS: dict[str, dict[str, Any]] = {
     RAW: {"linestyle": (0, (1, 2)), "color": "#999999"},
     RANDOM: {"linestyle": (0, (1, 1)), "color": "#333333"},
@@ -33,14 +33,14 @@ LEVELS: dict[str, dict[str, Any]] = {
 MARKS = {RAW: "x", RANDOM: "|", SINGLE: "<", JOINT: ">"}
 """References, as points of a setting."""
 CHARACTERS = 13
-"""Of the usual size, in an inch."""
+"""Number of characters of the usual size in an inch."""
 
-Series = Callable[[Trial, str], dict[int, float]]
-"""A figure after each experience, by their number; empty where it was not measured."""
+Series = Callable[[SeedResults, str], dict[int, float]]
+"""Function to a figure after each experience, by number; empty if not measured."""
 
 
 def style(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour and marker of each learner among some names."""
+    """Choose the colour and marker of each learner among some names."""
     learners = dict.fromkeys([*KNOWN, *filter(is_learner, names)])
     looks = {
         name: {
@@ -53,19 +53,18 @@ def style(names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def draw_series(
-    axes: Any, trials: Sequence[Trial], names: Sequence[str], series: Series
+    axes: Any, seed_results: Sequence[SeedResults], names: Sequence[str], series: Series
 ) -> bool:
     """Draw a curve for each learner, a level for each reference.
 
-    Both are means over the trials; what was trained has a band of one sample
-    deviation.
+    Both are means over seeds; learners have a band of one sample deviation.
 
     Returns:
-        Whether there was a curve.
+        True if there was a curve.
     """
     looks, curves = style(names), 0
     for name in names:
-        lines = [line for trial in trials if (line := series(trial, name))]
+        lines = [line for results in seed_results if (line := series(results, name))]
         if lines and name in looks:
             _curve(axes, lines, looks[name], name)
             curves += 1
@@ -76,21 +75,21 @@ def draw_series(
 
 
 def tidy(axes: Any) -> None:
-    """A light grid, and no frame above and to the right."""
+    """Draw a light grid, and no frame above and to the right."""
     axes.grid(color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def steps(axes: Any, count: int) -> None:
-    """Ticks of experiences, not so many that they touch."""
+    """Set ticks for experiences, not so many that they touch."""
     every = -(-count // 10)
     axes.set_xticks(range(1, count + 1, every))
     axes.set_xlim(1 - 0.04 * count, count + 0.04 * count)
 
 
 def legend(figure: Figure, panels: Iterable[Any]) -> None:
-    """One legend below all panels, in as many columns as its names allow."""
+    """Draw one legend below all panels, in as many columns as its names allow."""
     entries: dict[str, Any] = {}
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
@@ -108,7 +107,7 @@ def legend(figure: Figure, panels: Iterable[Any]) -> None:
 
 
 def wrapped(text: str, inches: float) -> str:
-    """Text in lines of at most a width, broken at spaces and after underscores."""
+    """Wrap text to a width, breaking at spaces and after underscores."""
     lines = textwrap.fill(text.replace("_", "_ "), max(int(inches * CHARACTERS), 8))
     return lines.replace("_ ", "_")
 

@@ -17,11 +17,11 @@ CAPTION = (
 
 
 def draw(group: Group) -> Figure | None:
-    """A point for each learner; None unless both figures are defined for some."""
+    """Draw a point for each learner; None unless both figures are defined for some."""
     found = {m.title: m for m in over_stream(group.probe)}
-    looks, points = style(group.names), {}
+    looks, points, seeds = style(group.names), {}, group.seed_results
     for name in looks:
-        s, p = (by_seed(group.trials, name, found[t]) for t in (FORGETTING, PLASTICITY))
+        s, p = (by_seed(seeds, name, found[t]) for t in (FORGETTING, PLASTICITY))
         if len(pairs := _pairs(s, p)):
             points[name] = pairs
     if not points:

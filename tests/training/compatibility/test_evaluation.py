@@ -80,11 +80,11 @@ def test_every_logger_at_once(
 
 
 @pytest.mark.parametrize(
-    ("companion", "mode", "times"),
+    ("other", "mode", "times"),
     [("mir", "epoch", 5 * 3), ("ewc", "iteration", 5 * 7)],
 )
 def test_evaluation_within_training_changes_nothing(
-    companion: str, mode: str, times: int, stream: CLScenario
+    other: str, mode: str, times: int, stream: CLScenario
 ) -> None:
     class Count(SupervisedPlugin):
         evaluations = 0
@@ -93,7 +93,7 @@ def test_evaluation_within_training_changes_nothing(
             self.evaluations += 1
 
     count = Count()
-    plugins = [pnr, EFFECTS[companion].make, probe(stream), lambda _: count]
+    plugins = [pnr, EFFECTS[other].make, probe(stream), lambda _: count]
     options = {"train_epochs": 2, "evaluator": judged()}
     plain = run(stream, plugins, **options)
     assert count.evaluations == 0

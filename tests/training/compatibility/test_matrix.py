@@ -36,9 +36,9 @@ def check_terms(run: Run) -> None:
 def test_a_companion_has_its_effect_and_leaves_the_terms_alone(
     name: str, regularizer: Make, stream: Any
 ) -> None:
-    companion = EFFECTS[name]
-    together = run(stream, [regularizer, companion.make], **companion.options)
-    companion.effect(together)
+    other = EFFECTS[name]
+    together = run(stream, [regularizer, other.make], **other.options)
+    other.effect(together)
     check_terms(together)
     assert torch.isfinite(together.weights).all()
 
@@ -47,10 +47,10 @@ def test_there_is_no_effect_without_them(stream: Any) -> None:
     for options in {}, {"train_epochs": 2}, {"train_epochs": 5}:
         alone = run(stream, [pnr], **options)
         check_terms(alone)
-        for companion in EFFECTS.values():
-            if companion.options == options:
+        for other in EFFECTS.values():
+            if other.options == options:
                 with pytest.raises(AssertionError):
-                    companion.effect(alone)
+                    other.effect(alone)
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_pnr_and_cassle_together(stream: Any) -> None:
     assert torch.equal(both.weights, run(stream, [cassle, pnr]).weights)
 
 
-@pytest.mark.parametrize("companion", ["replay", "mas", "agem"])
+@pytest.mark.parametrize("other", ["replay", "mas", "agem"])
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "moco"])
 def test_other_methods_compose_too(
-    method: str, companion: str, benchmark_of_digits: Any
+    method: str, other: str, benchmark_of_digits: Any
 ) -> None:
     make: type[SelfSupervisedMethod] = METHODS[method]  # type: ignore[assignment]
-    plugins = [pnr, EFFECTS[companion].make]
+    plugins = [pnr, EFFECTS[other].make]
     together = run(benchmark_of_digits, plugins, method=make, lr=0.01)
-    EFFECTS[companion].effect(together)
+    EFFECTS[other].effect(together)
     check_terms(together)

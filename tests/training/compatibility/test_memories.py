@@ -49,14 +49,14 @@ class Queues(SupervisedPlugin):
 
 
 @pytest.mark.parametrize(
-    ("companion", "images"),
+    ("other", "images"),
     [("replay", 16), ("gdumb", 8), ("mir", 8), ("gem", 8), ("agem", 8)],
 )
 def test_queues_hold_the_batch_with_replayed_images_and_no_others(
-    companion: str, images: int, benchmark_of_digits: CLScenario
+    other: str, images: int, benchmark_of_digits: CLScenario
 ) -> None:
     queues = Queues()
-    run(benchmark_of_digits, [pnr, EFFECTS[companion].make, lambda _: queues])
+    run(benchmark_of_digits, [pnr, EFFECTS[other].make, lambda _: queues])
     assert len(queues.images) >= 4 * 2
     assert set(queues.images) == {images}
 

@@ -15,7 +15,7 @@ from tests.training.continued import continued, differences, whole
 UNSAVED = ("agem", "gdumb", "mir")
 
 
-def made(companion: str) -> SelfSupervised:
+def made(other: str) -> SelfSupervised:
     seed(0)
     model = tiny_moco()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
@@ -23,18 +23,18 @@ def made(companion: str) -> SelfSupervised:
         model=model,
         optimizer=optimizer,
         train_mb_size=8,
-        train_epochs=EFFECTS[companion].options.get("train_epochs", 1),
-        plugins=[EFFECTS[companion].make(optimizer), pnr()],
+        train_epochs=EFFECTS[other].options.get("train_epochs", 1),
+        plugins=[EFFECTS[other].make(optimizer), pnr()],
         evaluator=None,
     )
 
 
-@pytest.mark.parametrize("companion", [n for n in EFFECTS if n not in UNSAVED])
+@pytest.mark.parametrize("other", [n for n in EFFECTS if n not in UNSAVED])
 def test_it_ends_as_without_a_break(
-    companion: str, benchmark_of_digits: CLScenario, tmp_path: Path
+    other: str, benchmark_of_digits: CLScenario, tmp_path: Path
 ) -> None:
     def make() -> SelfSupervised:
-        return made(companion)
+        return made(other)
 
     stream = benchmark_of_digits.train_stream[:4]
     epochs = make().train_epochs
@@ -44,8 +44,8 @@ def test_it_ends_as_without_a_break(
     assert differences(unbroken.state_dict(), broken.state_dict()) == []
 
 
-@pytest.mark.parametrize("companion", UNSAVED)
-def test_what_cannot_be_saved_says_so(companion: str) -> None:
-    strategy = made(companion)
+@pytest.mark.parametrize("other", UNSAVED)
+def test_what_cannot_be_saved_says_so(other: str) -> None:
+    strategy = made(other)
     with pytest.raises(TypeError, match=r"Plugin (reads|makes) .* use ReplayPlugin$"):
         strategy.state_dict()

@@ -1,4 +1,4 @@
-"""Runs of the same seed as one: what belongs together in a row of a table."""
+"""Results of one seed, from one run or several, for the rows of a table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,13 +15,14 @@ Row = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Trial:
-    """All that was judged with one seed, in one run or in several.
+class SeedResults:
+    """All that was evaluated with one seed, in one run or in several.
 
     Attributes:
         seed: The seed.
         runs: The run that holds each regularizer or reference, by its name.
-        repeated: Sentences on what is in several runs, of which the first counts.
+        repeated: Sentences on names that are in several runs, of which the first
+            counts.
     """
 
     seed: int
@@ -29,17 +30,17 @@ class Trial:
     repeated: list[str]
 
     def matrix(self, name: str, metric: str) -> Matrix | None:
-        """a[t, k], or None where it was not measured."""
+        """The accuracy matrix a[t, k], or None if it was not measured."""
         run = self.runs.get(name)
         if run is None or not run.holds(name, metric):
             return None
         return run.matrix(name, metric)
 
     def final(self, name: str, metric: str) -> Row | None:
-        """Accuracies in the end; of single-experience training FT_k = s[k, k].
+        """Final accuracies; for single-experience training FT[k].
 
-        Where a stream has one test set for all, each single model's on that one; none
-        where some experiences have no test images.
+        If a stream has one test set for all, each single model's accuracy on it; None
+        if some experiences have no test images.
         """
         a = self.matrix(name, metric)
         if a is None:
@@ -55,33 +56,33 @@ class Trial:
         return self.runs[name].series(name, metric) if name in self.runs else {}
 
 
-def match(runs: Iterable[Run]) -> list[Trial]:
-    """Put runs of the same seed together, in the order of the seeds."""
-    trials: dict[int, Trial] = {}
+def match(runs: Iterable[Run]) -> list[SeedResults]:
+    """Combine runs of the same seed, in the order of the seeds."""
+    seed_results: dict[int, SeedResults] = {}
     for run in sorted(runs, key=lambda run: run.seed):
-        trial = trials.setdefault(run.seed, Trial(run.seed, {}, []))
+        results = seed_results.setdefault(run.seed, SeedResults(run.seed, {}, []))
         for name in run.names:
-            first = trial.runs.setdefault(name, run)
+            first = results.runs.setdefault(name, run)
             if first is not run and is_trained(name):
-                trial.repeated.append(
+                results.repeated.append(
                     f"{name} with seed {run.seed} is in {first.title} and "
                     f"{run.title}: the first counts"
                 )
-    return list(trials.values())
+    return list(seed_results.values())
 
 
 def is_trained(name: str) -> bool:
-    """Whether something is more than an untrained reference."""
+    """Return whether a name is that of anything but an untrained reference."""
     return name not in REFERENCES
 
 
 def is_learner(name: str) -> bool:
-    """Whether something was trained on one experience after the other."""
+    """Return whether a name is that of a continual learner."""
     return name not in (*REFERENCES, JOINT, SINGLE)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """From lower references over learners to the upper reference, each name once."""
+    """Sort names: lower references, learners, upper reference; each once."""
     lower, upper = [*REFERENCES, SINGLE], [JOINT]
     unique = list(dict.fromkeys(names))
     return [
