@@ -15,6 +15,8 @@ BACKBONE = "backbone_{name}.safetensors"
 
 RAW, RANDOM = REFERENCES = ("raw pixels", "random backbone")
 """References that are evaluated without training."""
+RAW_SIDE = 32
+"""Largest side of raw pixels; larger images are reduced by averaging."""
 JOINT, SINGLE = "joint", "single"
 """Training for comparison: on all data at once, on each experience alone."""
 PER_SAMPLE, BATCHED = VIEWS = ("per_sample", "batched")

@@ -3,8 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-SIDE = 32
-"""Largest side in pixels; larger images are reduced by averaging."""
+from experiments.constants import RAW_SIDE
 
 
 class Pixels(nn.Module):
@@ -17,5 +16,5 @@ class Pixels(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Flatten images (N, C, H, W) of at most 32 x 32 px, larger ones reduced."""
         height, width = images.shape[-2:]
-        size = min(height, SIDE), min(width, SIDE)
+        size = min(height, RAW_SIDE), min(width, RAW_SIDE)
         return adaptive_avg_pool2d(images, size).flatten(1)

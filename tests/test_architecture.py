@@ -127,7 +127,8 @@ def test_every_file_that_the_page_names_is_there() -> None:
 
 
 def test_every_function_that_the_page_names_is_defined() -> None:
-    code = "\n".join(sources().values())
+    outside = (ROOT / "experiments").glob("*.py")
+    code = "\n".join([*sources().values(), *(each.read_text() for each in outside)])
     for name in re.findall(r"`(?:\w+\.)*(\w+)\(\)`", PAGE):
         assert re.search(rf"\b(def|class) {name}\b", code), name
 

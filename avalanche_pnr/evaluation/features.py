@@ -8,8 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from avalanche_pnr.benchmarks.reading.progress import progress
 from avalanche_pnr.distributed.sharding import sharded, whole_batch
 from avalanche_pnr.reproducibility.random_state import preserve_random_state
+
+BAR = "extracting features"
 
 
 @contextmanager
@@ -54,7 +57,7 @@ def extract_features(
     """
     features, labels = [], []
     with _reading(model, dataset, batch_size, num_workers) as batches:
-        for batch in batches:
+        for batch in progress(batches, BAR):
             images, y = labelled(batch)
             features.append(whole_batch(batches, model(images.to(device))))
             labels.append(whole_batch(batches, y.to(device)))
@@ -87,7 +90,7 @@ def extract_unlabelled(
     """
     features = []
     with _reading(model, dataset, batch_size, num_workers) as batches:
-        for batch in batches:
+        for batch in progress(batches, BAR):
             x = (batch if isinstance(batch, Tensor) else batch[0]).to(device)
             # Given stacked views, a method would return projections.
             images = x.flatten(end_dim=-4)

@@ -12,6 +12,13 @@ from avalanche_pnr.methods.contrastive import ContrastiveMixin, PseudoNegatives
 class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
     """Contrasts each view with the other view and all other views of the batch.
 
+    With rows z_i of both views, z_i' of the other view, f_i of the past model and
+    p_i = g(z_i), all L2-normalised and divided by a temperature, PNR's two losses are
+
+    * L1_i = -log e^{z_i.z_i'} / sum_{j != i} (e^{z_i.z_j} + e^{z_i.f_j});
+    * L2_i = -log e^{p_i.f_i} /
+      (e^{p_i.f_i} + sum_{j != i} (e^{p_i.f_j} + e^{p_i.z_j})).
+
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.

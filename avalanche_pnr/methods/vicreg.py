@@ -12,6 +12,10 @@ from avalanche_pnr.methods.checks import check_mean, check_weights
 class VICReg(SelfSupervisedMethod):
     """Makes views alike, and their dimensions vary without correlation.
 
+    With f of the past model, f' that of the other view and p = g(z), PNR's objective is
+    L_VICReg(z) + lambda_distill MSE(p, f) - lambda_pnr MSE(p, f'), see
+    :meth:`SelfSupervisedMethod.pnr_distill_loss`.
+
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's two hidden layers.

@@ -13,13 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from avalanche_pnr.runs.state_checks import (
-    check_count,
-    check_keys,
-    check_plain,
-    check_type,
-)
-
 VERSION = 1
 """Version of the states that this release writes."""
 
@@ -251,6 +244,8 @@ def read_state(path: Path) -> LoadedState:
     Raises:
         ValueError: If it is missing or damaged, or as :func:`load_state` does.
     """
+    from avalanche_pnr.runs import state_checks  # which imports torch
+
     try:
         content = memoryview(path.read_bytes())
     except FileNotFoundError:
@@ -260,10 +255,10 @@ def read_state(path: Path) -> LoadedState:
         raise _DamagedError(f"{path} is damaged")
     saved = _plain(path, data)
     try:
-        check_plain(saved, "it")
-        check_keys(saved, ("version", "state"), "it")
-        check_count(saved["version"], "its version")
-        check_type(saved["state"], "what it holds", dict, OrderedDict)
+        state_checks.check_plain(saved, "it")
+        state_checks.check_keys(saved, ("version", "state"), "it")
+        state_checks.check_count(saved["version"], "its version")
+        state_checks.check_type(saved["state"], "what it holds", dict, OrderedDict)
     except ValueError as error:
         raise ValueError(f"{path} is not a state: {error}") from error
     return LoadedState(_migrated(path, saved), path)

@@ -137,8 +137,8 @@ class SelfSupervised(
         self.accumulation = Accumulation(accumulate)
         """Gradients and outputs of the batches of a step so far."""
 
-        for images in (train_mb_size, train_mb_size * accumulate):
-            model.check_batch_size(images)
+        for batch_size in (train_mb_size, train_mb_size * accumulate):
+            model.check_batch_size(batch_size)
         check_world(train_mb_size, eval_mb_size)
         if sync_batchnorm:
             synchronise_batchnorm(model, torch.device(device))
@@ -333,7 +333,7 @@ class SelfSupervised(
                 self._stop_training = False
                 break
             if state is not None and state["batches"]:
-                self._restore(state)
+                self._restore(state)  # the hooks of the epoch have changed it
                 self.dataloader.skip = state["batches"]
             state = None
             self.within_epoch = True

@@ -73,7 +73,7 @@ class Reduction:
 
 
 @singledispatch
-def smallest_crops(transform: Any) -> tuple[SmallestCrop, ...]:
+def smallest_crops(_: Any) -> tuple[SmallestCrop, ...]:
     """The smallest parts of an image that a transform makes views of."""
     return ALL_PIXELS
 

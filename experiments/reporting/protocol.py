@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from experiments.constants import RAW
-from experiments.pixels import SIDE
+from experiments.constants import RAW, RAW_SIDE
 from experiments.reporting.probes import caveats
 from experiments.results import Run
 from experiments.sweep import Group
@@ -46,7 +45,7 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
 def _references(runs: Sequence[Run]) -> str:
     if not any(RAW in run.config["references"] for run in runs):
         return ""
-    return f"{RAW} are those of images reduced to {SIDE} px, where they are larger"
+    return f"{RAW} are those of images reduced to {RAW_SIDE} px, where they are larger"
 
 
 def images(runs: Sequence[Run]) -> list[str]:

@@ -63,6 +63,12 @@ class Numbers(SupervisedPlugin):
         self.supports_distributed = True
         self.batches: list[list[int]] = []
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"batches": self.batches}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.batches = state["batches"]
+
     def before_forward(self, strategy: Any, **kwargs: Any) -> None:
         red = strategy.mb_x[:, 0, 0].mean((1, 2)) * 255
         self.batches.append(red.round().int().tolist())

@@ -90,7 +90,19 @@ def ewc_state(make_strategy: Strategy, benchmark: CLScenario) -> dict[str, Any]:
     strategy.pause = pause
     for experience in benchmark.train_stream[:3]:
         strategy.train(experience)
-    return {**plugin.state_dict(), "penalty": max(penalties)}
+    return {
+        "importances": tensors_of(plugin.importances),
+        "weights": tensors_of(plugin.saved_params),
+        "penalty": max(penalties),
+    }
+
+
+def tensors_of(experiences: dict[int, dict[str, Any]]) -> dict[int, dict[str, Tensor]]:
+    """What EWC keeps of each experience and parameter."""
+    return {
+        number: {name: kept.data for name, kept in parameters.items()}
+        for number, parameters in experiences.items()
+    }
 
 
 def test_importances_are_those_of_one_process(
@@ -104,11 +116,11 @@ def test_importances_are_those_of_one_process(
     torch.testing.assert_close(first, expected, rtol=5e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [16, 47])
+@pytest.mark.parametrize("size", [16, 46])
 def test_an_incomplete_batch_is_shared_though_a_process_gets_none_of_it(
     size: int, make_strategy: Strategy, benchmark_of_digits: CLScenario
 ) -> None:
-    """48 images: three batches of 16 for 3 processes; one of 47 and one of 1."""
+    """48 images: three batches of 16 for 3 processes; one of 46 and one of 2."""
 
     def train(images: int) -> dict[str, Tensor]:
         model = seeded(METHODS["byol"])

@@ -1,4 +1,5 @@
 import random
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -219,3 +220,16 @@ def test_features_alone_change_nothing_either(mixed: nn.Sequential) -> None:
     assert torch.equal(torch.get_rng_state(), generator)
     for name, value in mixed.state_dict().items():
         assert torch.equal(value, state[name]), name
+
+
+def test_slow_extraction_shows_how_far_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Slow(nn.Flatten):
+        def forward(self, images: Tensor) -> Tensor:
+            time.sleep(0.4)  # bars show after a second
+            return super().forward(images)
+
+    images = TensorDataset(torch.rand(8, 3, 2, 2), torch.zeros(8, dtype=torch.long))
+    extract_features(Slow(), images, batch_size=2)
+    assert "extracting features:  75%" in capsys.readouterr().err

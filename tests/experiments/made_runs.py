@@ -12,7 +12,7 @@ CONFIG: dict[str, Any] = {
     "method": {"_target_": "avalanche_pnr.SimCLR", "temperature": 0.2},
     "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1},
     "backbone": {"_target_": "avalanche_pnr.resnet_small", "width": 64},
-    "stream": {"_target_": "avalanche_pnr.class_incremental", "experiences": 5},
+    "stream": {"_target_": "avalanche_pnr.class_incremental", "n_experiences": 5},
     "data": {"name": "digits", "image_size": 8},
     "probes": {"main": {"_target_": "avalanche_pnr.LinearProbe"}},
     "epochs": 3,
@@ -62,7 +62,7 @@ def write_run(
     """
     folder.mkdir(parents=True)
     own = {"seed": seed, "out": str(folder), "regularizers": list(names)}
-    stream = {**CONFIG["stream"], "experiences": trained}
+    stream = {**CONFIG["stream"], "n_experiences": trained}
     config = OmegaConf.create({**CONFIG, "stream": stream, **own})
     for name, value in (settings or {}).items():
         OmegaConf.update(config, name, value)

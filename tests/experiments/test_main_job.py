@@ -1,4 +1,4 @@
-"""The main job as a user runs it: real processes, real files."""
+"""The main job as a user runs it: its commands, real files."""
 
 import json
 import os
@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.__main__ import main
+from experiments.report import write_report
 from experiments.results import read_run
+from tests.experiments.small_runs import TINY, save_images
 
 ROOT = Path(__file__).parents[2]
 RUN = [
@@ -26,6 +29,7 @@ QUICK_PROBE = ["probe=linear", "probes.main.epochs=5"]
 
 
 def experiments(*arguments: str, module: str = "") -> subprocess.CompletedProcess[str]:
+    """The command, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", f"experiments{module}", *arguments],
         cwd=ROOT,
@@ -36,16 +40,22 @@ def experiments(*arguments: str, module: str = "") -> subprocess.CompletedProces
     )
 
 
-SWEEP = ["regularizers=[pnr]", "references=[random backbone]", "seed=0,1"]
+def run_here(*arguments: str) -> None:
+    """The same command in this process, which has imported the libraries already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["experiments", *arguments])
+        main()
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ablation of the pseudo-negatives, two seeds of two values."""
-    out = tmp_path_factory.mktemp("sweep") / "all"
-    ablation = "method.pseudo_negatives=both,neither"
-    done = experiments("--multirun", *RUN, *QUICK_PROBE, ablation, *SWEEP, f"out={out}")
-    assert done.returncode == 0, done.stderr
+    folder = tmp_path_factory.mktemp("sweep")
+    data = ["data=npz", f"data.path={save_images(folder / 'images.npz')}"]
+    stream = ["stream.n_experiences=3", "regularizers=[pnr]"]
+    swept = ["method=simclr", "method.pseudo_negatives=both,neither", "seed=0,1"]
+    out = folder / "all"
+    run_here("--multirun", *TINY, *data, *stream, *swept, f"out={out}")
     return out
 
 
@@ -128,12 +138,11 @@ def test_report_over_seeds_has_deviations(runs: Path, tmp_path: Path) -> None:
 def test_report_over_a_sweep_compares_its_settings_in_one_picture(
     sweep: Path, tmp_path: Path
 ) -> None:
-    done = experiments(str(sweep), "--out", str(tmp_path), module=".report")
-    assert done.returncode == 0, done.stderr
+    text = write_report([sweep], tmp_path)
     for value in ("both", "neither"):
         row = rf"pseudo_negatives={value}: pnr +\d+\.\d ± \d+\.\d"
-        assert re.search(row, done.stdout)
-    assert "seeds 0, 1" in done.stdout
+        assert re.search(row, text)
+    assert "seeds 0, 1" in text
     files = {"report.html", "sweep.png", "table.csv", "table.tex"}
     assert {file.name for file in tmp_path.iterdir()} == files
     assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 1
@@ -141,7 +150,7 @@ def test_report_over_a_sweep_compares_its_settings_in_one_picture(
 
 def test_the_settings_of_a_sweep_change_what_is_trained(sweep: Path) -> None:
     values = {
-        folder.name: read_run(folder).matrix("pnr", "Linear_Acc_Exp").tolist()
+        folder.name: read_run(folder).matrix("pnr", "Knn_Acc_Exp").tolist()
         for folder in sweep.iterdir()
     }
     names = [f"method.pseudo_negatives={v},seed=0" for v in ("both", "neither")]
@@ -153,21 +162,22 @@ def test_the_settings_of_a_sweep_change_what_is_trained(sweep: Path) -> None:
 def test_another_configuration_is_refused_and_the_run_untouched(runs: Path) -> None:
     folder = seeds(runs)[0]
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    done = experiments(
-        *RUN, "probe=linear", "probes.main.epochs=6", "seeds=1", f'out="{folder}"'
-    )
-    assert done.returncode != 0
-    assert "(probes.main.epochs is 5 there and 6 here): give the same" in done.stderr
+    choices = ["probe=linear", "probes.main.epochs=6", "seeds=1", f'out="{folder}"']
+    told = r"\(probes.main.epochs is 5 there and 6 here\): give the same"
+    with pytest.raises(SystemExit, match=told):
+        run_here(*RUN, *choices)
     assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_a_finished_run_prints_its_report_again(runs: Path) -> None:
+def test_a_finished_run_prints_its_report_again(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = seeds(runs)[0]
     before = (folder / "results.jsonl").read_bytes()
-    done = experiments(*RUN, *QUICK_PROBE, f'out="{folder}"', "seeds=1", "workers=1")
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"^pnr +\d", done.stdout, re.M)
-    assert "epoch" not in done.stderr  # nothing is trained
+    run_here(*RUN, *QUICK_PROBE, f'out="{folder}"', "seeds=1", "workers=1")
+    told = capsys.readouterr()
+    assert re.search(r"^pnr +\d", told.out, re.M)
+    assert "epoch" not in told.err  # nothing is trained
     assert before == (folder / "results.jsonl").read_bytes()
 
 
@@ -190,9 +200,14 @@ def images(tmp_path: Path) -> Path:
     [(["stream=domain"], 4, 4), (["stream=data", "stream.n_experiences=3"], 3, 1)],
 )
 def test_domain_and_data_streams_run_to_their_report(
-    stream: list[str], trained: int, tested: int, images: Path, tmp_path: Path
+    stream: list[str],
+    trained: int,
+    tested: int,
+    images: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = experiments(
+    run_here(
         *RUN[:3],
         *stream,
         "data=npz",
@@ -206,28 +221,32 @@ def test_domain_and_data_streams_run_to_their_report(
         "references=[raw pixels]",
         f"out={tmp_path / 'out'}",
     )
-    assert done.returncode == 0, done.stderr
-    assert f"BYOL on npz, {trained} experiences" in done.stdout
+    told = capsys.readouterr().out
+    assert f"BYOL on npz, {trained} experiences" in told
     run = read_run(tmp_path / "out")
     assert run.matrix("pnr", "Convex_Acc_Exp").shape == (trained, tested)
     forgetting = "not defined" if tested == 1 else r"\d"
-    assert re.search(rf"pnr .*{forgetting}$", done.stdout, re.M)
+    assert re.search(rf"pnr .*{forgetting}$", told, re.M)
 
 
-def test_an_npz_file_runs_with_simclr(images: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    done = experiments(
+def test_nothing_but_the_folder_of_the_run_is_written(
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_here(
         *RUN,
         "data=npz",
         f"data.path={images}",
         "data.image_size=16",
         "batch_size=32",
         "regularizers=[pnr]",
-        f"out={out}",
+        "out=out",
     )
-    assert done.returncode == 0, done.stderr
-    assert "SimCLR on npz, 3 experiences" in done.stdout
-    assert not (ROOT / "outputs").exists()
+    assert "SimCLR on npz, 3 experiences" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {images.name, "out"}
 
 
 def test_a_run_that_was_cut_off_is_named(runs: Path, tmp_path: Path) -> None:

@@ -1,26 +1,15 @@
-"""Each method with each regularizer, on five experiences of the digits."""
+"""Each method with each regularizer, on a stream of five experiences."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 
-import experiments.__main__  # noqa: F401  (registers the resolvers)
 from experiments.overrides import CONF
-from experiments.results import read_run
-from experiments.run import Comparison
+from tests.experiments.small_runs import finished, save_images
 
-SMALL = [
-    "epochs=1",
-    "batch_size=64",
-    "backbone.width=16",
-    "predictor_hidden_dim=16",
-    "references=[random backbone]",
-    "probes.main.epochs=5",
-    "representation_images=20",
-]
 METHODS = sorted(file.stem for file in (CONF / "method").glob("*.yaml"))
+QUEUE = {"mocov2plus": ["method.queue_length=16"]}
 
 
 def test_the_five_methods_are_there() -> None:
@@ -31,11 +20,16 @@ def test_the_five_methods_are_there() -> None:
 def test_losses_are_finite_and_the_accuracy_matrix_is_full(
     method: str, tmp_path: Path
 ) -> None:
-    choices = [*SMALL, f"method={method}", "method.hidden_dim=16"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", [*choices, f"out={tmp_path}"])
-    Comparison(config, choices, tmp_path).run()
-    run = read_run(tmp_path)
+    run = finished(
+        tmp_path / "run",
+        "data=npz",
+        f"data.path={save_images(tmp_path / 'images.npz', classes=10)}",
+        f"method={method}",
+        *QUEUE.get(method, ()),
+        "probe=linear",
+        "probes.main.epochs=5",
+        "regularizers=[finetune,cassle,pnr]",
+    )
     for name in ("finetune", "cassle", "pnr"):
         losses = [
             each["value"] for each in run.of(name) if each.get("metric") == "Loss_Epoch"

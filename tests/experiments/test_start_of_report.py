@@ -9,7 +9,18 @@ import pytest
 
 from tests.experiments.made_runs import write_run
 
-REPORT = [sys.executable, "-m", "experiments.report"]
+NO_NETWORKS = """
+import sys
+sys.modules |= dict.fromkeys(["torch", "avalanche", "torchvision", "lightly"])
+from experiments.report import main
+main()
+"""
+
+
+def test_a_report_imports_no_networks(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", features=True)
+    subprocess.run([sys.executable, "-c", NO_NETWORKS, str(folder)], check=True)
+    assert (folder / "report.html").is_file()
 
 
 def limited() -> None:

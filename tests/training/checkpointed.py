@@ -39,9 +39,8 @@ from avalanche_pnr import (
     TwoViews,
     WarmupCosinePlugin,
     class_incremental,
-    load_digits,
 )
-from tests.conftest import METHODS
+from tests.conftest import METHODS, digits_of_each_class
 
 EXPERIENCES = 4
 
@@ -58,7 +57,7 @@ COMBINATIONS: dict[str, tuple[str, Callable[[Any], list[Any]]]] = {
     ),
     "schedule": (
         "barlow",
-        lambda _: [pnr(), WarmupCosinePlugin(warmup_epochs=2), MASPlugin()],
+        lambda _: [pnr(), WarmupCosinePlugin(warmup_epochs=1), MASPlugin()],
     ),
     "ewc": ("byol", lambda _: [CaSSLePlugin(), EWCPlugin(ewc_lambda=1.0)]),
     "gdumb": ("moco", lambda _: [GDumbPlugin(mem_size=60)]),
@@ -74,7 +73,7 @@ def make(name: str, seed: int) -> tuple[SelfSupervised, CLScenario]:
     crop = transforms.RandomResizedCrop(8, (0.5, 1.0))
     to_tensor = transforms.ToTensor()
     benchmark = class_incremental(
-        load_digits(),
+        digits_of_each_class(72, 12),
         n_experiences=10,
         train_transform=TwoViews(transforms.Compose([crop, to_tensor])),
         eval_transform=to_tensor,
@@ -88,7 +87,7 @@ def make(name: str, seed: int) -> tuple[SelfSupervised, CLScenario]:
         model=model,
         optimizer=LARS(model.parameters(), lr=0.3),
         train_mb_size=24,
-        train_epochs=3,
+        train_epochs=2,
         plugins=plugins(benchmark.probe_stream[:3]),
         evaluator=None,
     )

@@ -173,7 +173,7 @@ def test_it_may_be_copied_and_pickled_between_steps() -> None:
 
 
 def test_the_page_runs() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "standalone.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "standalone.md").read_text()
     names: dict[str, Any] = {"loaders": [[[VIEWS]] * 2] * 3}
     for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
         exec(block, names)

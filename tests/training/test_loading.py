@@ -2,6 +2,7 @@
 
 import os
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,6 +100,7 @@ def test_memory_is_pinned_where_processes_load_for_a_gpu(
     strategy = make_strategy(tiny_simclr())
     strategy.device = torch.device(device)  # which need not be there
     strategy.adapted_dataset = range(48)
+    strategy.experience = SimpleNamespace(current_experience=0)
     strategy.make_train_dataloader(drop_last=True, num_workers=workers)
     assert asked["pin_memory"] is pinned
     asked.clear()

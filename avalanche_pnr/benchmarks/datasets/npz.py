@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avalanche_pnr.benchmarks.reading.array_files import array_names, read_arrays
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
+from avalanche_pnr.runs.array_files import array_names, read_arrays
 
 REMEDY = "write it with numpy.savez(path, x=images, y=classes, split=split)"
 NAMES = ("x", "y", "split", "domain", "fine_names", "class_names", "domain_names")

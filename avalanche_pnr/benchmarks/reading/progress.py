@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from avalanche_pnr.distributed.collectives import rank
+
 Item = TypeVar("Item")
 
 
@@ -13,10 +15,14 @@ def progress(
 ) -> Iterable[Item]:
     """Iterate with a bar that appears after a second and leaves no trace.
 
+    Of several processes the first one shows it.
+
     Args:
         items: Items to iterate over.
         what: Name of the work.
         total: Number of items, if they have no length.
     """
+    if rank() > 0:
+        return items
     bar: Iterable[Item] = tqdm(items, desc=what, total=total, delay=1, leave=False)
     return bar

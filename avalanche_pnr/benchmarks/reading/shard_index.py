@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avalanche_pnr.benchmarks.reading.array_files import read_arrays
 from avalanche_pnr.benchmarks.reading.progress import progress
 from avalanche_pnr.benchmarks.reading.shard_images import Member
 from avalanche_pnr.benchmarks.reading.text_lists import listed
+from avalanche_pnr.runs.array_files import read_arrays
 from avalanche_pnr.runs.files import write_whole
 
 Places = NDArray[np.int64]

@@ -4,6 +4,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -58,19 +59,27 @@ def now(device: torch.device) -> float:
 
 
 def seconds(
-    contestants: Mapping[str, Work], setting: Setting
+    contestants: Mapping[str, Work],
+    setting: Setting,
+    clock: Callable[[], float] | None = None,
 ) -> dict[str, list[float]]:
     """Run contestants in turn, once to warm up and then ``setting.rounds`` times.
+
+    Args:
+        contestants: What is run, by name.
+        setting: Where, and how many rounds.
+        clock: Seconds that count, by default those of :func:`now`.
 
     Returns:
         Seconds by contestant, one number a round.
     """
+    clock = clock or partial(now, setting.device)
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(setting.rounds + 1):
         for name, work in contestants.items():
-            start = now(setting.device)
+            start = clock()
             work()
-            taken[name].append(now(setting.device) - start)
+            taken[name].append(clock() - start)
     return {name: each[1:] for name, each in taken.items()}
 
 

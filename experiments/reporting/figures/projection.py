@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from avalanche_pnr.benchmarks.reading.array_files import read_arrays
+from avalanche_pnr.runs.array_files import read_arrays
 
 MOST_BYTES = 2**26
 """Largest size of all arrays in bytes: 1000 images with 16,000 features."""

@@ -64,8 +64,8 @@ def test_an_impossible_number_of_experiences_is_refused(
 ) -> None:
     with pytest.raises(
         ValueError,
-        match=rf"^{experiences} experiences .* 10 classes: choose experiences "
-        r"\(stream\.experiences\) between 1 and 10",
+        match=rf"^{experiences} experiences .* 10 classes: choose n_experiences "
+        r"\(stream\.n_experiences\) between 1 and 10",
     ):
         _stream(data, experiences)
 

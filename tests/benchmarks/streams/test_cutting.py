@@ -140,7 +140,7 @@ def test_the_split_follows_from_the_seed_alone(data: ImageData, seed: int) -> No
         random.seed()
         torch.seed()
         np.random.seed()  # noqa: NPY002
-        options = {"experiences": 3, "seed": seed, **TRANSFORMS}
+        options = {"n_experiences": 3, "seed": seed, **TRANSFORMS}
         return [
             [part.tolist() for part in cut(data, **options).split[name]]
             for cut in (class_incremental, data_incremental)

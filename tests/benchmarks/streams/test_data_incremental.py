@@ -65,8 +65,8 @@ def test_an_impossible_number_of_experiences_is_refused(
     data: ImageData, experiences: int
 ) -> None:
     message = (
-        rf"^{experiences} experiences .* 60 training images: choose experiences "
-        r"\(stream\.experiences\) between 1 and 60"
+        rf"^{experiences} experiences .* 60 training images: choose n_experiences "
+        r"\(stream\.n_experiences\) between 1 and 60"
     )
     with pytest.raises(ValueError, match=message):
         _stream(data, experiences)
