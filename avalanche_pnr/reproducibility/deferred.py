@@ -1,4 +1,4 @@
-"""What tells samples that draw random numbers from those that wait for their batch."""
+"""Samples whose random numbers are drawn with their batch."""
 
 from typing import Any
 
@@ -13,6 +13,6 @@ class SeededWithBatch:
 
 
 def awaits_batch(sample: Any) -> bool:
-    """Whether the views of a sample are drawn with its batch."""
+    """Return whether the views of a sample are drawn with its batch."""
     image = sample[0] if isinstance(sample, tuple | list) else sample
     return isinstance(image, SeededWithBatch)

@@ -1,4 +1,4 @@
-"""How much smaller images may be decoded without a view that has to be enlarged."""
+"""Factors by which images may be decoded smaller without enlarging any view."""
 
 import math
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from avalanche_pnr.transforms.two_views import TwoViews
 
 
 class SmallestCrop(NamedTuple):
-    """The smallest part of an image that becomes a view.
+    """The smallest crop of an image that becomes a view.
 
     Attributes:
-        view: Length of the view's longer side, pixels.
-        square: Area of a square on the part's shorter side, as a part of the image's
-            area; no side is longer than the image's.
+        view: Length of the view's longer side in pixels.
+        square: Area of a square on the crop's shorter side, as a fraction of the
+            image's area; no side is longer than the image's.
     """
 
     view: float
     square: float = math.inf
 
     def times(self, width: int, height: int) -> float:
-        """How many times the view's side the part's shorter side is as long."""
+        """Length of the crop's shorter side, in units of the view's side."""
         side = min(width, height, math.sqrt(self.square * width * height))
         return side / self.view
 
@@ -35,16 +35,16 @@ SPARE = 2
 than PIL does, and its own thumbnails leave as many."""
 
 ALL_PIXELS = (SmallestCrop(math.inf),)
-"""Of a transform that is not known: the image must stay as it is."""
+"""Crops of an unknown transform, for which images keep their size."""
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """Says how many times smaller an image may be decoded.
+    """The factor by which an image may be decoded smaller.
 
-    The smallest crop that can be drawn still has as many pixels as the view that is
-    made of it: none is enlarged that would not be enlarged otherwise. Images that are
-    resized as a whole keep twice as many on each side.
+    The smallest crop that can be drawn still has as many pixels as the view made of it:
+    none is enlarged that would not be enlarged anyway. Images that are resized as a
+    whole keep twice as many pixels on each side.
 
     Args:
         crops: Smallest crops of all transforms.
@@ -54,27 +54,27 @@ class Reduction:
 
     @classmethod
     def for_transforms(cls, *transforms: Any) -> "Reduction":
-        """That which each of some transforms allows.
+        """Find the factor that all given transforms allow.
 
-        Transforms are known that begin with torchvision's ``RandomResizedCrop`` or
+        Known transforms begin with torchvision's ``RandomResizedCrop`` or
         ``Resize``, alone, in a ``Compose`` or in two views, and batched views that
-        begin with crops. Any other gets images as they are.
+        begin with crops. Others get images of full size.
         """
         return cls(sum(map(smallest_crops, transforms), ()))
 
     def factor(self, width: int, height: int) -> int:
-        """How many times shorter the sides may be, a whole number, 1 for not at all.
+        """Factor by which the sides may be shorter, a whole number; 1 for full size.
 
         Args:
-            width: Of the image, pixels.
-            height: Of the image, pixels.
+            width: Width of the image in pixels.
+            height: Height of the image in pixels.
         """
         return max(1, int(min(crop.times(width, height) for crop in self.crops)))
 
 
 @singledispatch
 def smallest_crops(_: Any) -> tuple[SmallestCrop, ...]:
-    """The smallest parts of an image that a transform makes views of."""
+    """Return the smallest crops of an image of which a transform makes views."""
     return ALL_PIXELS
 
 

@@ -80,7 +80,7 @@ def beside_labelled(
     """Put images without classes together with those that judge what is learned.
 
     Args:
-        source: Where the images come from, for error messages.
+        source: Origin of the images, for error messages.
         train: Images without classes.
         labelled: As for :func:`load_unlabelled`.
         skip_damaged: As for :func:`load_unlabelled`.

@@ -28,7 +28,7 @@ def find_class_folders(domains: Mapping[str, Path], expected: str) -> list[Class
 
     Args:
         domains: Folder of each domain.
-        expected: What should be there, and how to get it, for error messages.
+        expected: Expected content and how to get it, for error messages.
 
     Raises:
         FileNotFoundError: If there is no folder in that of a domain.
@@ -64,7 +64,7 @@ def read_class_folders(
         folders: The folders.
         classes: Names of the classes.
         domains: Names of the domains, or none.
-        expected: What should be there, and how to get it, for error messages.
+        expected: Expected content and how to get it, for error messages.
 
     Raises:
         FileNotFoundError: If a folder is not there or holds no image.

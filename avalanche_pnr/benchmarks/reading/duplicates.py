@@ -60,7 +60,7 @@ def count_duplicates(source: str, pairs: Sequence[Pair]) -> int:
     """The number of test images that are training images too, with a warning of any.
 
     Args:
-        source: Where the images come from.
+        source: Origin of the images, for the warning.
         pairs: Test images and what they equal.
     """
     if pairs:

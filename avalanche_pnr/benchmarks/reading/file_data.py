@@ -25,7 +25,7 @@ def from_files(
     """Check the files and labels as far as asked, and put them together.
 
     Args:
-        source: Where the files come from, for error messages.
+        source: Origin of the files, for error messages.
         train: Training images.
         test: Test images.
         class_names: Name of each class, by default its number.
@@ -58,7 +58,7 @@ def check_listed(source: str, *splits: FileImages) -> None:
     """Refuse lists of files that are not there.
 
     Args:
-        source: Where the files should be, for error messages.
+        source: Place of the files, for error messages.
         splits: The listed images.
 
     Raises:

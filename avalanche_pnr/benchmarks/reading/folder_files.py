@@ -67,7 +67,7 @@ def images_below(
     is counted and named in one warning.
 
     Args:
-        source: Where the folders are, for the warning.
+        source: Place of the folders, for the warning.
         folders: The folders; none lies below another.
         beside: Folders that hold these, whose other files are left out and named.
 
@@ -94,7 +94,7 @@ def images_of_folders(folders: Iterable[Path], expected: str) -> list[list[str]]
 
     Args:
         folders: The folders.
-        expected: What should be there, and how to get it, for error messages.
+        expected: Expected content and how to get it, for error messages.
 
     Raises:
         FileNotFoundError: If a folder is not there or holds no image.

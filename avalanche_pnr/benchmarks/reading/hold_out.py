@@ -14,7 +14,7 @@ def hold_out(
     class (in a domain) is left for training.
 
     Args:
-        source: Where the images come from, for error messages.
+        source: Origin of the images, for error messages.
         images: All images.
         test_fraction: Fraction that is held out, above 0 and below 1.
         seed: Seed of the split.

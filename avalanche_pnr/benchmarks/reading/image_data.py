@@ -69,7 +69,7 @@ class ImageData:
         """Check arrays and put them together.
 
         Args:
-            source: Where the arrays come from, for error messages.
+            source: Origin of the arrays, for error messages.
             train: Images uint8 (N, H, W, 3) and classes (N,); then, if there are
                 domains, domains (N,).
             test: The same for testing.
@@ -113,7 +113,7 @@ class ImageData:
         ``labels`` or the column of labels; without these, every sample is read once.
 
         Args:
-            source: Where the data sets come from, for error messages.
+            source: Origin of the data sets, for error messages.
             train: Training images.
             test: Test images.
             class_names: Name of each class, by default that of the data set's features
@@ -157,7 +157,7 @@ class ImageData:
         without test images stay, each with a warning.
 
         Args:
-            source: Where the images come from, for error messages.
+            source: Origin of the images, for error messages.
             train: Training images.
             test: Test images.
             class_names: Name of each class, by default its number.
@@ -218,7 +218,7 @@ class ImageData:
         """Copy the data set with its number of duplicates; every image is read.
 
         Args:
-            source: Where the images come from, for the warning.
+            source: Origin of the images, for the warning.
         """
         pairs = equal_pixels(self.train, self.test, self.probe)
         return replace(self, duplicates=count_duplicates(source, pairs))

@@ -35,7 +35,7 @@ def numbered_names(
     """Return the names of classes or domains, numbered from 0 without gaps.
 
     Args:
-        source: Where the images come from, for error messages.
+        source: Origin of the images, for error messages.
         kind: What the numbers stand for, such as classes.
         names: A name for each number, or ``None`` for the numbers themselves.
         numbers: Number of each training image.
@@ -64,7 +64,7 @@ def check_same_numbers(
     """Refuse splits that do not hold the same numbers.
 
     Args:
-        source: Where the images come from, for error messages.
+        source: Origin of the images, for error messages.
         kind: What the numbers stand for, such as domains.
         names: Name of each number of the training images.
         train: Number of each training image.
@@ -87,7 +87,7 @@ def check_same_names(
     """Refuse folders of splits that do not hold the same names.
 
     Args:
-        source: Where the folders are, for error messages.
+        source: Place of the folders, for error messages.
         kind: What the names stand for, such as classes.
         splits: Names in the folder of each split.
 

@@ -11,7 +11,7 @@ def of_known_classes(source: str, classes: set[int], test: Images) -> Images:
     """Leave out test images of classes without a training image, with a warning.
 
     Args:
-        source: Where the images come from, for error messages.
+        source: Origin of the images, for error messages.
         classes: Numbers of the classes of the training images.
         test: Test images.
 
@@ -41,7 +41,7 @@ def warn_of_untested(
     """Warn of classes that have training images and no test images.
 
     Args:
-        source: Where the images come from, for the warning.
+        source: Origin of the images, for the warning.
         names: Name of each class.
         trained: Class of each training image.
         tested: Class of each test image.

@@ -27,8 +27,8 @@ class Photographs(NamedTuple):
     """JPEG files, and the views that are made of them.
 
     Attributes:
-        width: Of a photograph, pixels.
-        height: Of a photograph, pixels.
+        width: Width of a photograph in pixels.
+        height: Height of a photograph in pixels.
         files: Photographs of an epoch.
         view: Height and width of a view, pixels.
     """
@@ -84,7 +84,7 @@ class Reader:
 
     Args:
         images: As they are read.
-        views: What is made of an image.
+        views: Transform of an image.
         workers: Processes that do it.
 
     Attributes:

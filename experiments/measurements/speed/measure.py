@@ -66,7 +66,7 @@ def seconds(
     """Run contestants in turn, once to warm up and then ``setting.rounds`` times.
 
     Args:
-        contestants: What is run, by name.
+        contestants: Functions to run, by name.
         setting: Where, and how many rounds.
         clock: Seconds that count, by default those of :func:`now`.
 
