@@ -523,8 +523,7 @@ def test_a_longer_network_is_another_backbone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [[torch.ones(3)], torch.ones(3), "text", {"epoch": 3}, {1: torch.zeros(3)}],
+    "content", [[torch.ones(3)], torch.ones(3), "text", {"epoch": 3}]
 )
 def test_what_holds_no_weights_is_refused(content: Any, tmp_path: Path) -> None:
     path = tmp_path / "list.pth"
