@@ -18,6 +18,8 @@ from tests.experiments.made_runs import (
     write_run,
 )
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 METRIC = "Linear_Acc_Exp"
 MATRICES = {
     "raw pixels": [[0.2, 0.2, 0.2]],
