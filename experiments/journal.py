@@ -140,7 +140,7 @@ class Journal:
             self._save(strategy)
             self.interruption.saved = True
         except TypeError as error:
-            self.bar.write(f"note: {self._training} can only begin anew ({error})")
+            self.bar.write(f"note: {self._training} can only start again ({error})")
 
     def finish(self) -> None:
         """Save a small state which says that the run has finished."""
@@ -173,7 +173,7 @@ class Journal:
         if written < size:
             raise ValueError(
                 f"{self.results} holds {written} bytes, {size - written} fewer than "
-                f"when {self.path} was saved: it has been changed; begin anew with "
+                f"when {self.path} was saved: it has been changed; start again with "
                 "another out="
             )
         if written:

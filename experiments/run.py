@@ -272,7 +272,7 @@ class Comparison:
         if changed := differing(before["data"], facts["data"]):
             raise ValueError(
                 f"the data are not what {self.out} was begun with (differing: "
-                f"{changed}): bring them back, or begin anew with another out="
+                f"{changed}): bring them back, or start again with another out="
             )
         bar.write(f"continuing {self.out}: {bar.n} of {bar.total} epochs are done")
         if before["environment"] != facts["environment"]:

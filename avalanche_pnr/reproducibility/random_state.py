@@ -109,7 +109,7 @@ def set_random_state(state: dict[str, Any]) -> None:
     try:
         set_host_states((state["torch"], numpy_state, state["python"]))
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"random is no state of generators ({error})") from error
+        raise ValueError(f"random is not a state of generators ({error})") from error
     for device, cuda_state in enumerate(state["cuda"]):
         if device < torch.cuda.device_count():
             torch.cuda.set_rng_state(cuda_state, device)

@@ -189,7 +189,7 @@ def load_state(path: str | Path) -> LoadedState:
             state = read_state(before)
         except _DamagedError as other:
             raise ValueError(
-                f"{damage}, and {other}: there is no state to go on from"
+                f"{damage}, and {other}: there is no state to continue from"
             ) from None
         warnings.warn(f"{damage}: using {before}, the state before", stacklevel=2)
         return state

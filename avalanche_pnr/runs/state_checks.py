@@ -262,7 +262,7 @@ def _check_stored(tensor: Tensor, name: str) -> None:
         and not vars(tensor)
     )
     if not simple:
-        raise ValueError(f"{name} is no tensor of plain numbers")
+        raise ValueError(f"{name} is not a tensor of plain numbers")
     size = tensor.numel() * tensor.element_size()
     if size > tensor.untyped_storage().nbytes() + _FREE_SIZE:
         raise ValueError(f"{name} is a tensor of {size} bytes that are not in the file")

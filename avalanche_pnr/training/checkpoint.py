@@ -38,7 +38,7 @@ _OWN = ("model", "optimizer", "past_model")
 _UNSAVED: dict[type, str] = {
     AGEMPlugin: "reads its memory by an iterator",
     MIRPlugin: "reads its memory by an iterator",
-    GDumbPlugin: "makes model and memory anew when an experience begins",
+    GDumbPlugin: "resets model and memory when an experience begins",
 }
 """Plugins whose state cannot be saved, each with the reason."""
 
@@ -84,11 +84,13 @@ def check_state(state: Any) -> None:
     """
     if not isinstance(state, dict) or not {"model", "plugins"} <= state.keys():
         raise ValueError(
-            "this is no state of a strategy: save strategy.state_dict(), and load that"
+            "this is not the state of a strategy: save strategy.state_dict(), and load "
+            "that"
         )
     if "format" not in state:
         raise ValueError(
-            "the state was saved by version 0.1.0, which was never released: begin anew"
+            "the state was saved by version 0.1.0, which was never released: start "
+            "again"
         )
     state = dict(state)
     check_plain(state, "the state")
@@ -96,7 +98,7 @@ def check_state(state: Any) -> None:
     if state["format"] != FORMAT:
         raise ValueError(
             f"the state has format {state['format']}, and this release reads format "
-            f"{FORMAT}: continue with the release that saved it, or begin anew"
+            f"{FORMAT}: continue with the release that saved it, or start again"
         )
     check_keys(state, _STATE, "the state")
     if state["experience"] is not None:

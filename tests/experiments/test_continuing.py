@@ -232,7 +232,7 @@ def test_two_damaged_states_are_refused(data: list[str], tmp_path: Path) -> None
     assert stopped(out, 2 * EPOCH + 7, *data, *ONE)
     for path in (out / "state.pt", previous(out / "state.pt")):
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="there is no state to go on from"):
+    with pytest.raises(ValueError, match="there is no state to continue from"):
         is_finished(out, composed(*data, *ONE))
 
 
@@ -275,7 +275,7 @@ def test_what_cannot_be_saved_is_told_and_begins_anew(
     plugins = f"plugins.pnr=[{PNR},{{_target_: {__name__}.Hoarder}}]"
     choices = [*data, *ONE, plugins]
     finished(tmp_path / "whole", *choices)
-    told = r"note: pnr can only begin anew \(Hoarder.kept is a tuple_iterator.*\)"
+    told = r"note: pnr can only start again \(Hoarder.kept is a tuple_iterator.*\)"
     assert len(re.findall(told, capsys.readouterr().out)) == 2
     assert stopped(tmp_path / "run", 2 * EPOCH + 7, *choices)
     finished(tmp_path / "run", *choices)
