@@ -2,20 +2,17 @@
 
 from hydra.errors import InstantiationException
 
+from avalanche_pnr.runs import failures
+
 EXPECTED = (InstantiationException, ValueError, OSError, FloatingPointError)
 """What is answered with one sentence, without a traceback."""
 
 
 def sentence(error: BaseException) -> str:
-    """What an error says, without the frames that its way here has put around it."""
+    """What an error says, without what Hydra and data loaders have put around it."""
     if isinstance(error, InstantiationException) and error.__cause__:
         error = error.__cause__
-    text = str(error).strip() or repr(error)
-    if not text.startswith("Caught "):
-        return text
-    # From a data loader's process there comes a traceback, the message at its end.
-    name = f"{type(error).__module__}.{type(error).__qualname__}: "
-    return text.splitlines()[-1].removeprefix(name)
+    return failures.sentence(error)
 
 
 def way_on(error: BaseException, continue_with: str) -> str:

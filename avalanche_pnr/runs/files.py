@@ -97,7 +97,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def previous(path: Path) -> Path:
@@ -318,7 +318,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Let the names of files in it survive a power failure, too."""
     if not hasattr(os, "O_DIRECTORY"):
         return  # Windows has no such thing

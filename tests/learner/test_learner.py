@@ -194,7 +194,6 @@ def test_judge_compares_the_backbones_and_changes_nothing(
     assert tree() == before
     assert [each.name for each in judgements] == [
         "random backbone",
-        "before learning",
         *(f"after experience {k}" for k in (1, 2, 3)),
     ]
     assert set(judgements[0].accuracy) == {"linear", "knn", "ncm", "few labels"}
