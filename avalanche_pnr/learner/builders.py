@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import torch
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.benchmarks.utils.utils import as_classification_dataset
 from avalanche.training.determinism.rng_manager import RNGManager
-from avalanche.training.plugins import ReplayPlugin
+from avalanche.training.plugins import EvaluationPlugin, ReplayPlugin
 from avalanche.training.storage_policy import ExemplarsBuffer
 from torch import nn
 from torch.optim import SGD, Optimizer
@@ -257,9 +258,16 @@ def make_plain_data_set(images: Any, view: Compose) -> AvalancheDataset[Any]:
     return made
 
 
+def make_silent_evaluator() -> EvaluationPlugin:
+    """Avalanche's, without metrics: a learner watches itself."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="No loggers specified")
+        return EvaluationPlugin()
+
+
 def make_precision(training: Training) -> Precision:
-    """How networks are computed."""
-    return Precision(dtype=PRECISIONS[training.precision])
+    """How networks are computed: laid out as the comparison does it."""
+    return Precision(dtype=PRECISIONS[training.precision], channels_last=True)
 
 
 def choose_device(name: str) -> torch.device:

@@ -4,6 +4,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -161,7 +162,7 @@ def _write_parquet(path: Path, rows: Rows, experience: int) -> None:
         raise ImportError(
             f"out={path} needs pyarrow: pip install 'avalanche-pnr[parquet]'"
         ) from error
-    with replacing(path) as binary:
+    with replacing(path) as binary, ExitStack() as opened:
         writer = None
         for names, features in rows:
             columns = {
@@ -170,10 +171,10 @@ def _write_parquet(path: Path, rows: Rows, experience: int) -> None:
                 **{f"feature_{j}": features[:, j] for j in range(features.shape[1])},
             }
             table = pyarrow.table(columns)
-            writer = writer or pyarrow.parquet.ParquetWriter(binary, table.schema)
+            writer = writer or opened.enter_context(
+                pyarrow.parquet.ParquetWriter(binary, table.schema)
+            )
             writer.write_table(table)
-        if writer is not None:
-            writer.close()
 
 
 WRITERS: Mapping[str, Writer] = {

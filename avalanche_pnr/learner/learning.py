@@ -27,6 +27,7 @@ from avalanche_pnr.learner.builders import (
     make_precision,
     make_regularizer,
     make_schedule,
+    make_silent_evaluator,
     make_views,
 )
 from avalanche_pnr.learner.folder import LearnerFolder, is_saved
@@ -242,7 +243,7 @@ class ExperienceTrainer:
             device=self.device,
             precision=make_precision(self.training),
             plugins=[*plugins, *watch],
-            evaluator=None,
+            evaluator=make_silent_evaluator(),
         )
         if self._state is not None:
             strategy.past_model.snapshot(method.to(self.device))
