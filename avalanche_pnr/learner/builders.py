@@ -313,6 +313,9 @@ class FixedReplayPlugin(ReplayPlugin):
         super().__init__(len(images), storage_policy=FixedBuffer(images))
         self.batch_size_mem = min(batch_size, len(images))
 
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Leave the memory as it is."""
+
     def state_dict(self) -> dict[str, Any]:
         """Nothing: the images are kept by the learner."""
         return {}

@@ -190,11 +190,11 @@ class Learner:
             FileNotFoundError: If there are no images, or no such backbone.
             UnreadableImageError: If a file cannot be read, with its name.
         """
-        number = self._number(after)
         if out is not None:
             out = Path(out).expanduser()
             check_ending(out)
         images = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
+        number = self._number(after)
         for name in images.damaged:
             self.say(f"left out, since it cannot be read: {name}")
         rows = self._rows(images, number, Reading(**reading))
