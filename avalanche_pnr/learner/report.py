@@ -159,9 +159,7 @@ def _projection(features: Tensor, sample: KeptImages) -> Figure:
     return figure
 
 
-def _neighbours(
-    before: Tensor, after: Tensor, sample: KeptImages, last: int
-) -> Figure:
+def _neighbours(before: Tensor, after: Tensor, sample: KeptImages, last: int) -> Figure:
     """A row for each query: itself, its neighbours before, and those after."""
     step = max(1, len(sample) // QUERIES)
     queries = range(0, len(sample), step)[:QUERIES]

@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from avalanche_pnr.learner.options import nearest
@@ -42,11 +42,7 @@ def call(option: str, make: Callable[..., Any], arguments: Mapping[str, Any]) ->
         OSError: As the function.
         ValueError: If it does not take an argument, with the nearest, or fails.
     """
-    valid = inspect.signature(make).parameters
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in valid.values())
-    for name in arguments if not takes_any else ():
-        if name not in valid:
-            raise ValueError(f"there is no {option}.{name}={nearest(name, valid)}")
+    _check_names(option, make, arguments)
     try:
         return make(**arguments)
     except (ImportError, OSError):
@@ -56,3 +52,15 @@ def call(option: str, make: Callable[..., Any], arguments: Mapping[str, Any]) ->
         raise ValueError(
             f"{option} cannot be made{given and f' with {given}'}: {error}"
         ) from error
+
+
+def _check_names(option: str, make: Callable[..., Any], names: Iterable[str]) -> None:
+    """Refuse names of arguments that a function does not have."""
+    try:
+        valid = inspect.signature(make).parameters
+    except ValueError:
+        return  # some of Python's own do not say
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in valid.values())
+    for name in names:
+        if name not in valid and not takes_any:
+            raise ValueError(f"there is no {option}.{name}={nearest(name, valid)}")
