@@ -90,7 +90,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def previous(path: Path) -> Path:
@@ -313,7 +313,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names of files in a folder survive a power failure."""
     if not hasattr(os, "O_DIRECTORY"):
         return  # Windows has no such thing
