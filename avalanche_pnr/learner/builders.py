@@ -120,6 +120,11 @@ AUGMENTATIONS = {
 }
 
 
+def is_imported(backbone: str) -> bool:
+    """Return whether a backbone is named by the function that makes it."""
+    return "." in backbone and not backbone.startswith("timm/")
+
+
 def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     """The backbone with random weights.
 
@@ -136,7 +141,7 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     make: Callable[..., nn.Module]
     if name.startswith("timm/"):
         make = partial(_timm().create_model, name.removeprefix("timm/"), num_classes=0)
-    elif "." in name:
+    elif is_imported(name):
         make = _imported(name)
     else:
         make = checked("backbone", name, BACKBONES)

@@ -60,6 +60,15 @@ class Exporting(Where):
 
 
 @dataclass(frozen=True)
+class Opening:
+    """What must be typed again to open a learner."""
+
+    backbone: str | None = option(
+        None, "package.function of a learner made with one, to trust it"
+    )
+
+
+@dataclass(frozen=True)
 class Command:
     """A command: what it does, its options, and the function behind it."""
 
@@ -156,16 +165,22 @@ def _learn(values: dict[str, Any]) -> None:
         learner.forget_images()
 
 
+def _opened(values: dict[str, Any]) -> Any:
+    return _learner(
+        values, **{k: values.pop(k) for k in ("backbone",) if values.get(k)}
+    )
+
+
 def _embed(values: dict[str, Any]) -> None:
-    _learner(values).embed(**values)
+    _opened(values).embed(**values)
 
 
 def _judge(values: dict[str, Any]) -> None:
-    _learner(values).judge(**values)
+    _opened(values).judge(**values)
 
 
 def _export(values: dict[str, Any]) -> None:
-    _learner(values).export(**values)
+    _opened(values).export(**values)
 
 
 def _report(values: dict[str, Any]) -> None:
@@ -190,11 +205,15 @@ COMMANDS = {
         _learn,
         nested=("backbone", "method"),
     ),
-    "embed": Command("write features of images", (Embedding, Reading), _embed),
+    "embed": Command("write features of images", (Embedding, Reading, Opening), _embed),
     "judge": Command(
-        "judge what was learned by labelled images", (WithLabels, Reading), _judge
+        "judge what was learned by labelled images",
+        (WithLabels, Reading, Opening),
+        _judge,
     ),
-    "export": Command("write a backbone's weights, or ONNX", (Exporting,), _export),
+    "export": Command(
+        "write a backbone's weights, or ONNX", (Exporting, Opening), _export
+    ),
     "report": Command("write report.html into the learner's folder", (Where,), _report),
     "info": Command("what it has learned, from what, when, with what", (Where,), _info),
     "undo": Command("go back to before the last experience", (Where,), _undo),

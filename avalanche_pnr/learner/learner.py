@@ -18,6 +18,7 @@ from torch import nn
 
 from avalanche_pnr.learner.builders import (
     choose_device,
+    is_imported,
     make_backbone,
     make_method,
     make_plain_view,
@@ -280,7 +281,7 @@ class Learner:
             for images in [self._kept(name)]
         }
         return {
-            "settings": {**asdict(settings), **self._stored_options()},
+            "settings": {**asdict(settings), **self.folder.options()},
             "experiences": experiences,
             "in progress": self.folder.plan(),
             "kept images": kept,
@@ -317,6 +318,7 @@ class Learner:
     def _make(self) -> None:
         """Make the learner if it is not there."""
         if self.folder.exists:
+            self._network()  # refused before anything is written
             return
         settings = Settings(**self._given)
 
@@ -353,13 +355,29 @@ class Learner:
         """What a learner like this one is made with."""
         if not self.folder.exists:
             return {**self._given, **self._options}
-        return {**asdict(self._settings()), **self._stored_options()}
+        settings, options = self._network()
+        return {**asdict(settings), **options}
 
     def _next_number(self) -> int:
         return len(self.folder.experiences()) + 1
 
-    def _stored_options(self) -> dict[str, Any]:
-        return self.folder.options() if self.folder.exists else self._options
+    def _network(self) -> tuple[Settings, dict[str, Any]]:
+        """Settings and arguments from which the learner's networks are built.
+
+        A folder may come from anyone, so it does not choose what is imported and
+        called: a function named in it must also be named by the caller.
+
+        Raises:
+            ValueError: If the backbone is a function that only the folder names.
+        """
+        settings = self._settings()
+        name = settings.backbone
+        if is_imported(name) and self._given.get("backbone") != name:
+            raise ValueError(
+                f"learner={self.folder.path} was made with backbone={name}, a function "
+                f"that is called to open it: if you trust it, write backbone={name} too"
+            )
+        return settings, self.folder.options()
 
     def _last_training(self) -> Training:
         experiences = self.folder.experiences() if self.folder.exists else []
@@ -463,8 +481,7 @@ class Learner:
     ) -> ExperienceTrainer:
         return ExperienceTrainer(
             self.folder,
-            self._settings(),
-            self._stored_options(),
+            *self._network(),
             plan,
             interruption,
             self.say,
@@ -500,14 +517,15 @@ class Learner:
         return backbone.eval()
 
     def _random_backbone(self) -> nn.Module:
-        options = {
+        settings, options = self._network()
+        arguments = {
             k.removeprefix("backbone."): v
-            for k, v in self._stored_options().items()
+            for k, v in options.items()
             if k.startswith("backbone.")
         }
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._settings().seed)
-            return make_backbone(self._settings(), options).eval()
+            torch.manual_seed(settings.seed)
+            return make_backbone(settings, arguments).eval()
 
     def _kept(self, name: str) -> KeptImages:
         last = len(self.folder.experiences())
