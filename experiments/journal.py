@@ -169,6 +169,11 @@ class Journal:
 
     def _cut(self, size: int) -> None:
         """Truncate the results to those written before the last saved state."""
+        if self.results.is_symlink():
+            raise ValueError(
+                f"{self.results} is a link, and a run writes to files of its own folder"
+                " alone: put the file itself there, or choose another out="
+            )
         written = _synced_size(self.results)
         if written < size:
             raise ValueError(
@@ -192,6 +197,8 @@ def saved_state(path: Path) -> dict[str, Any] | None:
     with naming_file(state):
         check_keys(dict(state), _STATE, "the run's state")
         check_type(state["done"], "done", list)
+        for name in state["done"]:
+            check_type(name, "a name of what is done", str)
         check_type(state["training"], "training", str, type(None))
         check_type(state["facts"], "facts", dict)
         check_keys(state["facts"], ("environment", "data"), "facts")

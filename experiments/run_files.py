@@ -73,7 +73,13 @@ DESCRIPTIONS = {
     "probes": {"names": NAMES, "descriptions": TEXTS},
 }
 """Fields of the lines that describe a run, by kind of line."""
-OPTIONAL = {"stream": {"skipped": _COUNT, "duplicates": _COUNT}}
+OPTIONAL = {
+    "stream": {
+        "classes": whole_number(0, 2**63),
+        "skipped": _COUNT,
+        "duplicates": _COUNT,
+    }
+}
 EVALUATION = ("metric", "value", "after")
 """Fields of a line about a stream."""
 

@@ -34,7 +34,7 @@ from avalanche_pnr.methods import (
     SimCLR,
     VICReg,
 )
-from avalanche_pnr.methods.precision import Precision
+from avalanche_pnr.methods.precision import NumberFormat, Precision
 from avalanche_pnr.plugins import (
     CaSSLePlugin,
     LessForgetPlugin,
@@ -90,7 +90,11 @@ VIEWS = {"per_sample": False, "batched": True}
 KEPT = {"all": False, "last": True}
 """Whether backbones before the last two are removed."""
 TIMM = "timm/"
-PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+PRECISIONS: dict[str, NumberFormat] = {
+    "fp32": "float32",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+}
 
 
 class Augmentation(NamedTuple):
@@ -149,6 +153,11 @@ def check_choices(settings: Settings, training: Training) -> None:
     checked("keep", training.keep, KEPT)
 
 
+def is_imported(backbone: str) -> bool:
+    """Return whether a backbone is named by the function that makes it."""
+    return "." in backbone and not backbone.startswith(TIMM)
+
+
 def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     """The backbone with random weights.
 
@@ -165,7 +174,7 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     make: Callable[..., nn.Module]
     if name.startswith(TIMM):
         make = partial(_timm().create_model, name.removeprefix(TIMM), num_classes=0)
-    elif "." in name:
+    elif is_imported(name):
         make = imported("backbone", name)
     else:
         make = checked("backbone", name, BACKBONES)

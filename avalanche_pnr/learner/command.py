@@ -77,6 +77,15 @@ class Showing(Where):
 
 
 @dataclass(frozen=True)
+class Trusting:
+    """What must be typed again to open a learner."""
+
+    backbone: str | None = option(
+        None, "package.function of a learner made with one, to trust it"
+    )
+
+
+@dataclass(frozen=True)
 class Command:
     """A command: what it does, its options, and the function behind it."""
 
@@ -192,16 +201,22 @@ def _learn(values: dict[str, Any]) -> None:
         learner.forget_images()
 
 
+def _opened(values: dict[str, Any]) -> Any:
+    return _learner(
+        values, **{k: values.pop(k) for k in ("backbone",) if values.get(k)}
+    )
+
+
 def _embed(values: dict[str, Any]) -> None:
-    _learner(values).embed(**values)
+    _opened(values).embed(**values)
 
 
 def _judge(values: dict[str, Any]) -> None:
-    _learner(values).judge(**values)
+    _opened(values).judge(**values)
 
 
 def _export(values: dict[str, Any]) -> None:
-    _learner(values).export(**values)
+    _opened(values).export(**values)
 
 
 def _report(values: dict[str, Any]) -> None:
@@ -232,16 +247,18 @@ COMMANDS = {
     ),
     "embed": Command(
         "write features of images",
-        (Embedding, Opening, Reading),
+        (Embedding, Trusting, Opening, Reading),
         _embed,
         nested=("data",),
     ),
     "judge": Command(
         "judge what was learned by labelled images",
-        (WithLabels, Opening, Reading),
+        (WithLabels, Trusting, Opening, Reading),
         _judge,
     ),
-    "export": Command("write a backbone's weights, or ONNX", (Exporting,), _export),
+    "export": Command(
+        "write a backbone's weights, or ONNX", (Exporting, Trusting), _export
+    ),
     "report": Command("write report.html into the learner's folder", (Where,), _report),
     "info": Command(
         "what it has learned, from what, when, with what", (Showing,), _info

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
-from avalanche_pnr.benchmarks.reading.array_files import read_arrays
 from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
 from avalanche_pnr.benchmarks.reading.damaged import without_damaged
 from avalanche_pnr.benchmarks.reading.file_images import FileImages, allow_pixels
@@ -27,6 +26,7 @@ from avalanche_pnr.benchmarks.reading.shard_index import index_shards, webdatase
 from avalanche_pnr.benchmarks.reading.text_lists import listed, read_lines
 from avalanche_pnr.learner.pictures import Pictures
 from avalanche_pnr.learner.targets import call, imported
+from avalanche_pnr.runs.array_files import read_arrays
 from avalanche_pnr.transforms.reduction import Reduction
 
 Digests = NDArray[np.uint8]

@@ -20,6 +20,7 @@ from torchvision.transforms import Compose
 from avalanche_pnr.learner.builders import (
     check_choices,
     choose_device,
+    is_imported,
     make_backbone,
     make_method,
     make_plain_data_set,
@@ -294,7 +295,7 @@ class Learner:
             for images in [self._kept(name)]
         }
         return {
-            "settings": {**asdict(settings), **self._stored_options()},
+            "settings": {**asdict(settings), **self.folder.options()},
             "experiences": experiences,
             "in progress": self.folder.plan(),
             "kept images": kept,
@@ -346,6 +347,7 @@ class Learner:
     def _make(self) -> None:
         """Make the learner if it is not there."""
         if self.folder.exists:
+            self._network()  # refused before anything is written
             return
         settings = Settings(**self._given)
 
@@ -418,8 +420,23 @@ class Learner:
     def _next_number(self) -> int:
         return len(self.folder.experiences()) + 1
 
-    def _stored_options(self) -> dict[str, Any]:
-        return self.folder.options() if self.folder.exists else self._options
+    def _network(self) -> tuple[Settings, dict[str, Any]]:
+        """Settings and arguments from which the learner's networks are built.
+
+        A folder may come from anyone, so it does not choose what is imported and
+        called: a function named in it must also be named by the caller.
+
+        Raises:
+            ValueError: If the backbone is a function that only the folder names.
+        """
+        settings = self._settings()
+        name = settings.backbone
+        if is_imported(name) and self._given.get("backbone") != name:
+            raise ValueError(
+                f"learner={self.folder.path} was made with backbone={name}, a function "
+                f"that is called to open it: if you trust it, write backbone={name} too"
+            )
+        return settings, self.folder.options()
 
     def _last_training(self) -> Training:
         experiences = self.folder.experiences() if self.folder.exists else []
@@ -535,8 +552,7 @@ class Learner:
     ) -> ExperienceTrainer:
         return ExperienceTrainer(
             self.folder,
-            self._settings(),
-            self._stored_options(),
+            *self._network(),
             plan,
             interruption,
             self.say,
@@ -581,14 +597,15 @@ class Learner:
         return backbone.eval()
 
     def _random_backbone(self) -> nn.Module:
-        options = {
+        settings, options = self._network()
+        arguments = {
             k.removeprefix("backbone."): v
-            for k, v in self._stored_options().items()
+            for k, v in options.items()
             if k.startswith("backbone.")
         }
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._settings().seed)
-            return make_backbone(self._settings(), options).eval()
+            torch.manual_seed(settings.seed)
+            return make_backbone(settings, arguments).eval()
 
     def _kept(self, name: str) -> KeptImages:
         last = len(self.folder.experiences())

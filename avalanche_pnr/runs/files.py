@@ -80,7 +80,8 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        with _naming(path), part.open("wb") as file:
+        part.unlink(missing_ok=True)  # a link there would lead to another file
+        with _naming(path), part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -350,6 +350,21 @@ def test_results_that_were_shortened_are_refused(
         prepared(out, *data, *ONE).run()
 
 
+def test_results_that_lead_out_of_the_folder_are_refused(
+    data: list[str], tmp_path: Path
+) -> None:
+    out, outside = tmp_path / "run", tmp_path / "outside"
+    assert stopped(out, 2 * EPOCH + 7, *data, *ONE)
+    (out / "results.jsonl").rename(outside)
+    with outside.open("a") as file:
+        file.write("more than the state knows\n")
+    content = outside.read_bytes()
+    (out / "results.jsonl").symlink_to(outside)
+    with pytest.raises(ValueError, match="is a link, and a run writes to files of its"):
+        prepared(out, *data, *ONE).run()
+    assert outside.read_bytes() == content
+
+
 def test_other_data_is_refused(data: list[str], tmp_path: Path) -> None:
     images = save_images(tmp_path / "images.npz")
     out, choices = tmp_path / "run", [*data, *ONE, f"data.path={images}"]

@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,6 +107,42 @@ def test_what_a_learner_is_cannot_change(make_learner: Make, learned: Learner) -
         make_learner(method="simclr")
     with pytest.raises(ValueError, match=r"backbone\.width=32 \(it has .*=16\)"):
         make_learner(**{"backbone.width": 32})
+
+
+def test_a_folder_alone_does_not_choose_what_is_called(
+    make_learner: Make, learned: Learner, photos: list[Path], tmp_path: Path
+) -> None:
+    path, victim = learned.folder.path, tmp_path / "victim"
+    content = json.loads((path / "learner.json").read_text())
+    content["settings"]["backbone"] = "os.mkdir"
+    content["options"] = {"backbone.path": str(victim)}
+    (path / "learner.json").write_text(json.dumps(content))
+    opened = Learner(path, say=lambda _: None)
+    new = write_digits(tmp_path / "new", {7})
+    for call in (
+        lambda: opened.embed(photos[0]),
+        lambda: opened.judge(photos[0]),
+        lambda: opened.export(tmp_path / "b.safetensors"),
+        lambda: opened.learn(new),
+        lambda: opened.learn(new, dry=True),
+    ):
+        with pytest.raises(ValueError, match=r"write backbone=os\.mkdir too"):
+            call()
+    assert not victim.exists()
+    assert len(opened.info()["experiences"]) == 3
+
+
+def test_a_backbone_of_ones_own_is_named_again(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    name = "torchvision.models.squeezenet1_1"
+    chosen: dict[str, Any] = {"backbone": name, "image_size": 32}
+    make = partial(Learner, make_learner("own").folder.path, say=lambda _: None)
+    make(**chosen, method="simclr").learn(photos[0], **{**TRAINING, "epochs": 1})
+    features, _ = make(backbone=name).embed(photos[0])
+    assert features.shape == (40, 1000)
+    with pytest.raises(ValueError, match="was made with backbone=torchvision"):
+        make().embed(photos[0])
 
 
 def test_undo_goes_back_to_before_the_last_experience(
