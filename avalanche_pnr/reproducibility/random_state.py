@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from avalanche_pnr.runs.state_checks import (
-    assert_same_across_ranks,
     check_count,
+    check_same_form,
     check_type,
 )
 
@@ -96,9 +96,7 @@ def set_random_state(state: dict[str, Any]) -> None:
     Raises:
         ValueError: If the state is not of that form.
     """
-    assert_same_across_ranks(
-        state, {**random_state(), "cuda": state.get("cuda")}, "random"
-    )
+    check_same_form(state, {**random_state(), "cuda": state.get("cuda")}, "random")
     check_type(state["cuda"], "random['cuda']", list)
     for cuda_state in state["cuda"]:
         check_type(cuda_state, "random['cuda']", Tensor)

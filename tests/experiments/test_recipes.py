@@ -183,7 +183,7 @@ def test_recipes_are_buildable(data: str, method: str) -> None:
     config = composed(f"{data}/{method}", "data.path=x", *lists)
     OmegaConf.resolve(config.copy())
     instantiate(config.data.views)
-    instantiate(config.data.make_eval_transform)
+    instantiate(config.data.eval_view)
     instantiate(config.schedule)
     list(instantiate(config.probes).values())
     built = instantiate(config.method, resnet_small(16), image_shape=(3, 32, 32))
