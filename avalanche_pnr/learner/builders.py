@@ -34,7 +34,7 @@ from avalanche_pnr.methods import (
     SimCLR,
     VICReg,
 )
-from avalanche_pnr.methods.precision import Precision
+from avalanche_pnr.methods.precision import NumberFormat, Precision
 from avalanche_pnr.plugins import (
     CaSSLePlugin,
     LessForgetPlugin,
@@ -90,7 +90,11 @@ VIEWS = {"per_sample": False, "batched": True}
 KEPT = {"all": False, "last": True}
 """Whether backbones before the last two are removed."""
 TIMM = "timm/"
-PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+PRECISIONS: dict[str, NumberFormat] = {
+    "fp32": "float32",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+}
 
 
 class Augmentation(NamedTuple):

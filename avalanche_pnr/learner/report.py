@@ -164,7 +164,7 @@ def _neighbours(before: Tensor, after: Tensor, sample: KeptImages, last: int) ->
     step = max(1, len(sample) // QUERIES)
     queries = range(0, len(sample), step)[:QUERIES]
     figure = Figure(figsize=(9, 0.85 * len(queries) + 0.4), layout="constrained")
-    blocks = figure.subfigures(1, 3, width_ratios=(1, NEIGHBOURS, NEIGHBOURS))
+    blocks: Any = figure.subfigures(1, 3, width_ratios=(1, NEIGHBOURS, NEIGHBOURS))
     titles = "image", f"before experience {last}", f"after experience {last}"
     shown = [
         [[query] for query in queries],
