@@ -73,8 +73,8 @@ def labelled_images(
     """
     if isinstance(data, ImageData):
         return data
-    folders: Layout = checked("layout", layout, LAYOUTS)
     path = Path(data).expanduser()
+    form: Layout = checked("layout", layout, LAYOUTS)
     if not path.exists():
         raise FileNotFoundError(
             f"data={data} does not exist: name a folder of classes, or a .csv file "
@@ -82,7 +82,7 @@ def labelled_images(
         )
     if path.suffix == ".csv":
         return _listed(path, skip_damaged, max_pixels)
-    return load_folders(path, folders, skip_damaged=skip_damaged, max_pixels=max_pixels)
+    return load_folders(path, form, skip_damaged=skip_damaged, max_pixels=max_pixels)
 
 
 def judge(

@@ -529,7 +529,7 @@ def test_judge_takes_a_table_of_paths(learned: Learner, tmp_path: Path) -> None:
     ],
 )
 def test_backbones_of_others(
-    backbone: str, options: dict[str, int], tmp_path: Path, photos: list[Path]
+    backbone: str, options: dict[str, Any], tmp_path: Path, photos: list[Path]
 ) -> None:
     if backbone.startswith("timm"):
         pytest.importorskip("timm")
@@ -553,7 +553,7 @@ def test_backbones_of_others(
     ],
 )
 def test_a_network_that_cannot_be_made_is_a_sentence(
-    settings: dict[str, str], sentence: str, tmp_path: Path, photos: list[Path]
+    settings: dict[str, Any], sentence: str, tmp_path: Path, photos: list[Path]
 ) -> None:
     settings = {"backbone": "resnet_small", "image_size": 8, **settings}
     learner = Learner(tmp_path / "learner", **settings)
