@@ -34,9 +34,7 @@ def make_data(config: DictConfig) -> ImageData:
     if config.validation is not None:
         data = hold_out_validation(data, config.validation)
     if config.views == BATCHED:
-        data = data.in_memory(
-            config.device, config.data.make_eval_transform.get("resize")
-        )
+        data = data.in_memory(config.device, config.data.eval_view.get("resize"))
     return data
 
 
@@ -180,10 +178,7 @@ def check_sizes(config: DictConfig, experiences: Sequence[Any]) -> None:
 def resized(config: DictConfig, data: ImageData) -> str | None:
     """Return a sentence if images in memory are resized."""
     images, size = data.train, config.data.image_size
-    if (
-        not isinstance(images, ArrayImages)
-        or "resize" not in config.data.make_eval_transform
-    ):
+    if not isinstance(images, ArrayImages) or "resize" not in config.data.eval_view:
         return None
     height, width = images.x.shape[1:3]
     if height == width == size:
@@ -211,5 +206,5 @@ def _transforms(config: DictConfig, size: int | None = None) -> dict[str, Any]:
     batched = {"batched": True} if config.views == BATCHED else {}
     return {
         "train_transform": instantiate(config.data.views, **batched),
-        "eval_transform": instantiate({**resized, **config.data.make_eval_transform}),
+        "eval_transform": instantiate({**resized, **config.data.eval_view}),
     }

@@ -2,6 +2,8 @@
 
 from hydra.errors import InstantiationException
 
+from avalanche_pnr.runs import failures
+
 EXPECTED = (InstantiationException, ValueError, OSError, FloatingPointError)
 """Errors that are reported by one sentence, without a traceback."""
 
@@ -10,12 +12,7 @@ def sentence(error: BaseException) -> str:
     """Return the message of an error without the wrappers added on its way."""
     if isinstance(error, InstantiationException) and error.__cause__:
         error = error.__cause__
-    text = str(error).strip() or repr(error)
-    if not text.startswith("Caught "):
-        return text
-    # From a data loader's process there comes a traceback, the message at its end.
-    name = f"{type(error).__module__}.{type(error).__qualname__}: "
-    return text.splitlines()[-1].removeprefix(name)
+    return failures.sentence(error)
 
 
 def way_on(error: BaseException, continue_with: str) -> str:

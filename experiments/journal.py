@@ -140,7 +140,7 @@ class Journal:
             self._save(strategy)
             self.interruption.saved = True
         except TypeError as error:
-            self.bar.write(f"note: {self._training} can only begin anew ({error})")
+            self.bar.write(f"note: {self._training} can only start again ({error})")
 
     def finish(self) -> None:
         """Save a small state which says that the run has finished."""
@@ -169,11 +169,16 @@ class Journal:
 
     def _cut(self, size: int) -> None:
         """Truncate the results to those written before the last saved state."""
+        if self.results.is_symlink():
+            raise ValueError(
+                f"{self.results} is a link, and a run writes to files of its own folder"
+                " alone: put the file itself there, or choose another out="
+            )
         written = _synced_size(self.results)
         if written < size:
             raise ValueError(
                 f"{self.results} holds {written} bytes, {size - written} fewer than "
-                f"when {self.path} was saved: it has been changed; begin anew with "
+                f"when {self.path} was saved: it has been changed; start again with "
                 "another out="
             )
         if written:
@@ -192,6 +197,8 @@ def saved_state(path: Path) -> dict[str, Any] | None:
     with naming_file(state):
         check_keys(dict(state), _STATE, "the run's state")
         check_type(state["done"], "done", list)
+        for name in state["done"]:
+            check_type(name, "a name of what is done", str)
         check_type(state["training"], "training", str, type(None))
         check_type(state["facts"], "facts", dict)
         check_keys(state["facts"], ("environment", "data"), "facts")

@@ -126,9 +126,14 @@ class Run:
         return {record["after"]: record["value"] for record in lines}
 
     def cells(self, name: str, metric: str) -> int:
-        """Number of values of the matrix in the run."""
-        lines = self._lines.get((name, metric), ())
-        return sum(record["stream"] == "test" for record in lines)
+        """Number of values of the matrix in the run; two of one cell count once."""
+        return len(
+            {
+                (record["after"], record.get("experience"))
+                for record in self._lines.get((name, metric), ())
+                if record["stream"] == "test" and record["after"] > 0
+            }
+        )
 
     def holds(self, name: str, metric: str) -> bool:
         """Return whether the run holds all values of a metric."""

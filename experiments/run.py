@@ -21,6 +21,7 @@ from avalanche_pnr.distributed.collectives import (
 )
 from avalanche_pnr.evaluation import Probe
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.runs.failures import explain_dead_worker
 from avalanche_pnr.runs.files import (
     load_state,
     previous,
@@ -47,7 +48,7 @@ from experiments.environment import environment
 from experiments.journal import Journal
 from experiments.pixels import Pixels
 from experiments.progress import Progress, progress_bar
-from experiments.trainer import Trainer, explain_dead_worker
+from experiments.trainer import Trainer
 
 MANY_EVALUATIONS = 200
 """Number of evaluations that take longer than training on small experiences."""
@@ -272,7 +273,7 @@ class Comparison:
         if changed := differing(before["data"], facts["data"]):
             raise ValueError(
                 f"the data are not what {self.out} was begun with (differing: "
-                f"{changed}): bring them back, or begin anew with another out="
+                f"{changed}): bring them back, or start again with another out="
             )
         bar.write(f"continuing {self.out}: {bar.n} of {bar.total} epochs are done")
         if before["environment"] != facts["environment"]:

@@ -73,7 +73,13 @@ DESCRIPTIONS = {
     "probes": {"names": NAMES, "descriptions": TEXTS},
 }
 """Fields of the lines that describe a run, by kind of line."""
-OPTIONAL = {"stream": {"skipped": _COUNT, "duplicates": _COUNT}}
+OPTIONAL = {
+    "stream": {
+        "classes": whole_number(0, 2**63),
+        "skipped": _COUNT,
+        "duplicates": _COUNT,
+    }
+}
 EVALUATION = ("metric", "value", "after")
 """Fields of a line about a stream."""
 
@@ -96,12 +102,12 @@ def read_config(path: Path) -> dict[str, Any]:
         if not isinstance(config, dict):
             raise ValueError("a list, and no settings by name")
         if strange := [each for each in _leaves(config) if not _is_fact(each)]:
-            raise ValueError(f"a value that is no text: {shortened(strange[0])}")
+            raise ValueError(f"a value that is not text: {shortened(strange[0])}")
     except Exception as error:  # the parser raises whatever its input leads to
         reason = " ".join(str(error).split()) or type(error).__name__
         reason = reason.replace('in "<unicode string>", ', "")
         raise ValueError(
-            f"{path} is no configuration of a run ({reason}): {REMEDY}"
+            f"{path} is not the configuration of a run ({reason}): {REMEDY}"
         ) from error
     return _by_text(config)
 

@@ -54,7 +54,7 @@ def check_seeds(config: DictConfig) -> None:
         listed = list(seeds)
         if not listed or not all(_is_whole(each, 0) for each in listed):
             raise ValueError(
-                f"seeds={listed}: list whole numbers from 0, seeds=[10,11] say"
+                f"seeds={listed}: list whole numbers from 0, for example seeds=[10,11]"
             )
         if twice := [each for each in dict.fromkeys(listed) if listed.count(each) > 1]:
             raise ValueError(

@@ -5,8 +5,7 @@ On several processes the first one writes.
 
 import io
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -193,21 +192,3 @@ class Trainer:
             "device": self.config.device,
             "num_workers": self.config.workers,
         }
-
-
-@contextmanager
-def explain_dead_worker() -> Iterator[None]:
-    """Explain the error when a process that loads images has died.
-
-    Raises:
-        ChildProcessError: Instead of PyTorch's error.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        raise ChildProcessError(
-            f"a process that loads images has died ({str(error).strip()}): memory may "
-            "be short, lower workers"
-        ) from error

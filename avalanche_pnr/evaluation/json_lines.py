@@ -10,7 +10,7 @@ from avalanche.evaluation.metric_results import MetricValue
 from avalanche.logging import BaseLogger
 
 from avalanche_pnr.runs.files import append
-from avalanche_pnr.runs.state_checks import assert_same_across_ranks
+from avalanche_pnr.runs.state_checks import check_same_form
 
 _STATE = ("_training", "_uncounted", "_sub_experiences")
 """Keys of a logger's state."""
@@ -88,7 +88,7 @@ class JSONLinesLogger(BaseLogger):
         Raises:
             ValueError: If the state is not that of such a logger.
         """
-        assert_same_across_ranks(state, self.state_dict(), "JSONLinesLogger")
+        check_same_form(state, self.state_dict(), "JSONLinesLogger")
         for name in _STATE:
             setattr(self, name, state[name])
 

@@ -2,14 +2,16 @@
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from avalanche.benchmarks.utils import AvalancheDataset
+from avalanche.benchmarks.utils.utils import as_classification_dataset
 from avalanche.training.determinism.rng_manager import RNGManager
-from avalanche.training.plugins import ReplayPlugin
+from avalanche.training.plugins import EvaluationPlugin, ReplayPlugin
 from avalanche.training.storage_policy import ExemplarsBuffer
 from torch import nn
 from torch.optim import SGD, Optimizer
@@ -23,6 +25,7 @@ from avalanche_pnr.backbones import (
     vit_tiny,
 )
 from avalanche_pnr.learner.options import Settings, Training, checked
+from avalanche_pnr.learner.targets import call, imported
 from avalanche_pnr.methods import (
     BYOL,
     BarlowTwins,
@@ -31,7 +34,7 @@ from avalanche_pnr.methods import (
     SimCLR,
     VICReg,
 )
-from avalanche_pnr.methods.precision import Precision
+from avalanche_pnr.methods.precision import NumberFormat, Precision
 from avalanche_pnr.plugins import (
     CaSSLePlugin,
     LessForgetPlugin,
@@ -82,7 +85,16 @@ REGULARIZERS: dict[str, Callable[[int], list[Any]]] = {
 }
 """Plugins of each regularizer, by the width of the distillation predictor."""
 
-PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+VIEWS = {"per_sample": False, "batched": True}
+"""Whether whole batches of views are drawn on the device."""
+KEPT = {"all": False, "last": True}
+"""Whether backbones before the last two are removed."""
+TIMM = "timm/"
+PRECISIONS: dict[str, NumberFormat] = {
+    "fp32": "float32",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+}
 
 
 class Augmentation(NamedTuple):
@@ -120,6 +132,32 @@ AUGMENTATIONS = {
 }
 
 
+def check_choices(settings: Settings, training: Training) -> None:
+    """Refuse names that nothing stands for, before anything is made.
+
+    Args:
+        settings: Of the learner.
+        training: Of the experience.
+
+    Raises:
+        ValueError: With the nearest name.
+    """
+    recipe = checked("method", settings.method, METHODS)
+    if "." not in settings.backbone and not settings.backbone.startswith(TIMM):
+        checked("backbone", settings.backbone, BACKBONES)
+    checked("optimizer", training.optimizer, recipe.base_lr)
+    checked("regularizer", training.regularizer, REGULARIZERS)
+    checked("augment", training.augment, AUGMENTATIONS)
+    checked("precision", training.precision, PRECISIONS)
+    checked("views", training.views, VIEWS)
+    checked("keep", training.keep, KEPT)
+
+
+def is_imported(backbone: str) -> bool:
+    """Return whether a backbone is named by the function that makes it."""
+    return "." in backbone and not backbone.startswith(TIMM)
+
+
 def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     """The backbone with random weights.
 
@@ -129,15 +167,15 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
 
     Raises:
         ImportError: If timm is asked for and not installed.
-        ValueError: If there is no such backbone or argument.
+        ValueError: If there is no such backbone or argument, or it is not a network.
     """
     name, size = settings.backbone, settings.image_size
     arguments = dict(options)
     make: Callable[..., nn.Module]
-    if name.startswith("timm/"):
-        make = partial(_timm().create_model, name.removeprefix("timm/"), num_classes=0)
-    elif "." in name:
-        make = _imported(name)
+    if name.startswith(TIMM):
+        make = partial(_timm().create_model, name.removeprefix(TIMM), num_classes=0)
+    elif is_imported(name):
+        make = imported("backbone", name)
     else:
         make = checked("backbone", name, BACKBONES)
         parameters = inspect.signature(make).parameters
@@ -147,7 +185,12 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
             arguments.setdefault("image_size", size)
         if "patch_size" in parameters:
             arguments.setdefault("patch_size", max(4, size // 14))
-    backbone: nn.Module = _call("backbone", make, arguments)
+    backbone = call("backbone", make, arguments)
+    if not isinstance(backbone, nn.Module):
+        raise ValueError(
+            f"backbone={name} gives {type(backbone).__name__}, which is not a "
+            "torch.nn.Module"
+        )
     return backbone
 
 
@@ -167,7 +210,7 @@ def make_method(
     load(backbone)
     size = settings.image_size
     make = partial(recipe.method, backbone, image_shape=(3, size, size))
-    method: SelfSupervisedMethod = _call("method", make, _of("method", options))
+    method: SelfSupervisedMethod = call("method", make, _of("method", options))
     return method
 
 
@@ -176,7 +219,9 @@ def make_optimizer(
 ) -> Optimizer:
     """The optimizer, its rate scaled by the batch."""
     rates = METHODS[settings.method].base_lr
-    base_lr = training.base_lr or checked("optimizer", training.optimizer, rates)
+    base_lr = training.base_lr
+    if base_lr is None:
+        base_lr = rates[training.optimizer]
     lr = base_lr * batch_size / 256
     kind: Any = LARS if training.optimizer == "lars" else SGD
     made: Optimizer = kind(method.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
@@ -185,9 +230,7 @@ def make_optimizer(
 
 def make_regularizer(training: Training) -> list[Any]:
     """Plugins that hold the network towards the past model."""
-    make: Callable[[int], list[Any]]
-    make = checked("regularizer", training.regularizer, REGULARIZERS)
-    return make(training.predictor_hidden_dim)
+    return REGULARIZERS[training.regularizer](training.predictor_hidden_dim)
 
 
 def make_schedule(
@@ -201,26 +244,39 @@ def make_schedule(
 
 def make_views(settings: Settings, training: Training) -> Any:
     """The random views of an image."""
-    kind = checked("augment", training.augment, AUGMENTATIONS)
-    checked("views", training.views, {"per_sample": 0, "batched": 1})
+    kind = AUGMENTATIONS[training.augment]
     return make_ssl_transform(
         settings.image_size,
         mean=kind.mean,
         std=kind.std,
-        batched=training.views == "batched",
+        batched=VIEWS[training.views],
         **kind.views,
     )
 
 
 def make_plain_view(settings: Settings, augment: str) -> Compose:
     """The image as it is judged and embedded."""
-    kind, size = checked("augment", augment, AUGMENTATIONS), settings.image_size
+    kind, size = AUGMENTATIONS[augment], settings.image_size
     return make_eval_transform(mean=kind.mean, std=kind.std, resize=size, crop=size)
 
 
+def make_plain_data_set(images: Any, view: Compose) -> AvalancheDataset[Any]:
+    """Images and labels, with one view in training and evaluation."""
+    groups = {"train": (view, None), "eval": (view, None)}
+    made: AvalancheDataset[Any] = as_classification_dataset(images, groups)
+    return made
+
+
+def make_silent_evaluator() -> EvaluationPlugin:
+    """Avalanche's, without metrics: a learner watches itself."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="No loggers specified")
+        return EvaluationPlugin()
+
+
 def make_precision(training: Training) -> Precision:
-    """How networks are computed."""
-    return Precision(dtype=checked("precision", training.precision, PRECISIONS))
+    """How networks are computed: laid out as the comparison does it."""
+    return Precision(dtype=PRECISIONS[training.precision], channels_last=True)
 
 
 def choose_device(name: str) -> torch.device:
@@ -266,6 +322,9 @@ class FixedReplayPlugin(ReplayPlugin):
         super().__init__(len(images), storage_policy=FixedBuffer(images))
         self.batch_size_mem = min(batch_size, len(images))
 
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Leave the memory as it is."""
+
     def state_dict(self) -> dict[str, Any]:
         """Nothing: the images are kept by the learner."""
         return {}
@@ -280,27 +339,6 @@ def _of(prefix: str, options: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in options.items()
         if name.startswith(f"{prefix}.")
     }
-
-
-def _call(what: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """Call a function, and name an argument that it does not take."""
-    valid = inspect.signature(make).parameters
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in valid.values())
-    for name in arguments:
-        if not takes_any:
-            checked(what, name, valid)
-    return make(**arguments)
-
-
-def _imported(name: str) -> Callable[..., nn.Module]:
-    module, _, attribute = name.rpartition(".")
-    try:
-        found: Callable[..., nn.Module] = getattr(
-            importlib.import_module(module), attribute
-        )
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"backbone={name} cannot be imported ({error})") from error
-    return found
 
 
 def _timm() -> Any:

@@ -1,13 +1,17 @@
 """The command ``avalanche-pnr``: a learner on the command line."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
 from avalanche_pnr.learner.options import (
     Once,
+    Opening,
+    Options,
     Reading,
     Settings,
     Training,
@@ -16,10 +20,15 @@ from avalanche_pnr.learner.options import (
     parse,
     table,
 )
+from avalanche_pnr.runs.failures import (
+    explain_dead_worker,
+    explain_full_device,
+    sentence,
+)
 
 
 @dataclass(frozen=True)
-class Where:
+class Where(Options):
     """The learner that a command is about."""
 
     learner: str = option("...", "folder of the learner")
@@ -30,7 +39,9 @@ class WithData(Where):
     """The learner, and images."""
 
     data: str = option(
-        "...", "folder of images at any depth, .txt of paths, tar shards, or .npz"
+        "...",
+        "folder of images at any depth, .txt of paths, tar shards, .npz, or any data "
+        "set: data._target_=torchvision.datasets.CIFAR10 data.root=...",
     )
 
 
@@ -48,7 +59,6 @@ class Embedding(WithData):
 
     out: str = option("...", "features.csv, .npz or .parquet")
     after: int | None = option(None, "experience whose backbone is taken; the last")
-    skip_damaged: bool = option(False, "leave out images that cannot be read")
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,22 @@ class Exporting(Where):
 
     out: str = option("...", "backbone.safetensors or .onnx")
     after: int | None = option(None, "experience whose backbone is taken; the last")
+
+
+@dataclass(frozen=True)
+class Showing(Where):
+    """How it is shown."""
+
+    json: bool = option(False, "for programs: one object of JSON")
+
+
+@dataclass(frozen=True)
+class Trusting:
+    """What must be typed again to open a learner."""
+
+    backbone: str | None = option(
+        None, "package.function of a learner made with one, to trust it"
+    )
 
 
 @dataclass(frozen=True)
@@ -83,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _dispatch(arguments)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {sentence(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -111,7 +137,7 @@ def _dispatch(arguments: Sequence[str]) -> None:
         print(f"usage: avalanche-pnr {name} name=value ...\n\n{command.meaning}\n")
         print(table(command.kinds))
         return
-    values = parse(rest, command.kinds, command.nested)
+    values = with_target(parse(rest, command.kinds, command.nested))
     needed = [each for kind in command.kinds for each in fields(kind)]
     for each in needed:
         forgets = values.get("forget_images") and each.name == "data"
@@ -120,16 +146,35 @@ def _dispatch(arguments: Sequence[str]) -> None:
     _run(command, values, arguments)
 
 
+def with_target(values: dict[str, Any]) -> dict[str, Any]:
+    """``data._target_=...`` and its arguments as one value, ``data``.
+
+    Raises:
+        ValueError: If ``data`` has arguments and no target, or is a path as well.
+    """
+    nested = {k: v for k, v in values.items() if k.startswith("data.")}
+    if not nested:
+        return values
+    if "data" in values or "data._target_" not in nested:
+        raise ValueError(
+            f"{', '.join(nested)}: arguments are for data._target_=package.DataSet, "
+            "and a folder or file is data=PATH"
+        )
+    rest = {k: v for k, v in values.items() if k not in nested}
+    return {"data": {k.removeprefix("data."): v for k, v in nested.items()}, **rest}
+
+
 def _run(command: Command, values: dict[str, Any], arguments: Sequence[str]) -> None:
-    from avalanche_pnr.runs.interruption import InterruptedRunError
+    """Run a command; a signal ends it in order, with what continues it."""
+    from avalanche_pnr.runs.interruption import InterruptedRunError, Interruption
 
     try:
-        command.run(values)
+        with Interruption(), explain_dead_worker(), explain_full_device():
+            command.run(values)
     except InterruptedRunError as stop:
-        print(
-            f"stopped by {stop}; continue with: avalanche-pnr {' '.join(arguments)}",
-            file=sys.stderr,
-        )
+        again = f"avalanche-pnr {shlex.join(arguments)}"
+        with suppress(OSError):  # its terminal may have been closed
+            print(f"stopped by {stop}; continue with: {again}", file=sys.stderr)
         sys.exit(128 + stop.number)
 
 
@@ -156,16 +201,22 @@ def _learn(values: dict[str, Any]) -> None:
         learner.forget_images()
 
 
+def _opened(values: dict[str, Any]) -> Any:
+    return _learner(
+        values, **{k: values.pop(k) for k in ("backbone",) if values.get(k)}
+    )
+
+
 def _embed(values: dict[str, Any]) -> None:
-    _learner(values).embed(**values)
+    _opened(values).embed(**values)
 
 
 def _judge(values: dict[str, Any]) -> None:
-    _learner(values).judge(**values)
+    _opened(values).judge(**values)
 
 
 def _export(values: dict[str, Any]) -> None:
-    _learner(values).export(**values)
+    _opened(values).export(**values)
 
 
 def _report(values: dict[str, Any]) -> None:
@@ -173,10 +224,14 @@ def _report(values: dict[str, Any]) -> None:
 
 
 def _info(values: dict[str, Any]) -> None:
-    info = _learner(values).info()
-    for experience in info["experiences"]:
-        experience.pop("history")
-    print(json.dumps(info, indent=1))
+    from avalanche_pnr.learner.description import describe
+
+    learner = _learner({"learner": values["learner"]})
+    info = learner.info()
+    if values.get("json"):
+        print(json.dumps(info, indent=1))
+    else:
+        print(describe(str(learner.folder.path), info))
 
 
 def _undo(values: dict[str, Any]) -> None:
@@ -186,16 +241,27 @@ def _undo(values: dict[str, Any]) -> None:
 COMMANDS = {
     "learn": Command(
         "learn from images; the first ones make the learner",
-        (WithData, Settings, Training, Once),
+        (WithData, Settings, Training, Opening, Once),
         _learn,
-        nested=("backbone", "method"),
+        nested=("data", "backbone", "method"),
     ),
-    "embed": Command("write features of images", (Embedding, Reading), _embed),
+    "embed": Command(
+        "write features of images",
+        (Embedding, Trusting, Opening, Reading),
+        _embed,
+        nested=("data",),
+    ),
     "judge": Command(
-        "judge what was learned by labelled images", (WithLabels, Reading), _judge
+        "judge what was learned by labelled images",
+        (WithLabels, Trusting, Opening, Reading),
+        _judge,
     ),
-    "export": Command("write a backbone's weights, or ONNX", (Exporting,), _export),
+    "export": Command(
+        "write a backbone's weights, or ONNX", (Exporting, Trusting), _export
+    ),
     "report": Command("write report.html into the learner's folder", (Where,), _report),
-    "info": Command("what it has learned, from what, when, with what", (Where,), _info),
+    "info": Command(
+        "what it has learned, from what, when, with what", (Showing,), _info
+    ),
     "undo": Command("go back to before the last experience", (Where,), _undo),
 }

@@ -24,7 +24,13 @@ import numpy as np
 
 from avalanche_pnr.learner.images import Digests
 from avalanche_pnr.learner.options import Settings
-from avalanche_pnr.runs.files import load_state, save_state, write_whole
+from avalanche_pnr.runs.files import (
+    load_state,
+    previous,
+    save_state,
+    sync_folder,
+    write_whole,
+)
 from avalanche_pnr.runs.lock import LOCK
 
 FORMAT = 1
@@ -69,18 +75,23 @@ class LearnerFolder:
         Raises:
             FileExistsError: If the folder holds other things.
         """
-        if self.path.is_dir() and any(
-            each.name not in (LOCK, f".{LOCK}") for each in self.path.iterdir()
-        ):
+        if self.path.is_dir() and not self._is_new():
             raise FileExistsError(
                 f"learner={self.path} is not empty and holds no learner: name a new "
                 "folder"
             )
-        begin = self.path / "experiences" / "000"
+        begin = self.experience(0)
         begin.mkdir(parents=True, exist_ok=True)
         write_backbone(begin / BACKBONE)
         content = {"format": FORMAT, "settings": asdict(settings), "options": options}
         write_json(self.path / "learner.json", content)
+
+    def _is_new(self) -> bool:
+        """Whether there is nothing but what ``make`` writes before ``learner.json``."""
+        of_make = {"experiences", LOCK, f".{LOCK}", ".learner.json.part"}
+        there = {each.name for each in self.path.iterdir()}
+        experiences = {each.name for each in self.path.glob("experiences/*")}
+        return there <= of_make and experiences <= {"000"}
 
     def settings(self) -> Settings:
         """What the learner is.
@@ -150,6 +161,8 @@ class LearnerFolder:
     ) -> None:
         """Let an experience that has been learned enter as a whole.
 
+        It stays in ``current`` as well, until the call that learned it has ended.
+
         Args:
             experience: What is known of it; its ``"number"`` counts from 1.
             learned: Digests of its images.
@@ -165,26 +178,34 @@ class LearnerFolder:
         save_state(part / "state.pt", state)
         write_backbone(part / BACKBONE)
         os.replace(part, folder)
-        self.leave_current()
+        sync_folder(folder.parent)
         if experience["training"]["keep"] == "last":
             for number in range(1, experience["number"] - 1):
                 for name in ("state.pt", BACKBONE):
                     (self.experience(number) / name).unlink(missing_ok=True)
 
     def plan(self) -> dict[str, Any] | None:
-        """What is known of the experience in progress, if there is one."""
+        """What is known of the experience in progress, if any of it has been saved."""
+        plan = self._current_plan()
+        has_begun = plan is not None and plan["number"] > len(self.experiences())
+        return plan if has_begun and is_saved(self.current / "state.pt") else None
+
+    def entered(self) -> dict[str, Any] | None:
+        """The plan of an experience that entered as the call that learned it ended.
+
+        The call is to be ended, by :meth:`leave_current`.
+        """
+        plan = self._current_plan()
+        has_ended = plan is not None and plan["number"] <= len(self.experiences())
+        return plan if has_ended else None
+
+    def _current_plan(self) -> dict[str, Any] | None:
         path = self.current / "plan.json"
-        if not path.is_file():
-            return None
-        plan = read_json(path)
-        if plan["number"] <= len(self.experiences()):  # ended, and not yet cleared away
-            self.leave_current()
-            return None
-        return plan
+        return read_json(path) if path.is_file() else None
 
     def begin(self, plan: dict[str, Any], learned: Digests) -> None:
         """Note what is about to be learned."""
-        shutil.rmtree(self.current, ignore_errors=True)
+        self.leave_current()
         self.current.mkdir()
         write_array(self.current / "learned.npy", learned)
         write_json(self.current / "plan.json", plan)
@@ -218,19 +239,34 @@ class LearnerFolder:
         Raises:
             ValueError: If there is none, or the state before it was not kept.
         """
-        last = len(self.experiences())
-        if last == 0:
-            raise ValueError(f"learner={self.path} has learned nothing yet")
+        last = self.last()
         if last > 1 and not (self.experience(last - 1) / "state.pt").is_file():
             raise ValueError(
                 f"the state after experience {last - 1} was not kept (keep=last): one "
                 "experience can be undone, no more"
             )
+        self.leave_current()
         folder = self.experience(last)
         gone = folder.with_name(f".{folder.name}.undone")
+        shutil.rmtree(gone, ignore_errors=True)
         os.replace(folder, gone)
         shutil.rmtree(gone)
         return last
+
+    def last(self) -> int:
+        """Number of the last experience.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if last := len(self.experiences()):
+            return last
+        raise ValueError(f"learner={self.path} has learned nothing yet")
+
+
+def is_saved(state: Path) -> bool:
+    """Whether a state, or the one before it, is there."""
+    return state.exists() or previous(state).exists()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -15,19 +16,25 @@ from torch.utils.data import Dataset
 
 from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
 from avalanche_pnr.benchmarks.reading.damaged import without_damaged
-from avalanche_pnr.benchmarks.reading.file_images import FileImages
+from avalanche_pnr.benchmarks.reading.file_images import FileImages, allow_pixels
 from avalanche_pnr.benchmarks.reading.folder_files import images_below
+from avalanche_pnr.benchmarks.reading.image_data import ImageData
 from avalanche_pnr.benchmarks.reading.images import reduced
 from avalanche_pnr.benchmarks.reading.progress import progress
 from avalanche_pnr.benchmarks.reading.shard_images import ShardImages
 from avalanche_pnr.benchmarks.reading.shard_index import index_shards, webdataset
 from avalanche_pnr.benchmarks.reading.text_lists import listed, read_lines
+from avalanche_pnr.learner.pictures import Pictures
+from avalanche_pnr.learner.targets import call, imported
+from avalanche_pnr.runs.array_files import read_arrays
 from avalanche_pnr.transforms.reduction import Reduction
 
 Digests = NDArray[np.uint8]
 """Of images, 16 bytes each, shape (N, 16)."""
 
 DIGEST_BYTES = 16
+TARGET = "_target_"
+"""Key of the class or function that makes a data set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,56 +109,88 @@ class _Subset:
         return _Subset(reduced(self.images, reduction), self.indices)
 
 
-def find_images(data: Any, *, skip_damaged: bool = False) -> Arrivals:
+def find_images(
+    data: Any, *, skip_damaged: bool = False, max_pixels: int | None = None
+) -> Arrivals:
     """Images of whatever a user has.
 
     Args:
         data: A folder of images at any depth; a text file with a path a line (relative
             to that file); tar shards as webdataset names them; an ``.npz`` file with
-            ``x``, uint8 (N, H, W, 3); or a data set of images, or of tuples that begin
-            with one.
+            ``x``, uint8 (N, H, W, 3); a dictionary with ``_target_``, the dotted name
+            of a data set, and its arguments; or a data set of images, of tuples that
+            begin with one, or of dictionaries with one: of PIL, uint8 (H, W, 3), or a
+            tensor (3, H, W) in 0..1.
         skip_damaged: Whether to read every file once and leave damaged ones out.
+        max_pixels: Pixels that an image may have; ``None`` for the limit of Pillow,
+            about 179 million.
 
     Raises:
         FileNotFoundError: If there is no such file, or no image in it.
         ValueError: If it is none of these.
     """
+    allow_pixels(max_pixels)
+    if isinstance(data, Mapping) and TARGET in data:
+        return _of_target(data)
     if not isinstance(data, str | os.PathLike):
-        return Arrivals(data, [str(k) for k in range(len(data))], type(data).__name__)
+        return _of_data_set(data, type(data).__name__)
     path = Path(data).expanduser()
-    source = os.path.abspath(path)
-    images: Any
+    images = _found(path, data, max_pixels)
+    damaged: list[str] = []
+    if skip_damaged and not isinstance(images, ArrayImages):
+        images, damaged = without_damaged(images)
+    if not len(images):
+        raise FileNotFoundError(f"data={data} holds no image that can be read")
+    return Arrivals(images, _names(images), os.path.abspath(path), tuple(damaged))
+
+
+def _of_target(description: Mapping[str, Any]) -> Arrivals:
+    """The data set that a ``_target_`` and its arguments describe."""
+    target = str(description[TARGET])
+    arguments = {k: v for k, v in description.items() if k != TARGET}
+    made = call("data", imported(f"data.{TARGET}", target), arguments)
+    source = " ".join([target, *(f"{k}={v}" for k, v in arguments.items())])
+    return _of_data_set(made, source)
+
+
+def _of_data_set(data: Any, source: str) -> Arrivals:
+    images: Any = data.train if isinstance(data, ImageData) else Pictures(data, source)
+    if not len(images):
+        raise FileNotFoundError(f"{source} holds no image")
+    return Arrivals(images, _names(images), source)
+
+
+def _found(path: Path, data: Any, max_pixels: int | None) -> Any:
+    """The images of a folder or file."""
     if path.is_dir():
         (paths,) = images_below(str(path), [path])
-        images = _files(paths, f"in {path} or below")
-    elif ".tar" in path.name:
-        images = _shards(str(path))
-    elif not path.is_file():
+        return _files(paths, f"in {path} or below", max_pixels)
+    if ".tar" in path.name:
+        return _shards(str(path), max_pixels)
+    if not path.is_file():
         raise FileNotFoundError(
             f"data={data} does not exist: name a folder of images, a text file of "
             "paths, tar shards or an .npz file"
         )
-    elif path.suffix == ".npz":
-        images = _array(path)
-    elif path.suffix == ".txt":
-        lines = [os.path.expanduser(line) for line in read_lines(path)]
-        paths = [os.path.join(path.parent, line) for line in lines]
+    if path.suffix == ".npz":
+        return _array(path)
+    if path.suffix == ".txt":
+        paths = [beside(path, line) for line in read_lines(path)]
         if missing := [each for each in paths if not os.path.isfile(each)]:
             raise FileNotFoundError(
                 f"{path} lists {len(missing)} files that are not there, such as "
                 f"{listed(missing, 3)}"
             )
-        images = _files(paths, f"listed in {path}")
-    else:
-        raise ValueError(
-            f"data={data} is not a folder, a text file of paths (.txt), tar shards or "
-            "an .npz file"
-        )
-    damaged: list[str] = []
-    if skip_damaged and not isinstance(images, ArrayImages):
-        images, damaged = without_damaged(images)
-    names = [_name(images, index) for index in range(len(images))]
-    return Arrivals(images, names, source, tuple(damaged))
+        return _files(paths, f"listed in {path}", max_pixels)
+    raise ValueError(
+        f"data={data} is not a folder, a text file of paths (.txt), tar shards or an "
+        ".npz file"
+    )
+
+
+def beside(file: Path, path: str) -> str:
+    """A path that a file lists: relative to that file, or with ``~``, or whole."""
+    return os.path.join(file.parent, os.path.expanduser(path))
 
 
 def digests(arrivals: Arrivals) -> Digests:
@@ -159,11 +198,13 @@ def digests(arrivals: Arrivals) -> Digests:
 
     Args:
         arrivals: Images; each file is read once, in as many threads as processors.
+            Data sets of others, which may not bear threads, are read one by one.
 
     Returns:
         Shape (N, 16).
     """
-    with ThreadPool() as pool:
+    has_files = isinstance(arrivals.images, FileImages | ShardImages)
+    with ThreadPool(None if has_files else 1) as pool:
         content = pool.imap(
             lambda k: _content(arrivals.images, k), range(len(arrivals)), 16
         )
@@ -201,25 +242,28 @@ def first_of_each(rows: Digests, learned: Iterable[Digests] = ()) -> NDArray[np.
     return np.flatnonzero(new)
 
 
-def _files(paths: list[str], where: str) -> FileImages:
+def _files(paths: list[str], where: str, max_pixels: int | None) -> FileImages:
     if not paths:
         raise FileNotFoundError(f"there are no images {where}")
-    return FileImages(paths, [-1] * len(paths))
+    return FileImages(paths, [-1] * len(paths), max_pixels=max_pixels)
 
 
-def _shards(path: str) -> ShardImages:
+def _shards(path: str, max_pixels: int | None) -> ShardImages:
     shards: list[str] = webdataset().shardlists.expand_urls(path)
-    return ShardImages(shards, index_shards(shards, "jpg;jpeg;png;webp", None))
+    if missing := [each for each in shards if not os.path.isfile(each)]:
+        raise FileNotFoundError(f"there are no shards {listed(missing, 3)}")
+    places = index_shards(shards, "jpg;jpeg;png;webp", None)
+    return ShardImages(shards, places, max_pixels)
 
 
 def _array(path: Path) -> ArrayImages:
-    with np.load(path, allow_pickle=False) as file:
-        if "x" not in file.files:
-            raise ValueError(
-                f"{path} lacks the array x of images, uint8 (N, H, W, 3); it holds "
-                f"{', '.join(file.files) or 'nothing'}"
-            )
-        x = file["x"]
+    try:
+        arrays = read_arrays(path, ["x"])
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as .npz ({error})") from error
+    if "x" not in arrays:
+        raise ValueError(f"{path} lacks the array x of images, uint8 (N, H, W, 3)")
+    x = arrays["x"]
     if x.ndim != 4 or x.shape[3] != 3 or x.dtype != np.uint8:
         raise ValueError(
             f"{path}: x must be uint8 of shape (N, H, W, 3), got {x.dtype} of shape "
@@ -228,9 +272,22 @@ def _array(path: Path) -> ArrayImages:
     return ArrayImages(x, np.full(len(x), -1))
 
 
-def _name(images: Any, index: int) -> str:
-    name: str = images.name(index) if isinstance(images, FileImages) else str(index)
-    return name
+def _names(images: Any) -> Sequence[str]:
+    """Path of each image, ``shard.tar/member`` in a shard, or else its number."""
+    if isinstance(images, FileImages):
+        return images.paths
+    if isinstance(images, ShardImages):
+        return _member_names(images)
+    return [str(index) for index in range(len(images))]
+
+
+def _member_names(images: ShardImages) -> list[str]:
+    members = [images.member(index) for index in range(len(images))]
+    names = {}
+    for shard in dict.fromkeys(each.shard for each in members):
+        with tarfile.open(shard, "r:") as tar:
+            names.update({(shard, file.offset_data): file.name for file in tar})
+    return [f"{each.shard}/{names[each.shard, each.offset]}" for each in members]
 
 
 def _content(images: Any, index: int) -> bytes:

@@ -2,19 +2,18 @@
 
 import csv
 import math
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from avalanche.benchmarks.utils.utils import as_classification_dataset
 from torch import Tensor, nn
 from torchvision.transforms import Compose
 
 from avalanche_pnr.benchmarks import ImageData, load_folders
 from avalanche_pnr.benchmarks.datasets.folders import Layout
+from avalanche_pnr.benchmarks.reading.file_data import check_listed, from_files
 from avalanche_pnr.benchmarks.reading.file_images import FileImages
 from avalanche_pnr.benchmarks.reading.hold_out import hold_out
 from avalanche_pnr.evaluation import (
@@ -24,9 +23,13 @@ from avalanche_pnr.evaluation import (
     SemiSupervisedProbe,
 )
 from avalanche_pnr.evaluation.features import extract_features
+from avalanche_pnr.learner.builders import make_plain_data_set
+from avalanche_pnr.learner.images import beside
 from avalanche_pnr.learner.options import checked
 
 FEW_LABELS = 0.1
+HELD_OUT = 0.2
+"""Part of the images of a table that is tested on."""
 NEIGHBOURS = 20
 LAYOUTS: dict[str, Layout] = {"class": "class", "experience/class": "domain/class"}
 Z = 1.96
@@ -48,7 +51,12 @@ class Judgement:
     hits: Tensor
 
 
-def labelled_images(data: Any, layout: str = "class") -> ImageData:
+def labelled_images(
+    data: Any,
+    layout: str = "class",
+    skip_damaged: bool = False,
+    max_pixels: int | None = None,
+) -> ImageData:
     """Labelled images, in folders by class, or as a table of paths and labels.
 
     Args:
@@ -56,6 +64,8 @@ def labelled_images(data: Any, layout: str = "class") -> ImageData:
             is held out); a ``.csv`` file with the columns ``path`` and ``label``, and
             ``experience`` if it is known; or :class:`~avalanche_pnr.ImageData`.
         layout: What a folder holds, ``class/image`` or ``experience/class/image``.
+        skip_damaged: Whether to read every file once and leave damaged ones out.
+        max_pixels: Pixels that an image may have; about 179 million by default.
 
     Raises:
         FileNotFoundError: If it is not there.
@@ -64,15 +74,23 @@ def labelled_images(data: Any, layout: str = "class") -> ImageData:
     if isinstance(data, ImageData):
         return data
     path = Path(data).expanduser()
+    form: Layout = checked("layout", layout, LAYOUTS)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"data={data} does not exist: name a folder of classes, or a .csv file "
+            "with the columns path and label"
+        )
     if path.suffix == ".csv":
-        return _listed(path)
-    return load_folders(path, checked("layout", layout, LAYOUTS))
+        return _listed(path, skip_damaged, max_pixels)
+    return load_folders(path, form, skip_damaged=skip_damaged, max_pixels=max_pixels)
 
 
 def judge(
-    backbones: Sequence[tuple[str, nn.Module]],
+    backbones: Iterable[tuple[str, nn.Module]],
     data: ImageData,
     view: Compose,
+    *,
+    device: torch.device,
     **reading: Any,
 ) -> list[Judgement]:
     """Judge backbones by the same images.
@@ -81,14 +99,16 @@ def judge(
         backbones: Each with its name, made when its turn comes.
         data: Labelled images.
         view: Makes a tensor (C, H, W) of an image.
+        device: Where they are computed.
         **reading: Arguments of :func:`extract_features`.
     """
-    groups = {"train": (view, None), "eval": (view, None)}
-    train = as_classification_dataset(data.train, groups).eval()
-    test = as_classification_dataset(data.test, groups).eval()
+    train = make_plain_data_set(data.train, view)
+    test = make_plain_data_set(data.test, view)
+    reading["device"] = device
     domains = torch.tensor(data.test.domains) if data.domain_names else None
     judgements = []
     for name, backbone in backbones:
+        backbone.to(device)
         x, y = extract_features(backbone, train, **reading)
         test_x, test_y = extract_features(backbone, test, **reading)
         accuracy: dict[str, list[float]] = {}
@@ -158,9 +178,12 @@ def _probes(images: int) -> list[Any]:
     ]
 
 
-def _listed(path: Path) -> ImageData:
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+def _listed(path: Path, skip_damaged: bool, max_pixels: int | None) -> ImageData:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as .csv ({error})") from error
     if not rows or not {"path", "label"} <= rows[0].keys():
         raise ValueError(
             f"{path} must have the columns path and label, and rows: it has "
@@ -169,9 +192,21 @@ def _listed(path: Path) -> ImageData:
     classes = sorted({row["label"] for row in rows})
     groups = sorted({row["experience"] for row in rows if row.get("experience")})
     images = FileImages(
-        [os.path.join(path.parent, row["path"]) for row in rows],
+        [beside(path, row["path"]) for row in rows],
         [classes.index(row["label"]) for row in rows],
         [groups.index(row["experience"]) for row in rows] if groups else [],
+        max_pixels,
     )
-    train, test = hold_out(str(path), images, 0.2, 0)
-    return ImageData.from_images(str(path), train, test, classes, groups or None)
+    if not skip_damaged:
+        check_listed(str(path), images)
+    train, test = hold_out(str(path), images, HELD_OUT, 0)
+    return from_files(
+        str(path),
+        train,
+        test,
+        classes,
+        groups or None,
+        skip_damaged=skip_damaged,
+        check_duplicates=True,
+        max_pixels=max_pixels,
+    )

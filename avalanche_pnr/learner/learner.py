@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,15 +15,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torchvision.transforms import Compose
 
 from avalanche_pnr.learner.builders import (
+    check_choices,
     choose_device,
+    is_imported,
     make_backbone,
     make_method,
+    make_plain_data_set,
     make_plain_view,
 )
-from avalanche_pnr.learner.embedding import Rows, feature_rows, write_features
-from avalanche_pnr.learner.folder import LearnerFolder, write_json
+from avalanche_pnr.learner.description import duration, file_size
+from avalanche_pnr.learner.embedding import (
+    Rows,
+    check_ending,
+    feature_rows,
+    write_features,
+)
+from avalanche_pnr.learner.folder import BACKBONE, LearnerFolder, write_json
 from avalanche_pnr.learner.images import (
     Arrivals,
     Digests,
@@ -100,6 +110,7 @@ class Learner:
         again: bool = False,
         dry: bool = False,
         skip_damaged: bool = False,
+        max_pixels: int | None = None,
         forget_images: bool = False,
         **training: Any,
     ) -> dict[str, Any]:
@@ -114,42 +125,39 @@ class Learner:
             again: Whether to learn images once more that were learned before.
             dry: Whether only to say what would happen.
             skip_damaged: Whether to leave out images that cannot be read.
+            max_pixels: Pixels that an image may have; about 179 million by default.
             forget_images: Whether to remove the kept images afterwards.
             **training: Fields of :class:`~avalanche_pnr.learner.options.Training`; by
                 default those of the experience before.
 
         Returns:
-            What is known of the experience, as ``experience.json`` has it.
+            What is known of the experience, as ``experience.json`` has it; with ``dry``
+            what would be known before it began.
 
         Raises:
             BlockingIOError: If another process learns in the folder.
             FileNotFoundError: If there are no images.
             InterruptedRunError: If the process is asked to end; all is saved.
-            ValueError: If nothing is new, settings cannot change, or the images are
-                others than when the experience was interrupted.
+            FloatingPointError: If the loss is not finite.
+            ValueError: If nothing is new, settings cannot change, an option is not
+                what it can be, or the images are others than when the experience was
+                interrupted.
         """
-        arrivals = find_images(data, skip_damaged=skip_damaged)
+        chosen = replace(self._last_training(), **training)
+        check_choices(self._future_settings(), chosen)
+        arrivals = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
         rows = digests(arrivals)
-        if not dry:
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-        with self._alone(not dry), Interruption() as interruption:
-            if dry:
-                return self._dry_run(arrivals, rows, again, training)
+        if dry:
+            return self._dry_run(arrivals, rows, again, chosen)
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        with self._alone(), Interruption() as interruption:
             self._make()
-            plan = self._planned(arrivals, rows, again, training)
-            chosen, learned = self._order(arrivals, rows)
-            trainer = self._trainer(plan, interruption)
-            self.say(
-                f"experience {plan['number']}: {plan['images']} images, "
-                f"{plan['epochs']} epochs of {plan['batch_size']} images a step, "
-                f"{plan['steps']} steps, on {trainer.device}"
-            )
-            try:
-                trainer.run(chosen, learned)
-            finally:
-                self._write_status("stopped")
+            if not self._has_entered(rows):
+                plan = self._planned(arrivals, rows, again, training)
+                self._train(plan, arrivals, rows, interruption)
             if forget_images:
-                self.forget_images()
+                self._forget()
+            self.folder.leave_current()
             self._write_status("idle")
             return self.folder.experiences()[-1]
 
@@ -160,6 +168,7 @@ class Learner:
         *,
         after: int | None = None,
         skip_damaged: bool = False,
+        max_pixels: int | None = None,
         **reading: Any,
     ) -> tuple[NDArray[np.float32], list[str]]:
         """Features of images, in their order.
@@ -172,6 +181,7 @@ class Learner:
                 one before the first; the last by default. Features of different
                 backbones do not mix.
             skip_damaged: Whether to leave out images that cannot be read.
+            max_pixels: As for :meth:`learn`.
             **reading: Fields of :class:`~avalanche_pnr.learner.options.Reading`.
 
         Returns:
@@ -181,13 +191,16 @@ class Learner:
             FileNotFoundError: If there are no images, or no such backbone.
             UnreadableImageError: If a file cannot be read, with its name.
         """
-        images = find_images(data, skip_damaged=skip_damaged)
+        if out is not None:
+            out = Path(out).expanduser()
+            check_ending(out)
+        images = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
+        number = self._number(after)
         for name in images.damaged:
             self.say(f"left out, since it cannot be read: {name}")
-        number = self._number(after)
         rows = self._rows(images, number, Reading(**reading))
         if out is not None:
-            write_features(Path(out).expanduser(), rows, number)
+            write_features(out, rows, number)
             self.say(f"{len(images)} images, backbone after experience {number}: {out}")
             return np.empty((0, 0), np.float32), []
         parts = list(rows)
@@ -195,7 +208,13 @@ class Learner:
         return features, [name for names, _ in parts for name in names]
 
     def judge(
-        self, data: Any, *, layout: str = "class", **reading: Any
+        self,
+        data: Any,
+        *,
+        layout: str = "class",
+        skip_damaged: bool = False,
+        max_pixels: int | None = None,
+        **reading: Any,
     ) -> list[Judgement]:
         """Judge the backbones by labelled images; nothing that was learned changes.
 
@@ -203,32 +222,28 @@ class Learner:
             data: Labelled images, see
                 :func:`~avalanche_pnr.learner.judging.labelled_images`.
             layout: What a folder holds, ``class`` or ``experience/class``.
+            skip_damaged: Whether to leave out images that cannot be read.
+            max_pixels: As for :meth:`learn`.
             **reading: Fields of :class:`~avalanche_pnr.learner.options.Reading`.
 
         Returns:
-            A judgement of a random backbone, of the one before learning, and of that
-            after each experience whose backbone was kept.
+            A judgement of a random backbone; of the one before learning, where ``init``
+            gave it weights; and of that after each experience whose backbone was kept.
         """
         options = Reading(**reading)
-        images, device = labelled_images(data, layout), choose_device(options.device)
-        experiences = self.folder.experiences()
-        names = {0: "before learning"} | {
-            k: f"after experience {k}" for k in range(1, len(experiences) + 1)
-        }
-        kept = [k for k in names if self._is_kept(k)]
-        backbones = [("random backbone", self._random_backbone().to(device))] + [
-            (names[k], self._backbone(k).to(device)) for k in kept
-        ]
+        view = self._view()
+        images = labelled_images(data, layout, skip_damaged, max_pixels)
         judgements = judge(
-            backbones,
+            self._backbones(),
             images,
-            make_plain_view(self._settings(), self._last_training().augment),
+            view,
             batch_size=options.batch_size,
-            device=device,
+            device=choose_device(options.device),
             num_workers=options.workers,
         )
         text = table(judgements, images.domain_names)
-        said = verdict(judgements[-2], judgements[-1]) if len(kept) > 1 else ""
+        learned = len(self.folder.experiences()) > 0
+        said = verdict(judgements[-2], judgements[-1]) if learned else ""
         self._write_judged(data, judgements, images, text, said)
         self.say("\n".join(["accuracy, percent", "", text, *([said] if said else [])]))
         return judgements
@@ -255,16 +270,16 @@ class Learner:
 
     def report(self) -> Path:
         """Write ``report.html`` into the learner's folder."""
-        self._require_experience()
-        sample = self._kept("sample")
-        device = choose_device("auto")
+        self._settings()
+        self.folder.last()
+        sample, device = self._kept("sample"), choose_device("auto")
+        images = make_plain_data_set(sample, self._view())
 
         def features(number: int) -> torch.Tensor | None:
             if not self._is_kept(number) or not len(sample):
                 return None
-            trainer = self._trainer(self.folder.experiences()[-1], Interruption())
-            images = {0: trainer.data_set(sample)}
-            return features_of(self._backbone(number).to(device), images, device)[0]
+            backbone = self._backbone(number).to(device)
+            return features_of(backbone, {0: images}, device)[0]
 
         path = write_report(self.folder, sample, features)
         self.say(str(path))
@@ -280,7 +295,7 @@ class Learner:
             for images in [self._kept(name)]
         }
         return {
-            "settings": {**asdict(settings), **self._stored_options()},
+            "settings": {**asdict(settings), **self.folder.options()},
             "experiences": experiences,
             "in progress": self.folder.plan(),
             "kept images": kept,
@@ -293,7 +308,7 @@ class Learner:
             Number of the experience that is gone.
         """
         self._settings()
-        with self._alone(True):
+        with self._alone():
             plan = self.folder.plan()
             if plan is not None:
                 self.folder.leave_current()
@@ -304,7 +319,22 @@ class Learner:
             return number
 
     def forget_images(self) -> None:
-        """Remove the kept sample and the memory from all states."""
+        """Remove the kept sample and the memory from all states, and the report.
+
+        Raises:
+            ValueError: If an experience is in progress, which replays them.
+        """
+        self._settings()
+        with self._alone():
+            if plan := self.folder.plan():
+                raise ValueError(
+                    f"experience {plan['number']} was interrupted and needs the images "
+                    "that are kept: finish it, or undo it, before they are forgotten"
+                )
+            self._forget()
+
+    def _forget(self) -> None:
+        (self.folder.path / "report.html").unlink(missing_ok=True)  # it shows some
         for number in range(1, len(self.folder.experiences()) + 1):
             path = self.folder.experience(number) / "state.pt"
             if path.exists():
@@ -317,12 +347,14 @@ class Learner:
     def _make(self) -> None:
         """Make the learner if it is not there."""
         if self.folder.exists:
+            self._network()  # refused before anything is written
             return
         settings = Settings(**self._given)
 
         def load(backbone: nn.Module) -> None:
             if settings.init is not None:
-                load_backbone(backbone, Path(settings.init).expanduser())
+                path = Path(settings.init).expanduser()
+                self.say(f"init: {load_backbone(backbone, path, settings.init_key)}")
 
         method = make_method(settings, self._options, load)
         self.folder.make(settings, self._options, partial(export_backbone, method))
@@ -349,17 +381,62 @@ class Learner:
             )
         return stored
 
-    def _chosen_settings(self) -> dict[str, Any]:
-        """What a learner like this one is made with."""
-        if not self.folder.exists:
-            return {**self._given, **self._options}
-        return {**asdict(self._settings()), **self._stored_options()}
+    def _future_settings(self) -> Settings:
+        """The settings, or those that the learner is going to be made with."""
+        return self._settings() if self.folder.exists else Settings(**self._given)
+
+    def _has_entered(self, rows: Digests) -> bool:
+        """Whether a call for these images was ended when its experience had entered."""
+        plan = self.folder.entered()
+        if plan is None:
+            return False
+        if plan["arrived_digest"] == summary(rows):
+            self.say(f"experience {plan['number']} had been learned already")
+            return True
+        self.folder.leave_current()
+        return False
+
+    def _train(
+        self,
+        plan: dict[str, Any],
+        arrivals: Arrivals,
+        rows: Digests,
+        interruption: Interruption,
+    ) -> None:
+        """Learn what is planned, or go on with it."""
+        chosen, learned = self._order(arrivals, rows)
+        trainer = self._trainer(plan, interruption)
+        self.say(
+            f"experience {plan['number']}: {plan['images']:,} images, "
+            f"{plan['epochs']} epochs of {plan['batch_size']} images a step, "
+            f"{plan['steps']:,} steps, on {trainer.device}"
+        )
+        try:
+            trainer.run(chosen, learned)
+        except BaseException:
+            self._write_status("stopped")
+            raise
 
     def _next_number(self) -> int:
         return len(self.folder.experiences()) + 1
 
-    def _stored_options(self) -> dict[str, Any]:
-        return self.folder.options() if self.folder.exists else self._options
+    def _network(self) -> tuple[Settings, dict[str, Any]]:
+        """Settings and arguments from which the learner's networks are built.
+
+        A folder may come from anyone, so it does not choose what is imported and
+        called: a function named in it must also be named by the caller.
+
+        Raises:
+            ValueError: If the backbone is a function that only the folder names.
+        """
+        settings = self._settings()
+        name = settings.backbone
+        if is_imported(name) and self._given.get("backbone") != name:
+            raise ValueError(
+                f"learner={self.folder.path} was made with backbone={name}, a function "
+                f"that is called to open it: if you trust it, write backbone={name} too"
+            )
+        return settings, self.folder.options()
 
     def _last_training(self) -> Training:
         experiences = self.folder.experiences() if self.folder.exists else []
@@ -413,7 +490,7 @@ class Learner:
             "duplicates": len(rows) - len(first_of_each(rows)),
             "learned_before": {k: n for k, n in learned.items() if n},
             "damaged": list(arrivals.damaged),
-            "digest": summary(rows[indices]),
+            "arrived_digest": summary(rows),
         }
         return indices, facts
 
@@ -435,36 +512,47 @@ class Learner:
             )
 
     def _dry_run(
-        self, arrivals: Arrivals, rows: Digests, again: bool, given: dict[str, Any]
+        self, arrivals: Arrivals, rows: Digests, again: bool, training: Training
     ) -> dict[str, Any]:
         """Say what would happen."""
-        training = replace(self._last_training(), **given)
         indices, facts = self._new(arrivals, rows, again)
         chosen = arrivals.subset(indices.tolist())
         plan = new_plan(self._next_number(), chosen, facts, training)
-        with tempfile.TemporaryDirectory() as scratch:
-            trial = Learner(
-                Path(scratch) / "learner", say=lambda _: None, **self._chosen_settings()
-            )
-            trial._make()
-            seconds, size = trial._trainer(plan, Interruption()).cost(chosen)
+        with self._trial() as trial:
+            cost = trial._trainer(plan, Interruption()).cost(chosen)
         for line in [
             *_sentences(facts, again),
             f"would learn {plan['images']:,} images in {plan['epochs']} epochs of "
             f"{plan['batch_size']} images a step: {plan['steps']:,} steps of "
-            f"{seconds:.2g} s, {seconds * plan['steps'] / 3600:.2g} hours on "
-            f"{choose_device(training.device)}, and {size / 1e6:.0f} MB on the disk",
+            f"{cost.seconds:.2g} s, {duration(cost.seconds * plan['steps'])} on "
+            f"{choose_device(training.device)}; {file_size(cost.kept)} on the disk, "
+            f"and {file_size(cost.meanwhile)} while it learns",
         ]:
             self.say(line)
         return plan
+
+    @contextmanager
+    def _trial(self) -> Iterator["Learner"]:
+        """This learner, or if it is not made yet, one like it in a scratch folder."""
+        if self.folder.exists:
+            yield self
+            return
+        with tempfile.TemporaryDirectory() as scratch:
+            trial = Learner(
+                Path(scratch) / "learner",
+                say=lambda _: None,
+                **self._given,
+                **self._options,
+            )
+            trial._make()
+            yield trial
 
     def _trainer(
         self, plan: dict[str, Any], interruption: Interruption
     ) -> ExperienceTrainer:
         return ExperienceTrainer(
             self.folder,
-            self._settings(),
-            self._stored_options(),
+            *self._network(),
             plan,
             interruption,
             self.say,
@@ -472,15 +560,18 @@ class Learner:
 
     def _rows(self, images: Arrivals, number: int, options: Reading) -> Rows:
         device = choose_device(options.device)
-        view = make_plain_view(self._settings(), self._last_training().augment)
         return feature_rows(
             self._backbone(number).to(device),
             images,
-            view,
+            self._view(),
             batch_size=options.batch_size,
             workers=options.workers,
             device=device,
         )
+
+    def _view(self) -> Compose:
+        """How an image is embedded and judged."""
+        return make_plain_view(self._settings(), self._last_training().augment)
 
     def _number(self, after: int | None) -> int:
         last = len(self.folder.experiences())
@@ -488,10 +579,16 @@ class Learner:
         return last if after is None else after
 
     def _is_kept(self, number: int) -> bool:
-        return (
-            number >= 0
-            and (self.folder.experience(number) / "backbone.safetensors").is_file()
-        )
+        return number >= 0 and (self.folder.experience(number) / BACKBONE).is_file()
+
+    def _backbones(self) -> Iterator[tuple[str, nn.Module]]:
+        """What is judged, one after the other, each with its name."""
+        yield "random backbone", self._random_backbone()
+        if self._settings().init is not None:
+            yield "before learning", self._backbone(0)
+        for number in range(1, len(self.folder.experiences()) + 1):
+            if self._is_kept(number):
+                yield f"after experience {number}", self._backbone(number)
 
     def _backbone(self, number: int) -> nn.Module:
         path = self.folder.backbone(number)
@@ -500,14 +597,15 @@ class Learner:
         return backbone.eval()
 
     def _random_backbone(self) -> nn.Module:
-        options = {
+        settings, options = self._network()
+        arguments = {
             k.removeprefix("backbone."): v
-            for k, v in self._stored_options().items()
+            for k, v in options.items()
             if k.startswith("backbone.")
         }
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._settings().seed)
-            return make_backbone(self._settings(), options).eval()
+            torch.manual_seed(settings.seed)
+            return make_backbone(settings, arguments).eval()
 
     def _kept(self, name: str) -> KeptImages:
         last = len(self.folder.experiences())
@@ -516,11 +614,6 @@ class Learner:
             if last
             else KeptImages()
         )
-
-    def _require_experience(self) -> None:
-        self._settings()
-        if not self.folder.experiences():
-            raise ValueError(f"learner={self.folder.path} has learned nothing yet")
 
     def _write_status(self, state: str) -> None:
         content = {"state": state, "experiences": len(self.folder.experiences())}
@@ -550,14 +643,9 @@ class Learner:
         safe = re.sub(r"[^\w.-]", "_", f"{when}_{name}")
         write_json(folder / f"{safe}.json", content)
 
-    @contextmanager
-    def _alone(self, needed: bool) -> Iterator[None]:
+    def _alone(self) -> AbstractContextManager[None]:
         """Keep other processes from changing the learner."""
-        if not needed:
-            yield
-            return
-        with locked(self.folder.path, "learner"):
-            yield
+        return locked(self.folder.path, "learner")
 
 
 def _check_same_images(plan: dict[str, Any], planned: Digests, rows: Digests) -> None:

@@ -1,11 +1,12 @@
 """Learning one experience, so that it can be stopped at any batch and continued."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from avalanche_pnr.benchmarks.reading.images import reduced
 from avalanche_pnr.benchmarks.reading.in_memory import in_memory
 from avalanche_pnr.learner.builders import (
+    VIEWS,
     FixedReplayPlugin,
     choose_device,
     make_method,
@@ -26,15 +28,16 @@ from avalanche_pnr.learner.builders import (
     make_precision,
     make_regularizer,
     make_schedule,
+    make_silent_evaluator,
     make_views,
 )
-from avalanche_pnr.learner.folder import LearnerFolder
+from avalanche_pnr.learner.folder import LearnerFolder, is_saved
 from avalanche_pnr.learner.images import Arrivals, Digests
 from avalanche_pnr.learner.kept import KeptImages, smallest
 from avalanche_pnr.learner.options import Settings, Training
 from avalanche_pnr.learner.watch import ProgressPlugin, WatchPlugin, features_of
 from avalanche_pnr.methods import SelfSupervisedMethod
-from avalanche_pnr.runs.files import load_state, previous, save_state
+from avalanche_pnr.runs.files import load_state, save_state
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.training import SelfSupervised
 from avalanche_pnr.transforms.reduction import Reduction
@@ -84,6 +87,20 @@ class Schedule:
             )
         epochs = training.epochs or min(200, max(20, 400_000 // images))
         return cls(images, batch_size, epochs)
+
+
+class Cost(NamedTuple):
+    """What an experience takes.
+
+    Attributes:
+        seconds: Of a step, loading in one process included.
+        kept: Bytes that its weights take on the disk.
+        meanwhile: Bytes of states on the disk while it is learned.
+    """
+
+    seconds: float
+    kept: int
+    meanwhile: int
 
 
 class ExperienceTrainer:
@@ -140,16 +157,16 @@ class ExperienceTrainer:
         sets = {k: self.data_set(sample.of(k)) for k in set(sample.experiences)}
         reference = self._state["reference"] if self._state else {}
         watch = WatchPlugin(sets, reference, self.say)
-        strategy = self._strategy(watch, memory)
+        strategy = self._strategy([watch, self._progress()], memory)
         stream = benchmark_from_datasets(
             train=[memory, new] if len(memory) else [new]
         ).train_stream
         path = self.folder.current / "state.pt"
-        if path.exists() or previous(path).exists():
+        if is_saved(path):
             strategy.load_state_dict(load_state(path), stream)
         self._seed()
         strategy.pause = self._pause
-        with self.interruption.noted():
+        with self.interruption.noted(), self._explained():
             strategy.train(stream[-1], num_workers=self.training.workers)
         features = features_of(strategy.model.backbone, sets, self.device)
         state = {
@@ -171,7 +188,7 @@ class ExperienceTrainer:
             experience, learned, state, partial(export_backbone, strategy.model)
         )
 
-    def cost(self, arrivals: Arrivals, steps: int = 3) -> tuple[float, int]:
+    def cost(self, arrivals: Arrivals, steps: int = 3) -> Cost:
         """What the experience will take on this machine, tried on some steps.
 
         Args:
@@ -179,24 +196,34 @@ class ExperienceTrainer:
             steps: How many to try.
 
         Returns:
-            Seconds a step, loading in this process included, and bytes on the disk.
+            What it takes.
         """
         few = arrivals.subset(range(self.plan["batch_size"]))
         self._one_size = arrivals.have_one_size
-        watch = WatchPlugin({}, {}, self.say)
-        strategy = self._strategy(watch, self.data_set(KeptImages()))
-        if self.number > 1:
-            strategy.past_model.snapshot(strategy.model.to(self.device))
+        strategy = self._strategy([], self.data_set(KeptImages()))
         strategy.train_epochs = steps
         new = self.data_set(self._held(few))
         begun = time.monotonic()
         strategy.train(benchmark_from_datasets(train=[new]).train_stream[0])
         seconds = (time.monotonic() - begun) / steps
-        weights = strategy.model.state_dict().values()
-        return seconds, sum(each.nbytes for each in weights)
+        state, model = strategy.state_dict(), strategy.model
+        kept = _size(model.state_dict()) + _size(model.backbone.state_dict())
+        return Cost(seconds, kept, 2 * _size(state))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what helps where a loss is not finite."""
+        try:
+            yield
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"experience {self.number} of the learner cannot go on: {error}. Undo "
+                f"it (avalanche-pnr undo learner={self.folder.path}) and begin it "
+                "anew, with a lower base_lr"
+            ) from error
 
     def _strategy(
-        self, watch: WatchPlugin, memory: AvalancheDataset[Any]
+        self, watch: Sequence[Any], memory: AvalancheDataset[Any]
     ) -> SelfSupervised:
         first = self.folder.backbone(0)
         method = make_method(
@@ -210,10 +237,6 @@ class ExperienceTrainer:
         plugins.append(make_schedule(self.training, optimizer, epochs))
         if len(memory):
             plugins.append(FixedReplayPlugin(memory, batch_size))
-        description = f"experience {self.number}"
-        facts = {"experience": self.number}
-        status = self.folder.path / "status.json"
-        progress = ProgressPlugin(description, status, facts, self.say)
         strategy = SelfSupervised(
             model=method,
             optimizer=optimizer,
@@ -221,8 +244,8 @@ class ExperienceTrainer:
             train_epochs=epochs,
             device=self.device,
             precision=make_precision(self.training),
-            plugins=[*plugins, watch, progress],
-            evaluator=None,
+            plugins=[*plugins, *watch],
+            evaluator=make_silent_evaluator(),
         )
         if self._state is not None:
             strategy.past_model.snapshot(method.to(self.device))
@@ -238,7 +261,13 @@ class ExperienceTrainer:
         if self.interruption.requested or due:
             save_state(self.folder.current / "state.pt", strategy.state_dict())
             self._last_save = time.monotonic()
+            self.interruption.saved = True
         self.interruption.stop_if_requested()
+
+    def _progress(self) -> ProgressPlugin:
+        status = self.folder.path / "status.json"
+        facts = {"experience": self.number}
+        return ProgressPlugin(f"experience {self.number}", status, facts, self.say)
 
     def _kept(self, name: str) -> KeptImages:
         return KeptImages.from_state(self._state[name]) if self._state else KeptImages()
@@ -264,7 +293,7 @@ class ExperienceTrainer:
 
     def _held(self, images: Any) -> Any:
         """Images in memory, where whole batches of views are drawn of them."""
-        if self.training.views == "batched" and len(images):
+        if VIEWS[self.training.views] and len(images):
             return in_memory(
                 images, self.device, None if self._one_size else self._side
             )
@@ -278,6 +307,15 @@ class ExperienceTrainer:
         images = reduced(images, Reduction.for_transforms(views, plain))
         made: AvalancheDataset[Any] = as_classification_dataset(images, groups)
         return made
+
+
+def _size(state: Any) -> int:
+    """Bytes of the tensors in nested containers."""
+    if isinstance(state, Tensor):
+        return state.nbytes
+    if isinstance(state, Mapping):
+        return sum(map(_size, state.values()))
+    return sum(map(_size, state)) if isinstance(state, list | tuple) else 0
 
 
 def load_weights(

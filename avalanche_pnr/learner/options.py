@@ -4,21 +4,32 @@ import difflib
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 
-def option(default: Any, meaning: str) -> Any:
+def option(default: Any, meaning: str, least: float | None = None) -> Any:
     """A field of a dataclass of options.
 
     Args:
         default: Its default; ``"..."`` if it must be given.
         meaning: What ``--help`` says of it.
+        least: The smallest number that it may be, if it is one.
     """
-    return field(default=default, metadata={"meaning": meaning})
+    return field(default=default, metadata={"meaning": meaning, "least": least})
+
+
+class Options:
+    """Options of which numbers are refused that they cannot be."""
+
+    def __post_init__(self) -> None:
+        for each in fields(cast(Any, self)):
+            value, least = getattr(self, each.name), each.metadata["least"]
+            if value is not None and least is not None and not value >= least:
+                raise ValueError(f"{each.name}={value} must be at least {least:g}")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Options):
     """What a learner is: chosen when it is made, and the same ever after."""
 
     method: str = option(
@@ -30,30 +41,33 @@ class Settings:
         "package.function; backbone.NAME=value",
     )
     init: str | None = option(None, "file of weights that the backbone begins with")
-    image_size: int = option(128, "height and width of a view, pixels")
-    seed: int = option(0, "of weights, views and the order of images")
+    init_key: str | None = option(None, "which network of that file, if it has several")
+    image_size: int = option(128, "height and width of a view, pixels", 1)
+    seed: int = option(0, "of weights, views and the order of images", 0)
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Options):
     """How an experience is learned: the next one begins with the same options."""
 
     regularizer: str = option("pnr", "pnr, cassle, pfr, less_forget or none")
-    epochs: int | None = option(None, "passes over the images; by their number")
-    batch_size: int | None = option(None, "images in a step; at most 256, by number")
-    base_lr: float | None = option(None, "rate for 256 images; the method's")
+    epochs: int | None = option(None, "passes over the images; by their number", 1)
+    batch_size: int | None = option(None, "images in a step; at most 256, by number", 2)
+    base_lr: float | None = option(None, "rate for 256 images; the method's", 0)
     optimizer: str = option("lars", "lars, as published, or sgd")
-    warmup_epochs: int = option(10, "epochs of linear warm-up, a tenth at most")
-    predictor_hidden_dim: int = option(2048, "width of the distillation predictor")
+    warmup_epochs: int = option(10, "epochs of linear warm-up, a tenth at most", 0)
+    predictor_hidden_dim: int = option(2048, "width of the distillation predictor", 1)
     augment: str = option("photographs", "photographs, digits or none")
     views: str = option("per_sample", "per_sample, or batched: on the device")
-    workers: int = option(0, "processes that load images")
+    workers: int = option(0, "processes that load images", 0)
     precision: str = option("fp32", "fp32, bf16 or fp16")
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:1")
-    memory: int = option(0, "images of earlier experiences to replay")
-    sample: int = option(64, "images kept of each experience, to watch for forgetting")
+    memory: int = option(0, "images of earlier experiences to replay", 0)
+    sample: int = option(
+        64, "images kept of each experience, to watch for forgetting", 0
+    )
     keep: str = option("all", "all backbones, or the last")
-    save_every_minutes: float = option(10.0, "minutes between two saved states")
+    save_every_minutes: float = option(10.0, "minutes between two saved states", 0)
 
 
 @dataclass(frozen=True)
@@ -62,16 +76,23 @@ class Once:
 
     again: bool = option(False, "also learn images that were learned before")
     dry: bool = option(False, "say what would happen, and do nothing")
-    skip_damaged: bool = option(False, "leave out images that cannot be read")
     forget_images: bool = option(False, "remove the sample and the memory")
 
 
 @dataclass(frozen=True)
-class Reading:
+class Opening(Options):
+    """Which files of images are opened."""
+
+    skip_damaged: bool = option(False, "leave out images that cannot be read")
+    max_pixels: int | None = option(None, "that an image may have; 179 million", 1)
+
+
+@dataclass(frozen=True)
+class Reading(Options):
     """How images are passed through a backbone."""
 
-    batch_size: int = option(256, "images in a forward pass")
-    workers: int = option(0, "processes that load images")
+    batch_size: int = option(256, "images in a forward pass", 1)
+    workers: int = option(0, "processes that load images", 0)
     device: str = option("auto", "auto, cpu, mps, cuda or cuda:1")
 
 

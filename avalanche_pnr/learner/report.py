@@ -2,8 +2,10 @@
 
 import base64
 import io
+import math
 import os
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from avalanche_pnr.learner.kept import KeptImages
 from avalanche_pnr.runs.files import write_whole
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-QUERIES, NEIGHBOURS = 5, 5
+QUERIES, NEIGHBOURS = 6, 5
+CURVES = ("loss", "effective_rank", "uniformity")
 
 
 def write_report(
@@ -62,9 +65,9 @@ def write_report(
             pictures.append(
                 _picture(
                     "Nearest neighbours",
-                    _neighbours(before, after, sample),
-                    "Left the image; above its neighbours before the last experience, "
-                    "below after it.",
+                    _neighbours(before, after, sample, last),
+                    "Left an image of the sample, then those whose features are "
+                    f"nearest by the backbone before experience {last}, and after it.",
                 )
             )
     settings = folder.settings()
@@ -72,9 +75,13 @@ def write_report(
         "name": folder.path.name,
         "settings": f"{settings.method} on {settings.backbone}, "
         f"{settings.image_size} px",
+        "images": sum(each["images"] for each in experiences),
         "experiences": [_row(each) for each in experiences],
         "pictures": pictures,
-        "judged": [read_json(p) for p in sorted(folder.path.glob("judged/*.json"))],
+        "judged": [
+            read_json(path)
+            for path in sorted(folder.path.glob("judged/*.json"), reverse=True)
+        ],
     }
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
@@ -97,7 +104,7 @@ def _row(experience: dict[str, Any]) -> dict[str, Any]:
 
 
 def _curves(experiences: list[dict[str, Any]]) -> Figure:
-    figure = Figure(figsize=(9, 6), layout="constrained")
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = list(figure.subplots(2, 2, sharex=True).flat)
     begin = 0
     drift: dict[str, list[tuple[float, float]]] = {}
@@ -107,13 +114,15 @@ def _curves(experiences: list[dict[str, Any]]) -> Figure:
             axis.axvline(begin, color="#d0d7de", linewidth=1)
         for record in experience["history"]:
             x = begin + record["epoch"]
-            for name in ("loss", "effective_rank", "uniformity"):
+            for name in CURVES:
                 if record.get(name) is not None:
                     series.setdefault(name, []).append((x, record[name]))
             for k, value in record.get("cka", {}).items():
                 drift.setdefault(k, []).append((x, value))
+        for points in series.values():
+            points.append((begin, math.nan))  # which begins a line of its own
         begin += experience["epochs"]
-    for axis, name in zip(axes, ("loss", "effective_rank", "uniformity"), strict=False):
+    for axis, name in zip(axes, CURVES, strict=False):
         axis.set_title(name.replace("_", " "))
         _draw(axis, series.get(name, []))
     last = axes[3]
@@ -138,7 +147,7 @@ def _projection(features: Tensor, sample: KeptImages) -> Figure:
     centred = features.double() - features.double().mean(dim=0)
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)
     x, y = (centred @ directions[:2].T).T
-    figure = Figure(figsize=(6, 5), layout="constrained")
+    figure = Figure(figsize=(6, 4), layout="constrained")
     axis = figure.subplots()
     numbers = torch.tensor(sample.experiences)
     for k in sorted(set(sample.experiences)):
@@ -150,18 +159,24 @@ def _projection(features: Tensor, sample: KeptImages) -> Figure:
     return figure
 
 
-def _neighbours(before: Tensor, after: Tensor, sample: KeptImages) -> Figure:
+def _neighbours(before: Tensor, after: Tensor, sample: KeptImages, last: int) -> Figure:
+    """A row for each query: itself, its neighbours before, and those after."""
     step = max(1, len(sample) // QUERIES)
     queries = range(0, len(sample), step)[:QUERIES]
-    figure = Figure(figsize=(9, 2.6 * len(queries)), layout="constrained")
-    grid = figure.subplots(2 * len(queries), NEIGHBOURS + 1, squeeze=False)
-    for axis in grid.flat:
-        axis.set_axis_off()
-    for k, query in enumerate(queries):
-        grid[2 * k, 0].imshow(sample[query][0])
-        for row, features in enumerate((before, after)):
-            for column, near in enumerate(_nearest(features, query), start=1):
-                grid[2 * k + row, column].imshow(sample[near][0])
+    figure = Figure(figsize=(9, 0.85 * len(queries) + 0.4), layout="constrained")
+    blocks: Any = figure.subfigures(1, 3, width_ratios=(1, NEIGHBOURS, NEIGHBOURS))
+    titles = "image", f"before experience {last}", f"after experience {last}"
+    shown = [
+        [[query] for query in queries],
+        [_nearest(before, query) for query in queries],
+        [_nearest(after, query) for query in queries],
+    ]
+    for block, title, rows in zip(blocks, titles, shown, strict=True):
+        block.suptitle(title, fontsize=10)
+        grid = block.subplots(len(rows), len(rows[0]), squeeze=False)
+        for axis, index in zip(grid.flat, chain(*rows), strict=True):
+            axis.set_axis_off()
+            axis.imshow(sample[index][0])
     return figure
 
 

@@ -1,5 +1,6 @@
 """Watching an experience while it is learned, without labels."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -97,7 +98,7 @@ class WatchPlugin(SupervisedPlugin):
             record["effective_rank"] = effective_rank(together)
             record["uniformity"] = uniformity(together)
             record["cka"] = {
-                str(k): linear_cka(old.to(together), features[k])
+                str(k): _cka(old.to(together), features[k])
                 for k, old in self._reference.items()
                 if k in features
             }
@@ -128,6 +129,12 @@ def _faults(history: list[dict[str, Any]]) -> list[str]:
             if cka < DRIFTED
         ]
     return faults
+
+
+def _cka(old: Tensor, new: Tensor) -> float:
+    """Linear CKA; what has collapsed to a point has nothing in common with before."""
+    value = linear_cka(old, new)
+    return value if math.isfinite(value) else 0.0
 
 
 def features_of(

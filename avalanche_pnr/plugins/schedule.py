@@ -9,8 +9,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from avalanche_pnr.runs.state_checks import (
-    assert_same_across_ranks,
     check_keys,
+    check_same_form,
     check_type,
 )
 
@@ -97,9 +97,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
         for each in base_lrs or ():
             check_type(each, "base_lrs", int, float)
         if self._scheduler is not None and scheduler is not None:
-            assert_same_across_ranks(
-                scheduler, self._scheduler.state_dict(), "the schedule"
-            )
+            check_same_form(scheduler, self._scheduler.state_dict(), "the schedule")
             self._scheduler.load_state_dict(scheduler)
         self._base_lrs = base_lrs
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from avalanche_pnr.runs.state_checks import (
-    assert_same_across_ranks,
     check_count,
+    check_same_form,
     check_type,
 )
 
@@ -96,9 +96,7 @@ def set_random_state(state: dict[str, Any]) -> None:
     Raises:
         ValueError: If the state is not of that form.
     """
-    assert_same_across_ranks(
-        state, {**random_state(), "cuda": state.get("cuda")}, "random"
-    )
+    check_same_form(state, {**random_state(), "cuda": state.get("cuda")}, "random")
     check_type(state["cuda"], "random['cuda']", list)
     for cuda_state in state["cuda"]:
         check_type(cuda_state, "random['cuda']", Tensor)
@@ -109,7 +107,7 @@ def set_random_state(state: dict[str, Any]) -> None:
     try:
         set_host_states((state["torch"], numpy_state, state["python"]))
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"random is no state of generators ({error})") from error
+        raise ValueError(f"random is not a state of generators ({error})") from error
     for device, cuda_state in enumerate(state["cuda"]):
         if device < torch.cuda.device_count():
             torch.cuda.set_rng_state(cuda_state, device)

@@ -80,7 +80,8 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        with _naming(path), part.open("wb") as file:
+        part.unlink(missing_ok=True)  # a link there would lead to another file
+        with _naming(path), part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -90,7 +91,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def previous(path: Path) -> Path:
@@ -189,7 +190,7 @@ def load_state(path: str | Path) -> LoadedState:
             state = read_state(before)
         except _DamagedError as other:
             raise ValueError(
-                f"{damage}, and {other}: there is no state to go on from"
+                f"{damage}, and {other}: there is no state to continue from"
             ) from None
         warnings.warn(f"{damage}: using {before}, the state before", stacklevel=2)
         return state
@@ -313,7 +314,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names of files in a folder survive a power failure."""
     if not hasattr(os, "O_DIRECTORY"):
         return  # Windows has no such thing

@@ -106,15 +106,17 @@ def _refusal(
         who = f"process {holder['process']} on {holder['host']}, which cannot be seen"
         who += f" from {here}"
         way_out = (
-            f"choose another {option}=, or remove {path} if that process is no more"
+            f"choose another {option}=, or remove {path} if that process no longer runs"
         )
     elif locks or _runs(holder):
         who = f"process {holder['process']} on this machine"
         way_out = f"wait for it, stop it, or choose another {option}="
     else:
-        who = f"process {holder['process']} of this machine, which is no more, as far"
+        who = (
+            f"process {holder['process']} of this machine, which no longer runs, as far"
+        )
         who += " as can be told on a file system without locks"
-        way_out = f"remove {path} to go on"
+        way_out = f"remove {path} to continue"
     return BlockingIOError(f"{out} is in use by {who}: {way_out}")
 
 
@@ -137,12 +139,12 @@ def _read(path: Path, option: str = "out") -> Holder | None:
         holder = json.loads(content)
         if type(holder["process"]) is int and type(holder["host"]) is str:
             return {name: holder[name] for name in ("process", "host")}
-        reason = "is no lock of a run"
+        reason = "is not the lock of a run"
     except (ValueError, LookupError, TypeError, RecursionError):
-        reason = "is no lock of a run" if content.strip() else "is empty"
+        reason = "is not the lock of a run" if content.strip() else "is empty"
     raise BlockingIOError(
-        f"{path} {reason}, so that nobody can tell who is at work in {path.parent}: "
-        f"remove it if no run is, or choose another {option}="
+        f"{path} {reason}, so that the run in {path.parent} is unknown: "
+        f"remove it if none is running, or choose another {option}="
     )
 
 

@@ -50,7 +50,7 @@ def check_plain(value: Any, name: str) -> None:
             )
 
 
-def assert_same_across_ranks(saved: Any, now: Any, name: str) -> None:
+def check_same_form(saved: Any, now: Any, name: str) -> None:
     """Refuse a value whose form differs from that of the value it replaces.
 
     Dictionaries must have the same keys, sequences the same length, tensors the same
@@ -68,7 +68,7 @@ def assert_same_across_ranks(saved: Any, now: Any, name: str) -> None:
     if isinstance(now, dict):
         check_keys(saved, now, name)
         for key, value in now.items():
-            assert_same_across_ranks(saved[key], value, f"{name}[{key!r}]")
+            check_same_form(saved[key], value, f"{name}[{key!r}]")
     elif isinstance(now, list | tuple) and not isinstance(now, torch.Size):
         check_type(saved, name, list, tuple)
         if len(saved) != len(now):
@@ -76,7 +76,7 @@ def assert_same_across_ranks(saved: Any, now: Any, name: str) -> None:
                 f"{name} has {len(saved)} entries in the state and {len(now)} here"
             )
         for row, (each, value) in enumerate(zip(saved, now, strict=True)):
-            assert_same_across_ranks(each, value, f"{name}[{row}]")
+            check_same_form(each, value, f"{name}[{row}]")
     elif isinstance(now, Tensor):
         check_tensor(saved, name, now.shape, now.dtype)
     else:
@@ -262,7 +262,7 @@ def _check_stored(tensor: Tensor, name: str) -> None:
         and not vars(tensor)
     )
     if not simple:
-        raise ValueError(f"{name} is no tensor of plain numbers")
+        raise ValueError(f"{name} is not a tensor of plain numbers")
     size = tensor.numel() * tensor.element_size()
     if size > tensor.untyped_storage().nbytes() + _FREE_SIZE:
         raise ValueError(f"{name} is a tensor of {size} bytes that are not in the file")

@@ -12,10 +12,10 @@ from avalanche_pnr.benchmarks.streams.stream_samples import StreamSamples
 from avalanche_pnr.plugins.base import SelfSupervisedPlugin
 from avalanche_pnr.reproducibility.random_state import random_state, set_random_state
 from avalanche_pnr.runs.state_checks import (
-    assert_same_across_ranks,
     check_count,
     check_keys,
     check_plain,
+    check_same_form,
     check_tensor,
     check_type,
 )
@@ -38,7 +38,7 @@ _OWN = ("model", "optimizer", "past_model")
 _UNSAVED: dict[type, str] = {
     AGEMPlugin: "reads its memory by an iterator",
     MIRPlugin: "reads its memory by an iterator",
-    GDumbPlugin: "makes model and memory anew when an experience begins",
+    GDumbPlugin: "resets model and memory when an experience begins",
 }
 """Plugins whose state cannot be saved, each with the reason."""
 
@@ -84,11 +84,13 @@ def check_state(state: Any) -> None:
     """
     if not isinstance(state, dict) or not {"model", "plugins"} <= state.keys():
         raise ValueError(
-            "this is no state of a strategy: save strategy.state_dict(), and load that"
+            "this is not the state of a strategy: save strategy.state_dict(), and load "
+            "that"
         )
     if "format" not in state:
         raise ValueError(
-            "the state was saved by version 0.1.0, which was never released: begin anew"
+            "the state was saved by version 0.1.0, which was never released: start "
+            "again"
         )
     state = dict(state)
     check_plain(state, "the state")
@@ -96,7 +98,7 @@ def check_state(state: Any) -> None:
     if state["format"] != FORMAT:
         raise ValueError(
             f"the state has format {state['format']}, and this release reads format "
-            f"{FORMAT}: continue with the release that saved it, or begin anew"
+            f"{FORMAT}: continue with the release that saved it, or start again"
         )
     check_keys(state, _STATE, "the state")
     if state["experience"] is not None:
@@ -177,9 +179,9 @@ def _load_weights(strategy: Any, state: dict[str, Any]) -> None:
             plugin.add_heads(model, among=state["model"])
     try:
         model.load_state_dict(state["model"])
-        assert_same_across_ranks(state["model"], dict(model.state_dict()), "model")
+        check_same_form(state["model"], dict(model.state_dict()), "model")
         past_model.load_state_dict(state["past_model"], model)
-        assert_same_across_ranks(
+        check_same_form(
             state["past_model"], dict(past_model.state_dict()), "past_model"
         )
     except (RuntimeError, AttributeError, TypeError) as error:

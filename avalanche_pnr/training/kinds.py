@@ -13,10 +13,10 @@ from torch import Tensor
 
 from avalanche_pnr.benchmarks.streams.stream_samples import DIGEST, StreamSamples
 from avalanche_pnr.runs.state_checks import (
-    assert_same_across_ranks,
     check_count,
     check_keys,
     check_plain,
+    check_same_form,
     check_scalar,
     check_tensor,
     check_type,
@@ -114,7 +114,7 @@ class Offered(Kind):
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
         """The object, with the saved state."""
-        assert_same_across_ranks(saved, now.state_dict(), place.name)
+        check_same_form(saved, now.state_dict(), place.name)
         now.load_state_dict(saved)
         return now
 
@@ -267,7 +267,7 @@ class Weights(Kind):
         """A copy on the model's device."""
         if saved is None:
             return None
-        assert_same_across_ranks(saved, dict(place.weights), place.name)
+        check_same_form(saved, dict(place.weights), place.name)
         devices = {name: each.device for name, each in place.weights.items()}
         return {name: each.to(devices[name], copy=True) for name, each in saved.items()}
 

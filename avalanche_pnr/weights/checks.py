@@ -52,6 +52,10 @@ def check_numbers(
 def _fault(name: str, tensor: Tensor, wanted: Tensor) -> str | None:
     """Describe what is wrong with a tensor, and the remedy."""
     kind = str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_meta:
+        return (
+            "has a shape and no numbers: save the network from a device that has them"
+        )
     if tensor.layout is not torch.strided or tensor.is_quantized:
         return "is not a dense tensor: save the network before it is made smaller"
     if wanted.is_floating_point() and not tensor.is_floating_point():

@@ -232,7 +232,7 @@ def test_two_damaged_states_are_refused(data: list[str], tmp_path: Path) -> None
     assert stopped(out, 2 * EPOCH + 7, *data, *ONE)
     for path in (out / "state.pt", previous(out / "state.pt")):
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="there is no state to go on from"):
+    with pytest.raises(ValueError, match="there is no state to continue from"):
         is_finished(out, composed(*data, *ONE))
 
 
@@ -275,7 +275,7 @@ def test_what_cannot_be_saved_is_told_and_begins_anew(
     plugins = f"plugins.pnr=[{PNR},{{_target_: {__name__}.Hoarder}}]"
     choices = [*data, *ONE, plugins]
     finished(tmp_path / "whole", *choices)
-    told = r"note: pnr can only begin anew \(Hoarder.kept is a tuple_iterator.*\)"
+    told = r"note: pnr can only start again \(Hoarder.kept is a tuple_iterator.*\)"
     assert len(re.findall(told, capsys.readouterr().out)) == 2
     assert stopped(tmp_path / "run", 2 * EPOCH + 7, *choices)
     finished(tmp_path / "run", *choices)
@@ -348,6 +348,21 @@ def test_results_that_were_shortened_are_refused(
     (out / "results.jsonl").write_text("")
     with pytest.raises(ValueError, match=r"holds 0 bytes, \d+ fewer than when"):
         prepared(out, *data, *ONE).run()
+
+
+def test_results_that_lead_out_of_the_folder_are_refused(
+    data: list[str], tmp_path: Path
+) -> None:
+    out, outside = tmp_path / "run", tmp_path / "outside"
+    assert stopped(out, 2 * EPOCH + 7, *data, *ONE)
+    (out / "results.jsonl").rename(outside)
+    with outside.open("a") as file:
+        file.write("more than the state knows\n")
+    content = outside.read_bytes()
+    (out / "results.jsonl").symlink_to(outside)
+    with pytest.raises(ValueError, match="is a link, and a run writes to files of its"):
+        prepared(out, *data, *ONE).run()
+    assert outside.read_bytes() == content
 
 
 def test_other_data_is_refused(data: list[str], tmp_path: Path) -> None:

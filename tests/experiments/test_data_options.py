@@ -61,7 +61,7 @@ def test_views_and_the_plain_view_are_of_the_same_size(option: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     image = Image.fromarray(noise)
     views = instantiate(config.data.views)(image)
-    plain = instantiate(config.data.make_eval_transform)(image)
+    plain = instantiate(config.data.eval_view)(image)
     assert views.shape == (2, 3, size, size)
     assert plain.shape == (3, size, size)
 

@@ -14,6 +14,8 @@ from experiments.__main__ import main
 from experiments.results import read_run
 from tests.experiments.small_runs import TINY, save_images
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 def test_a_sweep_with_failed_jobs_fails_when_all_have_ended(
     tmp_path: Path,

@@ -105,7 +105,7 @@ def domainnet(root: Path) -> list[str]:
             for line in names:
                 path = root / line.partition(" ")[0]
                 save(path, int(path.stem[-6:]))
-    size = "data.make_eval_transform.resize=6"
+    size = "data.eval_view.resize=6"
     return ["data=domainnet", f"data.path={root}", "stream=domain", size]
 
 
@@ -119,7 +119,7 @@ def imagenet100(root: Path) -> list[str]:
         f"data.path={root}",
         f"data.classes={root / 'three.txt'}",
         "stream.n_experiences=3",
-        "data.make_eval_transform.resize=6",
+        "data.eval_view.resize=6",
     ]
 
 

@@ -104,6 +104,8 @@ DESCRIPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("stream", {"train": 0}),
     ("stream", {"test": "2"}),
     ("stream", {"test": None}),
+    ("stream", {"classes": None}),
+    ("stream", {"classes": "2"}),
     ("stream", {"skipped": "many"}),
     ("stream", {"duplicates": -1}),
     ("command", {"overrides": None}),
@@ -268,6 +270,17 @@ def test_what_is_not_defined_is_left_out(metric: str, run: Path) -> None:
     write_lines(run, lines)
     write_report([run], run)
     assert "Accuracy after" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("change", [{"after": 0}, {"experience": 0}])
+def test_a_value_that_lies_in_another_cell_is_missed(
+    change: dict[str, int], run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = read_lines(run)
+    main = [line for line in lines if line.get("metric") == "Linear_Acc_Exp"]
+    main[-1].update(change)  # now twice, or before training
+    write_lines(run, lines)
+    assert "is incomplete" in refusal(run, monkeypatch)
 
 
 def test_runs_of_one_setting_and_streams_of_different_length_are_refused(

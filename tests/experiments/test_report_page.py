@@ -192,3 +192,16 @@ def test_the_command_answers_bad_input_with_a_sentence(
     with pytest.raises(SystemExit) as exit_:
         main()
     assert str(exit_.value).startswith(answer)
+
+
+@pytest.mark.parametrize("main", ["online", "knn"])
+def test_pictures_of_a_probe_that_sees_future_classes_say_so(
+    main: str, tmp_path: Path
+) -> None:
+    probes = {"knn": "knn", "online": "online (sees future classes)"}
+    folder = write_run(tmp_path / "run", probes={main: probes[main], **probes})
+    write_report([folder], tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    caption = "Accuracy of the online (sees future classes) probe"
+    assert (caption in page) == (main == "online")
+    assert "knn (sees" not in page

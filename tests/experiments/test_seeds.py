@@ -24,6 +24,8 @@ from experiments.seed_list import check_typed_seeds, jobs_at_a_time
 from experiments.trainer import Trainer
 from tests.experiments.small_runs import TINY, composed, save_images
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 ROOT = Path(__file__).parents[2]
 RUN = [*TINY, "stream.n_experiences=3", "data=npz"]
 Command = Callable[..., None]

@@ -16,6 +16,8 @@ from experiments.overrides import with_own_arguments
 from experiments.results import Run, read_run
 from tests.experiments.small_runs import TINY, composed, save_images
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 PNR = ["stream.n_experiences=2", "regularizers=[pnr]"]
 
 

@@ -52,7 +52,7 @@ def test_waits_are_counted_from_the_second_batch_on(
         ImageData.from_images("photographs", images, images),
         n_experiences=1,
         train_transform=pipelines(config.data)["per image"],
-        eval_transform=instantiate(config.data.make_eval_transform),
+        eval_transform=instantiate(config.data.eval_view),
     ).train_stream
     strategy = waits._strategy(config, 4, torch.device("cpu"))
     strategy.train(stream[0])

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from avalanche_pnr import Learner
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "method": "vicreg",
     "backbone": "resnet_small",
     "image_size": 8,
@@ -19,7 +19,7 @@ SETTINGS = {
     "method.hidden_dim": 32,
     "method.projection_dim": 32,
 }
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "epochs": 2,
     "batch_size": 16,
     "augment": "digits",

@@ -1,6 +1,9 @@
 """The command: real processes, stopped and continued, and what is typed wrong."""
 
+import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,8 @@ import pytest
 from avalanche_pnr.learner.command import main
 from tests.learner.conftest import SETTINGS, TRAINING, command, write_digits
 
+KILLS = int(os.environ.get("LEARNER_KILLS", "2")) // 2
+"""In each of two experiences."""
 RUN = [sys.executable, "-m", "avalanche_pnr"]
 
 
@@ -37,6 +42,26 @@ def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
         (["learn", "dry=perhaps"], "dry=perhaps is neither true nor false"),
         (["embed", "learner=x", "data=y", "out=f.csv"], "data=y does not exist"),
         (["info", "learner=nowhere"], "learner=nowhere holds no learner: make one"),
+        (["learn", "learner=x", "data=.", "method=vicregg"], "did you mean vicreg?"),
+        (["learn", "learner=x", "data=.", "keep=first"], "there is no keep=first"),
+        (["learn", "learner=x", "data=.", "optimizer=adam"], "there is no optimizer="),
+        (["learn", "learner=x", "data=.", "epochs=0"], "epochs=0 must be at least 1"),
+        (["learn", "learner=x", "data=."], "there are no images in . or below"),
+        (["learn", "learner=x", "data=a{0..1}.tar"], "there are no shards a0.tar, a1"),
+        (
+            ["learn", "learner=x", "data._target_=torchvision.datasets.CIFAR11"],
+            "data._target_=torchvision.datasets.CIFAR11 cannot be imported",
+        ),
+        (
+            [
+                "learn",
+                "learner=x",
+                "data._target_=avalanche_pnr.load_npz",
+                "data.pth=y",
+            ],
+            "there is no data.pth=; did you mean path?",
+        ),
+        (["learn", "learner=x", "data=y", "data.root=z"], "a folder or file is data="),
     ],
 )
 def test_what_is_typed_wrong_is_named(
@@ -73,39 +98,81 @@ def test_experiences_in_processes_of_their_own(
         ).returncode
         == 0
     )
-    assert '"number": 3' in run("info", f"learner={learner}").stdout
+    assert "experience 3: 40 images of" in run("info", f"learner={learner}").stdout
+    info = json.loads(run("info", f"learner={learner}", "json=true").stdout)
+    assert [each["number"] for each in info["experiences"]] == [1, 2, 3]
     assert run("undo", f"learner={learner}").returncode == 0
 
 
+def end_at_a_state(more: list[str], learner: Path, number: int) -> tuple[int, str]:
+    """Send a signal once something new is saved; exit status and what was said."""
+    process = subprocess.Popen(
+        [*RUN, *more], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    state = learner / "current" / "state.pt"
+    before = state.stat().st_mtime_ns if state.exists() else 0
+    while process.poll() is None:
+        if state.exists() and state.stat().st_mtime_ns > before:
+            os.kill(process.pid, number)
+            break
+        time.sleep(0.01)
+    _, said = process.communicate()
+    return process.returncode, said
+
+
 def test_stopped_and_killed_it_continues_to_the_same_bits(tmp_path: Path) -> None:
-    first = write_digits(tmp_path / "first", {0, 1})
-    second = write_digits(tmp_path / "second", {2, 3}, 80)
+    first = write_digits(tmp_path / "first images", {0, 1})
+    second = write_digits(tmp_path / "second images", {2, 3}, 80)
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    for learner in (straight, stopped):
-        assert run(*learn(first, learner)).returncode == 0
-    more = learn(second, straight, epochs=30)
+    assert run(*learn(first, straight)).returncode == 0
+    shutil.copytree(straight, stopped)
+    assert run(*learn(second, straight, epochs=30)).returncode == 0
+    more = learn(second, stopped, "save_every_minutes=0", epochs=30)
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP):
+        status, said = end_at_a_state(more, stopped, number)
+        assert status == (-number if number == signal.SIGKILL else 128 + number), said
+        if number != signal.SIGKILL:
+            assert f"stopped by {number.name}, and saved; continue with:" in said
+            assert f"'data={second}'" in said  # as a shell takes it
     assert run(*more).returncode == 0
-    again = learn(second, stopped, "save_every_minutes=0", epochs=30)
-    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
-        process = subprocess.Popen(
-            [*RUN, *again], stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
-        )
-        state = stopped / "current" / "state.pt"
-        before = state.stat().st_mtime_ns if state.exists() else 0
-        while process.poll() is None:
-            if state.exists() and state.stat().st_mtime_ns > before:
-                os.kill(process.pid, number)
-                break
-            time.sleep(0.01)
-        _, said = process.communicate()
-        if number == signal.SIGKILL:
-            continue
-        assert process.returncode in (0, 128 + number), said
-        if process.returncode:
-            assert "continue with: avalanche-pnr learn" in said
-    assert run(*again).returncode == 0 or "were learned" in run(*again).stderr
     weights = "experiences/002/backbone.safetensors"
     assert (straight / weights).read_bytes() == (stopped / weights).read_bytes()
+    assert not (stopped / "current").exists()
+
+
+def kill_at_random(more: list[str], moments: list[float]) -> None:
+    """Run a command and kill it after some seconds, again and again until it ends."""
+    for seconds in moments:
+        process = subprocess.Popen([*RUN, *more], stdout=subprocess.DEVNULL)
+        try:
+            process.wait(seconds)
+            return
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def test_killed_at_random_moments_nothing_is_lost(tmp_path: Path) -> None:
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    options = ["memory=12", "save_every_minutes=0", "keep=last"]
+    moments = random.Random(0)
+    for k in range(2):
+        data = write_digits(tmp_path / str(k), {2 * k, 2 * k + 1}, 80)
+        begun = time.monotonic()
+        assert run(*learn(data, straight, *options, epochs=15)).returncode == 0
+        took = time.monotonic() - begun
+        more = learn(data, killed, *options, epochs=15)
+        kill_at_random(more, [moments.uniform(0.4, 1.1) * took for _ in range(KILLS)])
+        done = run(*more)
+        assert done.returncode == 0 or "all 80 images were learned" in done.stderr
+        weights = f"experiences/{k + 1:03d}/backbone.safetensors"
+        assert (straight / weights).read_bytes() == (killed / weights).read_bytes()
+    assert not (killed / "current").exists()
+    assert sorted(each.name for each in killed.glob("experiences/[0-9]*")) == [
+        "000",
+        "001",
+        "002",
+    ]
 
 
 def test_changed_images_are_refused_while_an_experience_is_interrupted(
@@ -124,6 +191,7 @@ def test_changed_images_are_refused_while_an_experience_is_interrupted(
     blocked = run(*learn(photos[1], learner, epochs=200))
     assert blocked.returncode == 1
     assert "in use" in blocked.stderr
+    assert "choose another learner=" in blocked.stderr
     process.send_signal(signal.SIGTERM)
     process.communicate()
     next(photos[0].rglob("*.png")).unlink()

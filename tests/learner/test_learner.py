@@ -2,9 +2,12 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import torch
 from PIL import Image
 
 from avalanche_pnr import Learner, load_backbone, resnet_small
+from avalanche_pnr.learner.folder import LearnerFolder
 from tests.learner.conftest import TRAINING, write_digits
 
 Make = Callable[..., Learner]
@@ -105,6 +109,42 @@ def test_what_a_learner_is_cannot_change(make_learner: Make, learned: Learner) -
         make_learner(**{"backbone.width": 32})
 
 
+def test_a_folder_alone_does_not_choose_what_is_called(
+    make_learner: Make, learned: Learner, photos: list[Path], tmp_path: Path
+) -> None:
+    path, victim = learned.folder.path, tmp_path / "victim"
+    content = json.loads((path / "learner.json").read_text())
+    content["settings"]["backbone"] = "os.mkdir"
+    content["options"] = {"backbone.path": str(victim)}
+    (path / "learner.json").write_text(json.dumps(content))
+    opened = Learner(path, say=lambda _: None)
+    new = write_digits(tmp_path / "new", {7})
+    for call in (
+        lambda: opened.embed(photos[0]),
+        lambda: opened.judge(photos[0]),
+        lambda: opened.export(tmp_path / "b.safetensors"),
+        lambda: opened.learn(new),
+        lambda: opened.learn(new, dry=True),
+    ):
+        with pytest.raises(ValueError, match=r"write backbone=os\.mkdir too"):
+            call()
+    assert not victim.exists()
+    assert len(opened.info()["experiences"]) == 3
+
+
+def test_a_backbone_of_ones_own_is_named_again(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    name = "torchvision.models.squeezenet1_1"
+    chosen: dict[str, Any] = {"backbone": name, "image_size": 32}
+    make = partial(Learner, make_learner("own").folder.path, say=lambda _: None)
+    make(**chosen, method="simclr").learn(photos[0], **{**TRAINING, "epochs": 1})
+    features, _ = make(backbone=name).embed(photos[0])
+    assert features.shape == (40, 1000)
+    with pytest.raises(ValueError, match="was made with backbone=torchvision"):
+        make().embed(photos[0])
+
+
 def test_undo_goes_back_to_before_the_last_experience(
     learned: Learner, photos: list[Path]
 ) -> None:
@@ -194,7 +234,6 @@ def test_judge_compares_the_backbones_and_changes_nothing(
     assert tree() == before
     assert [each.name for each in judgements] == [
         "random backbone",
-        "before learning",
         *(f"after experience {k}" for k in (1, 2, 3)),
     ]
     assert set(judgements[0].accuracy) == {"linear", "knn", "ncm", "few labels"}
@@ -289,6 +328,12 @@ def test_dry_says_what_would_happen_and_does_nothing(
     assert not learner.folder.path.exists()
     (line,) = learner.said  # type: ignore[attr-defined]
     assert line.startswith("would learn 40 images in 2 epochs of 16 images a step")
+    assert re.search(r"4 steps of .* s, .* on cpu; .* on the disk, and .* while", line)
+    learner.learn(photos[0], **TRAINING)
+    before = sorted(learner.folder.path.rglob("*")), learner.info()
+    learner.learn(photos[1], dry=True, epochs=3)
+    assert (sorted(learner.folder.path.rglob("*")), learner.info()) == before
+    assert "6 steps of" in learner.said[-1]  # type: ignore[attr-defined]
 
 
 def test_an_array_file_and_a_text_file_of_paths(
@@ -314,3 +359,203 @@ def test_another_folder_is_not_taken_for_a_learner(
 ) -> None:
     with pytest.raises(FileExistsError, match="holds no learner"):
         make_learner(photos[0].name).learn(photos[1], **TRAINING)
+
+
+def test_a_learner_whose_making_was_cut_short_is_made_again(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    learner = make_learner()
+    learner.learn(photos[0], **TRAINING)
+    weights = learner.folder.backbone(1).read_bytes()
+    shutil.rmtree(learner.folder.experience(1))
+    (learner.folder.path / "learner.json").unlink()
+    (learner.folder.path / "status.json").unlink()
+    again = make_learner()
+    again.learn(photos[0], **TRAINING)
+    assert again.folder.backbone(1).read_bytes() == weights
+
+
+def test_a_call_that_was_killed_when_its_experience_had_entered_ends(
+    make_learner: Make, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = make_learner()
+    learner.learn(photos[0], **TRAINING)
+    with monkeypatch.context() as killed:
+        killed.setattr(learner, "_forget", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            learner.learn(photos[1], forget_images=True)
+    assert learner.learn(photos[1], again=True, forget_images=True)["number"] == 2
+    assert "experience 2 had been learned already" in (
+        learner.said  # type: ignore[attr-defined]
+    )
+    assert learner.info()["kept images"]["sample"]["bytes"] == 0
+    assert learner.learn(photos[1], again=True)["number"] == 3
+
+
+def test_what_was_not_saved_can_be_begun_with_other_options(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    damaged = photos[0] / "damaged.png"
+    damaged.write_bytes(b"no image")
+    learner = make_learner()
+    with pytest.raises(OSError, match=r"damaged\.png"):
+        learner.learn(photos[0], **{**TRAINING, "epochs": 3})
+    assert learner.info()["in progress"] is None
+    experience = learner.learn(photos[0], **TRAINING, skip_damaged=True)
+    assert (experience["images"], experience["epochs"]) == (40, 2)
+    assert experience["damaged"] == [str(damaged)]
+
+
+def test_another_regularizer_goes_on_with_the_heads_that_it_knows(
+    make_learner: Make, photos: list[Path], tmp_path: Path
+) -> None:
+    learner = make_learner()
+    learner.learn(photos[0], **TRAINING, regularizer="pnr")
+    later = [photos[1], photos[2], write_digits(tmp_path / "later", {8, 9})]
+    for data, regularizer in zip(later, ("cassle", "pfr", "pnr"), strict=True):
+        experience = learner.learn(data, regularizer=regularizer)
+        assert experience["training"]["regularizer"] == regularizer
+    assert len({learner.folder.backbone(k).read_bytes() for k in range(5)}) == 5
+
+
+def test_the_last_two_backbones_are_kept_if_asked_for(
+    make_learner: Make, photos: list[Path], tmp_path: Path
+) -> None:
+    learner = make_learner()
+    for folder in photos:
+        learner.learn(folder, **TRAINING, keep="last")
+    with pytest.raises(FileNotFoundError, match=r"was not kept \(keep=last\)"):
+        learner.embed(photos[0], after=1)
+    assert len(learner.embed(photos[0], after=2)[1]) == 40
+    with pytest.raises(ValueError, match="all 40 images were learned"):
+        learner.learn(photos[0])
+    assert learner.undo() == 3
+    with pytest.raises(ValueError, match="one experience can be undone"):
+        learner.undo()
+    assert learner.learn(photos[2])["number"] == 3
+
+
+def test_forgetting_images_waits_for_an_experience_in_progress(
+    make_learner: Make, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = make_learner()
+    learner.learn(photos[0], **{**TRAINING, "memory": 12})
+    learner.report()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(LearnerFolder, "add", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            learner.learn(photos[1], save_every_minutes=0)
+    with pytest.raises(ValueError, match="experience 2 was interrupted and needs the"):
+        learner.forget_images()
+    learner.undo()
+    learner.forget_images()
+    assert not (learner.folder.path / "report.html").exists()
+
+
+def test_no_pixel_is_kept_without_a_sample(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    learner = make_learner()
+    for folder in photos[:2]:
+        learner.learn(folder, **{**TRAINING, "sample": 0})
+    assert {each["bytes"] for each in learner.info()["kept images"].values()} == {0}
+    assert learner.report().read_text().count("data:image/png") == 1
+
+
+def test_a_learner_of_another_format_is_refused(learned: Learner) -> None:
+    path = learned.folder.path / "learner.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "format": 7}))
+    for use in (learned.info, learned.undo, learned.report):
+        with pytest.raises(ValueError, match=r"learner\.json is of format 7, and this"):
+            use()
+    path.write_text(path.read_text()[:40])
+    with pytest.raises(ValueError, match=r"learner\.json is damaged"):
+        learned.info()
+
+
+def test_weights_to_begin_with_are_said_and_may_go(
+    make_learner: Make, photos: list[Path], tmp_path: Path
+) -> None:
+    first = tmp_path / "first weights.pt"
+    networks = {"teacher": resnet_small(16), "student": resnet_small(16)}
+    torch.save({k: v.state_dict() for k, v in networks.items()}, first)
+    with pytest.raises(ValueError, match="init_key=NAME"):
+        make_learner("unclear", init=str(first)).learn(photos[0], **TRAINING)
+    learner = make_learner(init=str(first), init_key="teacher")
+    learner.learn(photos[0], **TRAINING)
+    (said,) = (s for s in learner.said if s.startswith("init: "))  # type: ignore[attr-defined]
+    assert "under 'teacher' are used" in said
+    before = resnet_small(16)
+    load_backbone(before, learner.folder.backbone(0))
+    weights = networks["teacher"].state_dict()
+    assert all(torch.equal(v, weights[k]) for k, v in before.state_dict().items())
+    first.unlink()
+    learner.learn(photos[1], dry=True)
+    learner.learn(photos[1])
+    names = [each.name for each in learner.judge(classes_of(tmp_path))]
+    assert names[:3] == ["random backbone", "before learning", "after experience 1"]
+
+
+def classes_of(tmp_path: Path) -> Path:
+    """Labelled images, class/image."""
+    for k in range(3):
+        write_digits(tmp_path / "labelled" / f"class{k}", {k}, 20)
+    return tmp_path / "labelled"
+
+
+def test_judge_takes_a_table_of_paths(learned: Learner, tmp_path: Path) -> None:
+    paths = sorted(classes_of(tmp_path).rglob("*.png"))
+    rows = [f'"{each.relative_to(tmp_path)}",{each.parts[-3]},2024' for each in paths]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["path,label,experience", *rows]))
+    judgements = learned.judge(table)
+    assert all(len(each.accuracy["knn"]) == 2 for each in judgements)
+    (said,) = (s for s in learned.said if s.startswith("accuracy"))  # type: ignore[attr-defined]
+    assert "2024" in said
+    table.write_text("file,class\na,b")
+    with pytest.raises(ValueError, match=r"must have the columns path and label.*file"):
+        learned.judge(table)
+    with pytest.raises(FileNotFoundError, match="data=nowhere does not exist"):
+        learned.judge("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options"),
+    [
+        ("timm/resnet10t", {}),
+        ("vit_tiny", {"backbone.patch_size": 4}),
+        ("torchvision.models.squeezenet1_1", {"backbone.num_classes": 12}),
+    ],
+)
+def test_backbones_of_others(
+    backbone: str, options: dict[str, Any], tmp_path: Path, photos: list[Path]
+) -> None:
+    if backbone.startswith("timm"):
+        pytest.importorskip("timm")
+    sizes = {"method.hidden_dim": 32, "method.projection_dim": 32}
+    settings = {"backbone": backbone, "image_size": 32, **sizes, **options}
+    learner = Learner(tmp_path / "learner", say=lambda _: None, **settings)
+    for folder in photos[:2]:
+        learner.learn(folder, **{**TRAINING, "epochs": 1})
+    assert len(Learner(tmp_path / "learner").embed(photos[0])[0]) == 40
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"backbone": "timm/resnet00"}, "backbone cannot be made: .*resnet00"),
+        ({"backbone": "torchvision.models.nothing"}, "cannot be imported"),
+        ({"backbone": "builtins.dict", "backbone.a": 1}, "is not a torch.nn.Module"),
+        ({"backbone.width": "wide"}, "cannot be made with backbone.width=wide"),
+        ({"backbone.widht": 8}, "no backbone.widht=; did you mean width"),
+        ({"method.hidden": 8}, "there is no method.hidden="),
+    ],
+)
+def test_a_network_that_cannot_be_made_is_a_sentence(
+    settings: dict[str, Any], sentence: str, tmp_path: Path, photos: list[Path]
+) -> None:
+    settings = {"backbone": "resnet_small", "image_size": 8, **settings}
+    learner = Learner(tmp_path / "learner", **settings)
+    with pytest.raises(ValueError, match=sentence):
+        learner.learn(photos[0], **TRAINING)

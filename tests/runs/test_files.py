@@ -149,6 +149,18 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device is always full")
+def test_a_link_in_the_folder_does_not_lead_out_of_it(tmp_path: Path) -> None:
+    outside, path = tmp_path / "outside", tmp_path / "run" / "state.pt"
+    outside.write_text("kept")
+    path.parent.mkdir()
+    for name in (".state.pt.part", "state.pt", "state.pt.previous"):
+        (path.parent / name).symlink_to(outside)
+    for number in range(3):
+        save_state(path, {"number": number})
+    assert outside.read_text() == "kept"
+    assert load_state(path) == {"number": 2}
+
+
 def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     append(path, "first\n")

@@ -124,7 +124,7 @@ def test_a_process_that_was_forked_gives_nothing_back(tmp_path: Path) -> None:
 
 def test_a_lock_of_another_machine_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = write_lock(tmp_path, ELSEWHERE)
-    remedy = r"process 7 on elsewhere.*remove .*run.lock if that process is no more"
+    remedy = r"process 7 on elsewhere.*remove .*run.lock if that process no longer runs"
     with pytest.raises(BlockingIOError, match=remedy), locked(tmp_path):
         pass
     with pytest.raises(BlockingIOError, match=remedy):
@@ -137,12 +137,12 @@ def test_a_lock_of_another_machine_is_refused_with_the_remedy(tmp_path: Path) ->
     [
         (b"", "is empty"),
         (b"\n", "is empty"),
-        (b"4711", "is no lock of a run"),
-        (b'{"process": "7"}', "is no lock of a run"),
-        (b'{"process": 7, "host": 7}', "is no lock of a run"),
-        (b"\xff\xfe", "is no lock of a run"),
-        (b"[" * 100_000, "is no lock of a run"),
-        (b'{"process": ' + b"1" * 5000, "is no lock of a run"),
+        (b"4711", "is not the lock of a run"),
+        (b'{"process": "7"}', "is not the lock of a run"),
+        (b'{"process": 7, "host": 7}', "is not the lock of a run"),
+        (b"\xff\xfe", "is not the lock of a run"),
+        (b"[" * 100_000, "is not the lock of a run"),
+        (b'{"process": ' + b"1" * 5000, "is not the lock of a run"),
     ],
 )
 def test_a_file_that_does_not_say_who_is_at_work_is_refused_and_kept(
@@ -195,7 +195,7 @@ def test_without_locks_of_the_file_system_the_file_alone_decides(
             check_free(tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == [".run.lock"]
     path = write_lock(tmp_path, DEAD)
-    told = r"is no more, as far as can be told .*: remove .*run.lock to go on"
+    told = r"no longer runs, as far as can be told .*: remove .*run.lock to continue"
     with pytest.raises(BlockingIOError, match=told), locked(tmp_path):
         pass
     assert json.loads(path.read_text()) == DEAD

@@ -175,7 +175,7 @@ CHANGES: dict[str, tuple[Callable[[State], Any], str]] = {
     ),
     "no version": (
         lambda s: s.pop("format"),
-        "was saved by version 0.1.0, which was never released: begin anew",
+        "was saved by version 0.1.0, which was never released: start again",
     ),
     "a later version": (
         lambda s: s.update(format=99),
@@ -183,7 +183,7 @@ CHANGES: dict[str, tuple[Callable[[State], Any], str]] = {
     ),
     "something else": (
         lambda s: s.clear(),
-        r"this is no state of a strategy: save strategy\.state_dict\(\)",
+        r"this is not the state of a strategy: save strategy\.state_dict\(\)",
     ),
 }
 

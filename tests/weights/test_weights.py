@@ -539,6 +539,7 @@ BAD_WEIGHTS: dict[str, tuple[Tensor, str]] = {
     "NaN": (torch.full((8,), float("nan")), "has NaN or infinite numbers, .* earlier"),
     "infinite": (torch.tensor([float("inf")] * 8), "has NaN or infinite numbers"),
     "sparse": (torch.ones(8).to_sparse(), "is not a dense tensor"),
+    "of no device": (torch.empty(8, device="meta"), "has a shape and no numbers"),
 }
 
 

@@ -73,8 +73,8 @@ def load_folders(
     """
     if layout not in LAYOUTS:
         raise ValueError(
-            f"layout={layout!r} must be 'class' or 'domain/class'; images in folders "
-            "that are no classes are for load_unlabelled"
+            f"layout={layout!r} must be 'class' or 'domain/class'; images in other "
+            "folders are for load_unlabelled"
         )
     path = existing(path)
     train_root, test_root = _splits(path)

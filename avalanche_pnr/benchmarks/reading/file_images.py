@@ -93,7 +93,7 @@ def read_rgb(
         file: Path or file of any format and mode that Pillow reads.
         name: Name of the image in error messages.
         max_pixels: As for :class:`FileImages`.
-        reduction: Factor by which it may be decoded smaller; only JPEG files can be, which is
+        reduction: Factor by which a JPEG file may be decoded smaller, which is
             several times as fast: 2, 4 or 8 times shorter sides.
 
     Raises:

@@ -35,7 +35,7 @@ def existing(path: str | Path) -> Path:
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"{folder} is no folder: data.path must name a folder of images"
+            f"{folder} is not a folder: data.path must name a folder of images"
         )
     return folder
 
@@ -82,7 +82,7 @@ def images_below(
         kinds = [f"{count} {kind}" for kind, count in search.left_out.most_common()]
         more = f" and {len(kinds) - 10} other kinds" if len(kinds) > 10 else ""
         warnings.warn(
-            f"{source}: left out what is no image that Pillow reads here: "
+            f"{source}: left out files that Pillow cannot read here: "
             f"{', '.join(kinds[:10])}{more}",
             stacklevel=4,
         )
@@ -114,7 +114,7 @@ def warn_of_strays(folders: Iterable[Path]) -> None:
     parents = {each.parent for each in folders}
     if strays := sorted(path for each in parents for path in images_in(each)):
         warnings.warn(
-            f"{len(strays)} images are left out, as they do not lie in the folder of "
+            f"{len(strays)} images are left out, as they are not in the folder of "
             f"a class, such as {strays[0]}: move them if they belong to one",
             stacklevel=4,
         )

@@ -45,7 +45,7 @@ def index_shards(shards: Sequence[str], image: str, kept: str | None) -> Places:
         return _read(kept, facts, shards)
     if kept is not None and not Path(kept).parent.is_dir():
         raise FileNotFoundError(
-            f"{Path(kept).parent} is no folder: make it, or name another file "
+            f"{Path(kept).parent} is not a folder: make it, or name another file "
             "(data.index=...)"
         )
     with ThreadPool() as pool:
@@ -77,7 +77,7 @@ def index_shard(shard: str, image: str) -> NDArray[np.int64]:
             _check_end(tar)
     except (tarfile.TarError, ValueError) as error:
         raise ValueError(
-            f"{shard} is no whole, uncompressed tar file of samples "
+            f"{shard} is not a complete, uncompressed tar file of samples "
             f"({error.args[0]}): make it again"
         ) from error
     if not samples:

@@ -24,7 +24,8 @@ def hold_out_validation(data: ImageData, fraction: float, seed: int = 0) -> Imag
     """
     if not 0 < fraction < 1:
         raise ValueError(
-            f"validation={fraction} must be a fraction above 0 and below 1, 0.2 say"
+            f"validation={fraction} must be a fraction above 0 and below 1, for "
+            "example 0.2"
         )
     images = data.probe_images
     domains = images.domains or [0] * len(images)

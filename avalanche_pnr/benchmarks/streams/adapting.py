@@ -59,7 +59,7 @@ def _as_rgb(image: Image.Image | Tensor) -> Image.Image:
 def _as_bytes(image: Tensor) -> Tensor:
     if image.dim() == 3 and len(image) not in (1, 3):
         raise ValueError(
-            f"a tensor of {len(image)} channels is no RGB image, and the transform "
+            f"a tensor of {len(image)} channels is not an RGB image, and the transform "
             "takes no tensors: leave out what is for PIL images, such as ToTensor"
         )
     fits = image.dtype == torch.uint8 or 0 <= image.min() <= image.max() <= 1

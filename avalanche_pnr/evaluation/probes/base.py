@@ -156,7 +156,9 @@ def check_names(probes: Sequence[Probe]) -> None:
         ValueError: If there is none, or two have the same name.
     """
     if not probes:
-        raise ValueError("probes is empty: give one at least, LinearProbe() say")
+        raise ValueError(
+            "probes is empty: give at least one, for example LinearProbe()"
+        )
     names = [probe.name for probe in probes]
     if len({name.capitalize() for name in names}) < len(names):
         raise ValueError(f"probes need different names, got {', '.join(names)}")

@@ -58,7 +58,7 @@ class LinearProbe(FeatureProbe):
         *,
         epochs: int = 100,
         milestones: Sequence[int] = (60, 80),
-        full_passes: int = 10_000,
+        full_passes: int = 2_000,
         batch_size: int = 256,
         momentum: float = 0.9,
         seed: int = 0,

@@ -16,9 +16,9 @@ from avalanche_pnr.evaluation.probes.base import (
 )
 from avalanche_pnr.evaluation.probes.data import ProbeData
 from avalanche_pnr.runs.state_checks import (
-    assert_same_across_ranks,
     check_count,
     check_keys,
+    check_same_form,
     check_tensor,
     check_type,
 )
@@ -158,6 +158,6 @@ def _check(state: Any, lr: float, momentum: float) -> None:
     like = [torch.empty_like(each, requires_grad=True) for each in head]
     now = torch.optim.SGD(like, lr, momentum).state_dict()
     momenta = {row: {"momentum_buffer": each} for row, each in enumerate(head)}
-    assert_same_across_ranks(
+    check_same_form(
         optimizer, {**now, "state": momenta}, "the online probe's optimizer"
     )

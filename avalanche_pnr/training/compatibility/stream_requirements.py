@@ -119,7 +119,7 @@ def check_memory_batches(strategy: SelfSupervised) -> None:
         batch = plugin.batch_size_mem or strategy.train_mb_size
         if images < batch:
             raise ValueError(
-                f"{type(plugin).__name__} remembers {images} images, less than the "
+                f"{type(plugin).__name__} remembers {images} images, fewer than the "
                 f"{batch} it is to add to each batch, and incomplete batches are "
                 "dropped, so none would ever be replayed: raise mem_size, lower "
                 "batch_size_mem, or train(..., drop_last=False)"

@@ -50,7 +50,7 @@ GRAIN = 6
 """Standard deviation of the noise of a camera, of 255."""
 
 
-class TorchvisionImages(Dataset[Image.Image]):
+class TorchvisionImages(Dataset[tuple[Image.Image, int]]):
     """Photographs by ``torchvision.io.decode_jpeg``, as PIL images for the views."""
 
     def __init__(self, paths: Sequence[str]) -> None:

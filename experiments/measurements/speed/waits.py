@@ -87,7 +87,7 @@ def _rows(name: str, setting: Setting) -> list[dict[str, Any]]:
             data,
             n_experiences=1,
             train_transform=transform,
-            eval_transform=instantiate(config.data.make_eval_transform),
+            eval_transform=instantiate(config.data.eval_view),
         ).train_stream
         for workers in _workers(views, device):
             way = f"{views}, workers={workers}"

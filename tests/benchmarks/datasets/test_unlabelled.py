@@ -77,7 +77,7 @@ def test_a_folder_without_images_is_refused(tmp_path: Path, data: ImageData) -> 
     (tmp_path / "a" / "b").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=r"there are no images in .* or below"):
         load_unlabelled(tmp_path, data)
-    with pytest.raises(FileNotFoundError, match="nowhere is no folder"):
+    with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
         load_unlabelled(tmp_path / "nowhere", data)
 
 

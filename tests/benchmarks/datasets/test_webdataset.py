@@ -127,11 +127,11 @@ SAMPLE = 2 * (HEADER + 512)
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (_cut(SAMPLE + HEADER + 10), "whole, uncompressed tar file"),
+        (_cut(SAMPLE + HEADER + 10), "complete, uncompressed tar file"),
         (_cut(SAMPLE + 100), "its end is missing"),
         (_cut(2 * SAMPLE), "its end is missing"),
-        (_cut(0), "whole, uncompressed tar file"),
-        (_compress, "whole, uncompressed tar file"),
+        (_cut(0), "complete, uncompressed tar file"),
+        (_compress, "complete, uncompressed tar file"),
         (lambda path: path.write_text("<html>404</html>"), "uncompressed tar file"),
         (lambda path: write(path, []), "holds no sample"),
         (lambda path: write(path, [{"txt": "a", "cls": 1}]), "no image, only cls, txt"),
@@ -316,7 +316,7 @@ def test_an_index_without_a_folder_is_refused_before_headers_are_read(
 ) -> None:
     path, index = write_greys(tmp_path, shards=1, images=2), tmp_path / "no" / "i.npz"
     (tmp_path / "train-0000.tar").write_text("no tar file")
-    with pytest.raises(FileNotFoundError, match="no is no folder: make it"):
+    with pytest.raises(FileNotFoundError, match="no is not a folder: make it"):
         load_webdataset(path, data, index=str(index))
 
 

@@ -330,7 +330,7 @@ def test_many_channels_need_a_transform_of_tensors() -> None:
     dataset = as_classification_dataset(
         _Labelled(torch.rand(4, 5, 6, 6), torch.arange(4) % 2)
     )
-    with pytest.raises(ValueError, match=r"5 channels is no RGB image.* ToTensor"):
+    with pytest.raises(ValueError, match=r"5 channels is not an RGB image.* ToTensor"):
         with_multiview(benchmark_from_datasets(train=[dataset] * 3), VIEWS)
 
 

@@ -132,9 +132,9 @@ def test_linear_probe_does_not_care_for_scale_and_offset() -> None:
 
 @pytest.mark.parametrize(
     ("images", "passes"),
-    [(100, 100), (10_000, 100), (12_000, 84), (50_000, 20), (1_281_167, 10)],
+    [(100, 100), (2_000, 100), (2_400, 84), (10_000, 20), (1_281_167, 10)],
 )
-def test_many_images_take_as_many_steps_as_ten_thousand(
+def test_many_images_take_as_many_steps_as_two_thousand(
     images: int, passes: int
 ) -> None:
     assert LinearProbe().passes(images) == passes
@@ -151,7 +151,7 @@ def test_milestones_move_with_the_number_of_passes() -> None:
 
 def test_linear_probe_says_what_it_is() -> None:
     assert str(LinearProbe()) == (
-        "linear (SGD on cached features, 100 epochs (fewer over more than 10000 "
+        "linear (SGD on cached features, 100 epochs (fewer over more than 2000 "
         "images), momentum 0.9, learning rate 0.003, 0.01, 0.03, 0.1, 0.3, 1 chosen on "
         "a tenth held out)"
     )

@@ -177,7 +177,7 @@ def test_a_memory_of_a_batch(
     benchmark_of_digits: CLScenario, make_strategy: Any
 ) -> None:
     why = refused(benchmark_of_digits, ReplayPlugin(7), make_strategy)
-    assert "remembers 7 images, less than the 8 it is to add to each batch" in why
+    assert "remembers 7 images, fewer than the 8 it is to add to each batch" in why
     strategy = make_strategy(
         plugins=[ReplayPlugin(7), watch := Watch()], train_mb_size=8
     )

@@ -1,0 +1,50 @@
+"""Errors that users cause, as sentences for the command line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def sentence(error: BaseException) -> str:
+    """What an error says, without the frames that its way here has put around it."""
+    text = str(error).strip() or repr(error)
+    if not text.startswith("Caught "):
+        return text
+    # From a data loader's process there comes a traceback, the message at its end.
+    name = f"{type(error).__module__}.{type(error).__qualname__}: "
+    return text.splitlines()[-1].removeprefix(name)
+
+
+@contextmanager
+def explain_dead_worker() -> Iterator[None]:
+    """Say what it means that a process that loads images has died.
+
+    Raises:
+        ChildProcessError: Instead of PyTorch's error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise ChildProcessError(
+            f"a process that loads images has died ({str(error).strip()}): memory may "
+            "be short, lower workers"
+        ) from error
+
+
+@contextmanager
+def explain_full_device() -> Iterator[None]:
+    """Say what helps where the memory of a GPU is not enough.
+
+    Raises:
+        ValueError: Instead of PyTorch's error.
+    """
+    from torch import OutOfMemoryError  # here, since help does without
+
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise ValueError(
+            f"the device has too little memory ({str(error).splitlines()[0]}): lower "
+            "batch_size or image_size, or choose another device"
+        ) from error
