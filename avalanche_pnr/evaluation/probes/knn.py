@@ -64,8 +64,8 @@ class KNNProbe(FeatureProbe):
         if images < self.k:
             raise ValueError(
                 f"{self.k} nearest neighbours cannot be found among {images} features: "
-                f"write k={images} or less (probes.knn.k={images}), or leave this probe "
-                "out (probes.knn=null)"
+                f"write k={images} or less (probes.knn.k={images}), or leave this "
+                "probe out (probes.knn=null)"
             )
 
     def fit(self, features: Tensor, labels: Tensor) -> "KNNReadout":
