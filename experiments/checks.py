@@ -1,5 +1,6 @@
 """Checks of settings before data is read."""
 
+import math
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ NUMBERS = {
     "schedule.warmup_epochs": 0,
 }
 """Settings that are whole numbers, and the least value of each."""
+RATES = ("base_lr", "adamw_lr")
+"""Learning rates for 256 images."""
 OPTIONAL = {
     "downstream",
     "init",
@@ -46,7 +49,7 @@ def check_config(config: DictConfig) -> None:
     """
     for key in config.data:
         if OmegaConf.is_missing(config.data, key) or (
-            key == "path" and config.data.path is None
+            key == "path" and config.data.path in (None, "")
         ):
             raise ValueError(f"data={config.data.name} needs data.{key}=...")
     check_given(config)
@@ -102,6 +105,10 @@ def check_numbers(config: DictConfig) -> None:
         value = OmegaConf.select(config, name, default=least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}, not {value}")
+    for name in RATES:
+        rate = OmegaConf.select(config, name, default=1)
+        if not isinstance(rate, int | float) or not 0 < rate < math.inf:
+            raise ValueError(f"{name} must be a number above 0, not {rate}")
     minutes = config.save_every_minutes
     if not isinstance(minutes, int | float) or minutes < 0:
         raise ValueError(f"save_every_minutes must be a number from 0, not {minutes}")

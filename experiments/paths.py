@@ -1,11 +1,16 @@
-"""Paths on the command line: ``~`` and spaces, which Hydra's grammar does not take."""
+"""Paths on the command line as people write them, which Hydra's grammar does not take.
+
+Among them are ``~``, letters such as ü, parentheses and apostrophes.
+"""
 
 import os
 from collections.abc import Iterable
 
+from experiments.overrides import parse
+
 
 def quoted_paths(arguments: Iterable[str]) -> list[str]:
-    """Expand ``~`` in arguments, and quote paths with spaces.
+    """Expand ``~`` in arguments, and quote values that Hydra does not understand.
 
     Args:
         arguments: Arguments of the command line; only ``name=value`` changes.
@@ -16,10 +21,17 @@ def quoted_paths(arguments: Iterable[str]) -> list[str]:
 def _quoted(argument: str) -> str:
     name, equals, value = argument.partition("=")
     path = os.path.expanduser(value)
-    has_spaces = " " in path and os.sep in path and not path.startswith(("[", "{"))
-    if not equals or value.startswith(("'", '"')) or (path == value and not has_spaces):
+    if not equals or value.startswith(("'", '"', "[", "{")):
         return argument
-    if "," in path and path == value:  # the values of a sweep, or a path: as written
-        return argument
+    if path == value and (_is_understood(argument) or any(c in value for c in ",=")):
+        return argument  # the values of a sweep and a forgotten quote stay as written
     escaped = path.replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{escaped}'"
+
+
+def _is_understood(argument: str) -> bool:
+    try:
+        parse(argument)
+    except ValueError:
+        return False
+    return True

@@ -52,7 +52,8 @@ class WarmupCosinePlugin(SupervisedPlugin):
         if self.warmup_epochs > 1 and not 0 < self.warmup_start_lr <= base_lr:
             raise ValueError(
                 f"the warm-up starts at {self.warmup_start_lr}, which is not between 0 "
-                f"and the learning rate {base_lr}: change warmup_start_lr or lr"
+                f"and the learning rate {base_lr}: change warmup_start_lr "
+                "(schedule.warmup_start_lr) or lr (base_lr, which batch_size scales)"
             )
 
     def before_training_exp(self, strategy: BaseSGDTemplate, **kwargs: Any) -> None:

@@ -47,6 +47,7 @@ def test_valid_names_pass() -> None:
     ("overrides", "answer"),
     [
         (["data=npz"], "data=npz needs data.path="),
+        (["data=folders", "data.path="], "data=folders needs data.path="),
         (["data=npz", "data.path=nowhere.npz"], "nowhere.npz does not exist"),
         (["data=cifar100", "data.path=nowhere"], "data.download=true"),
         (
@@ -63,6 +64,10 @@ def test_valid_names_pass() -> None:
         (["method.hidden_dim=0"], "method.hidden_dim must be a whole number from 1"),
         (["data.image_size=0"], "data.image_size must be a whole number from 1"),
         (["schedule.warmup_epochs=-1"], "must be a whole number from 0, not -1"),
+        (["base_lr=nan"], "base_lr must be a number above 0, not nan"),
+        (["base_lr=abc"], "base_lr must be a number above 0, not abc"),
+        (["base_lr=-1"], "base_lr must be a number above 0, not -1"),
+        (["optimizer=adamw", "adamw_lr=0"], "adamw_lr must be a number above 0"),
         (["distributed.timeout_minutes=0"], "timeout_minutes must be a number above 0"),
         (["batch_size=1", "accumulate=2", "base_lr=1"], "batches of 2 images or more"),
         (["references=null"], "references has no value: leave references=null out"),

@@ -16,6 +16,11 @@ from experiments.paths import quoted_paths
         ("out=~/runs, old", "{home}/runs, old"),
         ("init=/disk/it's here/w.pth", "/disk/it's here/w.pth"),
         ("data.path=a b/c [2]", "a b/c [2]"),
+        ("data.path=ünï çödé", "ünï çödé"),
+        ("data.path=写真", "写真"),
+        ("data.path=photos (1)", "photos (1)"),
+        ("out=Anna's run", "Anna's run"),
+        ("data.path=C:\\my photos\\new", "C:\\my photos\\new"),
     ],
 )
 def test_paths_are_understood_as_they_are_written(

@@ -29,7 +29,7 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         targets: Classes, N.
         domains: Domains, N, or none.
         max_pixels: Pixels that an image may have; ``None`` for the limit of Pillow,
-            about 179 million. More raises that limit in every process that reads.
+            about 179 million. More raises Pillow's limit in every process that reads.
 
     Attributes:
         paths: The files, as text.
@@ -97,12 +97,14 @@ def read_rgb(
             several times as fast: 2, 4 or 8 times shorter sides.
 
     Raises:
-        TooLargeImageError: If the image has more pixels than Pillow opens.
+        TooLargeImageError: If the image has more than ``max_pixels``, or than Pillow
+            opens.
         UnreadableImageError: If the file is missing or damaged.
     """
     allow_pixels(max_pixels)
     try:
         with Image.open(file) as image:
+            _check_size(image, max_pixels)
             if reduction is not None:
                 factor = reduction.factor(*image.size)
                 image.draft(None, (image.width // factor, image.height // factor))
@@ -119,6 +121,12 @@ def read_rgb(
             f"{name} cannot be read as an image ({error}): replace it, or leave "
             "damaged files out with skip_damaged=True (data.skip_damaged=true)"
         ) from error
+
+
+def _check_size(image: Image.Image, max_pixels: int | None) -> None:
+    pixels = image.width * image.height
+    if max_pixels is not None and pixels > max_pixels:
+        raise Image.DecompressionBombError(f"{pixels} pixels, {max_pixels} at most")
 
 
 def allow_pixels(max_pixels: int | None) -> None:
