@@ -70,7 +70,7 @@ def test_the_holder_is_named_and_nothing_stays_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("process", [2**22 + 1, os.getpid()])
+@pytest.mark.parametrize("process", [2**22 + 1, os.getpid()], ids=["none", "own"])
 def test_a_lock_that_was_left_behind_is_taken_over(
     process: int, tmp_path: Path
 ) -> None:
