@@ -555,10 +555,12 @@ class SelfSupervised(
     def _check_unfinished(self) -> None:
         state, present = self._unfinished, self.experience.current_experience
         if state is not None and state["experience"] != present:
-            raise ValueError(
-                f"the state was saved in the midst of experience {state['experience']}:"
-                f" train on that one before experience {present}"
-            )
+            with naming_file(state):
+                raise ValueError(
+                    "the state was saved in the midst of experience "
+                    f"{state['experience']}: train on that one before experience "
+                    f"{present}"
+                )
 
     def __getstate__(self) -> dict[str, Any]:
         bind_submodules(torch.optim)  # for Avalanche's save_checkpoint
