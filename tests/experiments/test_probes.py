@@ -159,8 +159,11 @@ def refused(monkeypatch: pytest.MonkeyPatch, out: Path, *choices: str) -> str:
         (["semi_supervised=[ten]"], "write a list of fractions above 0"),
         (["semi_supervised=0.1"], "semi_supervised=0.1: write a list of fractions"),
         (["semi_supervised=[0.1,0.1]"], "probes need different names"),
-        (["downstream={digits: 3}"], "downstream: digits is 3, which is no data set"),
-        (["downstream={digits: {path: x}}"], "which is no data set: write"),
+        (
+            ["downstream={digits: 3}"],
+            "downstream: digits is 3, which is not a data set",
+        ),
+        (["downstream={digits: {path: x}}"], "which is not a data set: write"),
         (["downstream=[digits]"], "write names and what loads them"),
         (["downstream={a: {_target_: nothing}}"], "nothing"),
         (
@@ -169,7 +172,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, out: Path, *choices: str) -> str:
         ),
         (
             ["downstream={a: {_target_: avalanche_pnr.ConvexProbe}}"],
-            "which is no data set",
+            "which is not a data set",
         ),
         (["loggers=[nothing]"], "no logger=nothing; there are tensorboard, wandb"),
         (["loggers=[tensorbord]"], "no logger=tensorbord; did you mean tensorboard"),
@@ -191,7 +194,7 @@ def test_bad_settings_end_with_one_sentence_and_write_nothing(
     ("override", "answer"),
     [
         ("probe_lr=1", "probe_lr needs probe=published"),
-        ("probes.main.l2=1", "probes.main.l2 needs probe=convex"),
+        ("probes.main.lrs=[1]", "probes.main.lrs needs probe=linear"),
         ("probe=linea", "no probe=linea; did you mean linear"),
         ("semi_supervise=[0.1]", "did you mean semi_supervised"),
     ],
@@ -219,7 +222,7 @@ def test_settings_can_be_looked_up(
         main()
     text = capsys.readouterr().out
     assert "representation_images: 200" in text
-    assert "_target_: avalanche_pnr.LinearProbe" in text
+    assert "_target_: avalanche_pnr.ConvexProbe" in text
 
 
 def test_data_never_seen_are_fitted_to_their_own_training_images(

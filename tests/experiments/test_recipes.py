@@ -147,11 +147,11 @@ def test_views(data: str, method: str) -> None:
     assert config.views.flip == 0.5
     mean = [0.485, 0.456, 0.406] if large else [0.4914, 0.4822, 0.4465]
     deviation = [0.228, 0.224, 0.225] if large else [0.247, 0.243, 0.261]
-    for view in (config.views, config.make_eval_transform):
+    for view in (config.views, config.eval_view):
         assert view.mean == mean
         assert view.std == deviation
     if large:
-        assert (config.make_eval_transform.resize, config.make_eval_transform.crop) == (
+        assert (config.eval_view.resize, config.eval_view.crop) == (
             256,
             224,
         )

@@ -8,7 +8,7 @@ from tests.started import HEAVY, answer
     [
         (["--help"], "powered by Hydra"),
         (["--cfg", "job"], "batch_size"),
-        (["epochz=3"], "did you mean epochs?"),
+        (["epochz=3"], "did you mean epochs"),
     ],
 )
 def test_what_needs_no_networks_imports_none(arguments: list[str], text: str) -> None:

@@ -538,7 +538,8 @@ def test_backbones_of_others(
     learner = Learner(tmp_path / "learner", say=lambda _: None, **settings)
     for folder in photos[:2]:
         learner.learn(folder, **{**TRAINING, "epochs": 1})
-    assert len(Learner(tmp_path / "learner").embed(photos[0])[0]) == 40
+    again = Learner(tmp_path / "learner", backbone=backbone)
+    assert len(again.embed(photos[0])[0]) == 40
 
 
 @pytest.mark.parametrize(

@@ -47,5 +47,5 @@ def test_it_ends_as_without_a_break(
 @pytest.mark.parametrize("other", UNSAVED)
 def test_what_cannot_be_saved_says_so(other: str) -> None:
     strategy = made(other)
-    with pytest.raises(TypeError, match=r"Plugin (reads|makes) .* use ReplayPlugin$"):
+    with pytest.raises(TypeError, match=r"Plugin (reads|resets) .* use ReplayPlugin$"):
         strategy.state_dict()
