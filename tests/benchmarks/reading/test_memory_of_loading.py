@@ -1,5 +1,6 @@
 """Loading images from files for many epochs takes no more memory than for one."""
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from avalanche_pnr import data_incremental, make_eval_transform, make_ssl_transf
 from avalanche_pnr.benchmarks import FileImages, ImageData
 from tests.conftest import Strategy, tiny_simclr
 
-IMAGES, SIDE, EPOCHS = 24, 600, 8
+IMAGES, SIDE, EPOCHS = 24, 600, 13
 GREY: Any = {"mean": (0.5,) * 3, "std": (0.3,) * 3}
 
 
@@ -27,6 +28,7 @@ class Memory(SupervisedPlugin):  # type: ignore[misc]
         self.files: list[int] = []
 
     def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        gc.collect()
         this = psutil.Process(os.getpid())
         everyone = [this, *this.children()]
         self.processes.append({each.pid for each in everyone})
@@ -58,4 +60,5 @@ def test_neither_memory_nor_open_files_grow_over_epochs(
     assert memory.processes == memory.processes[:1] * EPOCHS
     assert memory.files[-1] <= memory.files[2]
     one_epoch = IMAGES * SIDE * SIDE * 3
-    assert memory.bytes[-1] - memory.bytes[2] < one_epoch  # five epochs later
+    # Ten epochs later; what allocators keep differs from epoch to epoch.
+    assert memory.bytes[-1] - memory.bytes[2] < 2 * one_epoch
