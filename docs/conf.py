@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 from avalanche_pnr import __version__
 
 project = "avalanche_pnr"
-author = "The avalanche_pnr authors"
+author = copyright = "The avalanche_pnr authors"  # noqa: A001
 release = version = __version__
 
 extensions = [
@@ -35,7 +35,6 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
-add_module_names = False
 
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]

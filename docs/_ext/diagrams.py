@@ -15,10 +15,10 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-WIDTH, HEIGHT = 104, 30
+WIDTH, HEIGHT = 100, 30
 """Of a box, in pixels."""
 
-COLUMN, ROW = 168, 36
+COLUMN, ROW = 158, 36
 """Distances of the boxes' centres; an arrow that passes takes a row as well."""
 
 Place = tuple[str, ...]
