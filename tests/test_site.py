@@ -79,7 +79,9 @@ def test_nothing_is_loaded_from_elsewhere(pages: dict[Path, Page], site: Path) -
             if parts.scheme != "data":
                 assert (path.parent / unquote(parts.path)).exists(), address
     for path in site.rglob("*.css"):
-        assert not re.search(r"(url\(|@import)[ '\"]*(https?:)?//", path.read_text())
+        assert not re.search(
+            r"(url\(|@import)[ '\"]*(https?:)?//", path.read_text(encoding="utf-8")
+        )
 
 
 def test_links_lead_to_pages_and_headings(pages: dict[Path, Page]) -> None:
@@ -107,7 +109,7 @@ def test_every_public_name_is_described(pages: dict[Path, Page], site: Path) -> 
 
 
 def test_the_search_knows_names_and_words(site: Path) -> None:
-    index = (site / "searchindex.js").read_text()
+    index = (site / "searchindex.js").read_text(encoding="utf-8")
     index = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))
     assert {"tutorials/1_forgetting", "evaluation", "api/plugins"} <= {
         *index["docnames"]
@@ -121,5 +123,5 @@ def test_tutorials_show_their_pictures(pages: dict[Path, Page], site: Path) -> N
     for path in DOCS.glob("tutorials/*.ipynb"):
         page = pages[site / "tutorials" / f"{path.stem}.html"]
         shown = [each for each in page.loads if each.endswith(".png")]
-        assert len(shown) >= path.read_text().count('"image/png"') > 0
+        assert len(shown) >= path.read_text(encoding="utf-8").count('"image/png"') > 0
         assert any(each.endswith(path.name) for each in page.links)

@@ -40,7 +40,7 @@ tutorials = pytest.mark.parametrize("name", TUTORIALS)
 
 def cells(name: str) -> list[dict[str, Any]]:
     """The cells of code."""
-    notebook = json.loads(TUTORIALS[name].read_text())
+    notebook = json.loads(TUTORIALS[name].read_text(encoding="utf-8"))
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 

@@ -89,8 +89,8 @@ def write_pages(app: Sphinx) -> None:
             path.unlink()
     for name, text in pages.items():
         path = FOLDER / name
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
 
 
 def escape_bars(

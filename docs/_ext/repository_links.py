@@ -37,7 +37,7 @@ def relinked(text: str, origin: Path, page: Path) -> str:
 
     def move(link: re.Match[str]) -> str:
         target = Path(os.path.normpath(origin / link["path"]))
-        moved = os.path.relpath(PAGES.get(target, target), page)
+        moved = Path(os.path.relpath(PAGES.get(target, target), page)).as_posix()
         return moved + (link["anchor"] or "")
 
     return LINK.sub(move, text)
@@ -45,7 +45,7 @@ def relinked(text: str, origin: Path, page: Path) -> str:
 
 def included(match: re.Match[str]) -> str:
     """The part of a file of the repository that an ``include`` line asks for."""
-    text = (ROOT / match["file"]).read_text()
+    text = (ROOT / match["file"]).read_text(encoding="utf-8")
     start = text.index(match["start"]) if match["start"] else 0
     end = text.index(match["end"], start) if match["end"] else len(text)
     return relinked(text[start:end], (ROOT / match["file"]).parent, DOCS)
