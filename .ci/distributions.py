@@ -56,7 +56,9 @@ def expect(found: set[str], expected: set[str], where: Path) -> None:
     """Exit with the names that are missing or too many."""
     if found != expected:
         missing, surplus = sorted(expected - found), sorted(found - expected)
-        sys.exit(f"{where.name} lacks {missing}, and holds {surplus}, which it must not")
+        sys.exit(
+            f"{where.name} lacks {missing}, and holds {surplus}, which it must not"
+        )
 
 
 def main() -> None:

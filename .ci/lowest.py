@@ -1,7 +1,7 @@
 """Print the lowest versions that setup.cfg declares, as constraints for pip.
 
-    python .ci/lowest.py > lowest.txt
-    pip install --constraint lowest.txt '.[test]'
+python .ci/lowest.py > lowest.txt
+uv pip install --constraint lowest.txt '.[test]'
 """
 
 import configparser
