@@ -96,7 +96,7 @@ benchmark = pnr.class_incremental(
 model = pnr.SimCLR(pnr.resnet_small())
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 strategy = pnr.SelfSupervised(
-    model=model, optimizer=optimizer, plugins=[pnr.PNRPlugin()], evaluator=None
+    model=model, optimizer=optimizer, plugins=[pnr.PNRPlugin()]
 )
 json.dump([*map(sorted, (package, method, loaded() - avalanches))], sys.stdout)
 """
