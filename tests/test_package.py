@@ -80,8 +80,10 @@ def loaded():
 start = loaded()
 import avalanche_pnr as pnr
 package = loaded() - start
+import lightly.models.modules  # and with them timm, where it is installed, and wandb
+lightlys = loaded()
 pnr.SimCLR(pnr.resnet_small())
-method = loaded() - start
+method = loaded() - lightlys
 import avalanche, numpy, torch
 from torchvision.transforms import ToTensor
 avalanches = loaded()
