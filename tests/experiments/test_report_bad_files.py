@@ -314,7 +314,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(folder, names=["finetune"], trained=2, tested=2, everything=False)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(
     where=st.floats(0, 1, exclude_max=True),
     field=st.sampled_from(FIELDS),

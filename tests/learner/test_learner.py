@@ -16,19 +16,28 @@ from PIL import Image
 
 from avalanche_pnr import Learner, load_backbone, resnet_small
 from avalanche_pnr.learner.folder import LearnerFolder
-from tests.learner.conftest import TRAINING, write_digits
+from tests.learner.conftest import SETTINGS, TRAINING, write_digits, write_photos
 
 Make = Callable[..., Learner]
 
 
-@pytest.fixture
-def learned(make_learner: Make, photos: list[Path]) -> Learner:
-    """A learner of three experiences."""
-    learner = make_learner()
+@pytest.fixture(scope="module")
+def learned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a learner of three experiences."""
+    folder = tmp_path_factory.mktemp("learned")
+    learner = Learner(folder / "learner", say=lambda _: None, **SETTINGS)
+    photos = write_photos(folder)
     learner.learn(photos[0], **TRAINING)
-    for folder in photos[1:]:
-        learner.learn(folder)
-    return learner
+    for each in photos[1:]:
+        learner.learn(each)
+    return learner.folder.path
+
+
+@pytest.fixture
+def learned(learned_once: Path, make_learner: Make, tmp_path: Path) -> Learner:
+    """A copy of a learner that has learned ``photos``."""
+    shutil.copytree(learned_once, tmp_path / "learner", symlinks=True)
+    return make_learner()
 
 
 def test_each_experience_changes_the_backbone_and_is_kept(learned: Learner) -> None:
