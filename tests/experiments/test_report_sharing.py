@@ -131,6 +131,8 @@ def test_names_of_any_kind_are_shown_and_do_nothing(name: str, tmp_path: Path) -
             tmp_path / f"{folder}{seed}",
             seed,
             names=["finetune", name],
+            trained=3,
+            tested=3,
             probes={"linear": f"{PROBES['linear']} {name}"},
             settings=settings,
             features="/" not in name,
