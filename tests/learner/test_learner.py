@@ -266,10 +266,13 @@ def test_export_writes_weights_that_the_backbone_takes(
     ).read_bytes()
 
 
-def test_the_report_is_one_page_with_its_pictures(learned: Learner) -> None:
+def test_the_report_is_one_page_with_its_pictures(
+    learned: Learner, learned_once: Path
+) -> None:
     page = learned.report().read_text()
     assert page.count("data:image/png;base64,") == 3
-    assert str(learned.folder.path.parent) not in page
+    for path in (learned.folder.path, learned_once):  # where it is, and has learned
+        assert str(path.parent) not in page
 
 
 def test_the_folder_can_be_moved_and_the_images_deleted(
