@@ -28,6 +28,8 @@ from experiments.trainer import Trainer
 from tests.experiments.small_runs import composed, finished, prepared, save_images
 from tests.training.continued import differences
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 REPLAY = "{_target_: avalanche.training.plugins.ReplayPlugin, mem_size: 12}"
 PNR = "{_target_: avalanche_pnr.PNRPlugin, predictor_hidden_dim: 16}"
 RUN = [

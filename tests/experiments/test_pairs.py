@@ -8,6 +8,8 @@ import pytest
 from experiments.overrides import CONF
 from tests.experiments.small_runs import finished, save_images
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 METHODS = sorted(file.stem for file in (CONF / "method").glob("*.yaml"))
 QUEUE = {"mocov2plus": ["method.queue_length=16"]}
 

@@ -17,6 +17,8 @@ from experiments.report import main, write_report
 from experiments.results import read_run
 from tests.experiments.made_runs import read_lines, write_lines, write_run
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 Spoil = Callable[[Path], None]
 
 

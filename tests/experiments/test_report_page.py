@@ -10,6 +10,8 @@ import pytest
 from experiments.report import main, write_report
 from tests.experiments.made_runs import PROBES, read_lines, write_lines, write_run
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 FILES = {"report.html", "table.csv", "table.tex"}
 
 

@@ -11,6 +11,8 @@ from experiments.reporting.export import defused
 from experiments.reporting.sharing import absolute_paths, shortening
 from tests.experiments.made_runs import PROBES, read_lines, write_lines, write_run
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 SECRET = "/home/someone/secret project"
 FILES = ("report.html", "table.csv", "table.tex")
 

@@ -24,7 +24,7 @@ from experiments.trainer import Trainer
 from tests import commands
 from tests.experiments.small_runs import TINY, composed, save_images
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = pytest.mark.usefixtures("no_pictures", "uncovered")
 
 RUN = [*TINY, "stream.n_experiences=3", "data=npz"]
 Command = Callable[..., None]
