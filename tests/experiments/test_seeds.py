@@ -171,7 +171,7 @@ def test_stopped_seeds_are_saved_and_continued_by_the_same_command(
     command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, data = tmp_path / "run", f"data.path={tmp_path / 'images.npz'}"
-    chosen = ["epochs=12", "seeds=2", "jobs=2"]
+    chosen = ["epochs=6", "seeds=2", "jobs=2"]
     arguments = [*RUN, data, "regularizers=[finetune,pnr]", *chosen, f"out={out}"]
     process = commands.Command("experiments", *arguments, group=True)
     folders = [out / "seed=0", out / "seed=1"]
@@ -185,8 +185,8 @@ def test_stopped_seeds_are_saved_and_continued_by_the_same_command(
         check_free(folder)
     command(*chosen, f"out={out}")
     said = capsys.readouterr().out
-    assert re.search(r"seed [01], continuing .*: \d+ of 60 epochs are done", said)
-    command("epochs=12", "seed=1", f"out={tmp_path / 'whole'}")
+    assert re.search(r"seed [01], continuing .*: \d+ of 30 epochs are done", said)
+    command("epochs=6", "seed=1", f"out={tmp_path / 'whole'}")
     assert numbers(folders[1]) == numbers(tmp_path / "whole")
 
 
