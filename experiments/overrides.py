@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -178,15 +179,19 @@ def _choices(override: Override) -> list[str]:
 
 def _names(chosen: dict[str, list[str]]) -> set[str]:
     """Names of all settings in the configurations that choices compose to."""
-    names: set[str] = set()
+    groups = [f"{'+' * (group == RECIPE)}{group}" for group in chosen]
+    return {
+        name
+        for options in product(*chosen.values())
+        for name in _names_with(*map("=".join, zip(groups, options, strict=True)))
+    }
+
+
+@cache
+def _names_with(*choices: str) -> frozenset[str]:
+    """Names of all settings with one option of each group; slow to compose."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        for options in product(*chosen.values()):
-            choices = [
-                f"{'+' * (group == RECIPE)}{group}={name}"
-                for group, name in zip(chosen, options, strict=True)
-            ]
-            names |= set(_dotted(compose("config", choices)))
-    return names
+        return frozenset(_dotted(compose("config", list(choices))))
 
 
 def _dotted(config: DictConfig, prefix: str = "") -> Iterator[str]:

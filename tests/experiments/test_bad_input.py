@@ -9,6 +9,8 @@ from experiments.__main__ import main
 from experiments.overrides import check_overrides
 from experiments.report import write_report
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 
 @pytest.mark.parametrize(
     ("override", "answer"),

@@ -13,15 +13,22 @@ from pathlib import Path
 import pytest
 
 from avalanche_pnr.learner.command import main
+from tests import commands
 from tests.learner.conftest import SETTINGS, TRAINING, command, write_digits
 
 KILLS = int(os.environ.get("LEARNER_KILLS", "2")) // 2
 """In each of two experiences."""
-RUN = [sys.executable, "-m", "avalanche_pnr"]
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([*RUN, *arguments], capture_output=True, text=True)
+def run(*arguments: str) -> commands.Ended:
+    """The command, in a process of its own."""
+    return commands.run("avalanche_pnr", *arguments)
+
+
+def run_anew(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The command as a user starts it, in a process that shares nothing with others."""
+    typed = [sys.executable, "-m", "avalanche_pnr", *arguments]
+    return subprocess.run(typed, capture_output=True, text=True)
 
 
 def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
@@ -89,8 +96,8 @@ def test_experiences_in_processes_of_their_own(
     photos: list[Path], tmp_path: Path
 ) -> None:
     learner = tmp_path / "learner"
-    for folder in photos:
-        done = run(*learn(folder, learner))
+    for folder, start in zip(photos, (run_anew, run, run), strict=True):
+        done = start(*learn(folder, learner))
         assert done.returncode == 0, done.stderr
     assert (
         run(
@@ -106,18 +113,13 @@ def test_experiences_in_processes_of_their_own(
 
 def end_at_a_state(more: list[str], learner: Path, number: int) -> tuple[int, str]:
     """Send a signal once something new is saved; exit status and what was said."""
-    process = subprocess.Popen(
-        [*RUN, *more], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
     state = learner / "current" / "state.pt"
     before = state.stat().st_mtime_ns if state.exists() else 0
-    while process.poll() is None:
-        if state.exists() and state.stat().st_mtime_ns > before:
-            os.kill(process.pid, number)
-            break
-        time.sleep(0.01)
-    _, said = process.communicate()
-    return process.returncode, said
+    process = commands.Command("avalanche_pnr", *more)
+    process.until(lambda: state.exists() and state.stat().st_mtime_ns > before)
+    os.kill(process.pid, number)
+    done = process.ended()
+    return done.returncode, done.stderr
 
 
 def test_stopped_and_killed_it_continues_to_the_same_bits(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_stopped_and_killed_it_continues_to_the_same_bits(tmp_path: Path) -> Non
         if number != signal.SIGKILL:
             assert f"stopped by {number.name}, and saved; continue with:" in said
             assert f"'data={second}'" in said  # as a shell takes it
-    assert run(*more).returncode == 0
+    assert run_anew(*more).returncode == 0
     weights = "experiences/002/backbone.safetensors"
     assert (straight / weights).read_bytes() == (stopped / weights).read_bytes()
     assert not (stopped / "current").exists()
@@ -143,13 +145,11 @@ def test_stopped_and_killed_it_continues_to_the_same_bits(tmp_path: Path) -> Non
 def kill_at_random(more: list[str], moments: list[float]) -> None:
     """Run a command and kill it after some seconds, again and again until it ends."""
     for seconds in moments:
-        process = subprocess.Popen([*RUN, *more], stdout=subprocess.DEVNULL)
-        try:
-            process.wait(seconds)
+        process = commands.Command("avalanche_pnr", *more)
+        if process.ends_within(seconds):
             return
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        os.kill(process.pid, signal.SIGKILL)
+        process.ended()
 
 
 def test_killed_at_random_moments_nothing_is_lost(tmp_path: Path) -> None:
@@ -179,21 +179,16 @@ def test_changed_images_are_refused_while_an_experience_is_interrupted(
     photos: list[Path], tmp_path: Path
 ) -> None:
     learner = tmp_path / "learner"
-    process = subprocess.Popen(
-        [*RUN, *learn(photos[0], learner, "save_every_minutes=0", epochs=200)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
+    process = commands.Command(
+        "avalanche_pnr", *learn(photos[0], learner, "save_every_minutes=0", epochs=200)
     )
-    while not (learner / "current" / "state.pt").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
+    process.until((learner / "current" / "state.pt").exists)
     blocked = run(*learn(photos[1], learner, epochs=200))
     assert blocked.returncode == 1
     assert "in use" in blocked.stderr
     assert "choose another learner=" in blocked.stderr
-    process.send_signal(signal.SIGTERM)
-    process.communicate()
+    os.kill(process.pid, signal.SIGTERM)
+    process.ended()
     next(photos[0].rglob("*.png")).unlink()
     changed = run(*learn(photos[0], learner, epochs=200))
     assert changed.returncode == 1
