@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from avalanche_pnr.learner.targets import refuse_standard_library
 from experiments.constants import BATCHED, JOINT, SINGLE, VIEWS
 from experiments.overrides import check_choice
 from experiments.seed_list import check_seeds
@@ -28,6 +29,10 @@ NUMBERS = {
     "schedule.warmup_epochs": 0,
 }
 """Settings that are whole numbers, and the least value of each."""
+MOST = {"epochs": 10**6}
+"""The largest value of some of them, where it is not ``LARGEST``."""
+LARGEST = 2**32 - 1
+"""The largest whole number of any setting: what seeds of NumPy may be."""
 RATES = ("base_lr", "adamw_lr")
 """Learning rates for 256 images."""
 OPTIONAL = {
@@ -105,6 +110,8 @@ def check_numbers(config: DictConfig) -> None:
         value = OmegaConf.select(config, name, default=least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}, not {value}")
+        if value > (most := MOST.get(name, LARGEST)):
+            raise ValueError(f"{name} must be at most {most}, not {value}")
     for name in RATES:
         rate = OmegaConf.select(config, name, default=1)
         if not isinstance(rate, int | float) or not 0 < rate < math.inf:
@@ -120,11 +127,12 @@ def check_numbers(config: DictConfig) -> None:
 
 
 def check_backbone(target: str) -> None:
-    """Refuse the name of a backbone that cannot be imported.
+    """Refuse the name of a backbone that cannot be imported, or that makes none.
 
     Raises:
         ValueError: If it cannot, with Python's reason.
     """
+    refuse_standard_library("backbone._target_", target)
     try:
         get_object(target)
     except Exception as error:  # whatever the import of a user's module raises

@@ -14,7 +14,7 @@ from avalanche.training.determinism.rng_manager import RNGManager
 from avalanche.training.plugins import EvaluationPlugin, ReplayPlugin
 from avalanche.training.storage_policy import ExemplarsBuffer
 from torch import nn
-from torch.optim import SGD, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 from torchvision.transforms import Compose
 
 from avalanche_pnr.backbones import (
@@ -24,7 +24,7 @@ from avalanche_pnr.backbones import (
     resnet_small,
     vit_tiny,
 )
-from avalanche_pnr.learner.options import Settings, Training, checked
+from avalanche_pnr.learner.options import Settings, Training, checked, nearest
 from avalanche_pnr.learner.targets import call, imported
 from avalanche_pnr.methods import (
     BYOL,
@@ -59,6 +59,15 @@ class Recipe(NamedTuple):
     method: type[SelfSupervisedMethod]
     base_lr: Mapping[str, float]
 
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Learning rates by optimizer; AdamW's is the same for all methods."""
+        return {**self.base_lr, "adamw": ADAMW_LR}
+
+
+ADAMW_LR = 1e-3
+"""As in ``experiments/conf/optimizer``."""
+
 
 METHODS = {
     "vicreg": Recipe(VICReg, {"lars": 0.3, "sgd": 0.04}),
@@ -74,6 +83,12 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "resnet50": resnet50,
     "resnet_small": resnet_small,
     "vit_tiny": vit_tiny,
+}
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "lars": partial(LARS, momentum=0.9, weight_decay=1e-4),
+    "sgd": partial(SGD, momentum=0.9, weight_decay=1e-4),
+    "adamw": partial(AdamW, weight_decay=0.05),
 }
 
 REGULARIZERS: dict[str, Callable[[int], list[Any]]] = {
@@ -140,15 +155,16 @@ def check_choices(settings: Settings, training: Training) -> None:
         training: Of the experience.
 
     Raises:
-        ValueError: With the nearest name.
+        ValueError: With the nearest name, or if the device is not there.
     """
     recipe = checked("method", settings.method, METHODS)
     if "." not in settings.backbone and not settings.backbone.startswith(TIMM):
         checked("backbone", settings.backbone, BACKBONES)
-    checked("optimizer", training.optimizer, recipe.base_lr)
+    checked("optimizer", training.optimizer, recipe.rates)
     checked("regularizer", training.regularizer, REGULARIZERS)
     checked("augment", training.augment, AUGMENTATIONS)
     checked("precision", training.precision, PRECISIONS)
+    choose_device(training.device)
     checked("views", training.views, VIEWS)
     checked("keep", training.keep, KEPT)
 
@@ -173,7 +189,7 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     arguments = dict(options)
     make: Callable[..., nn.Module]
     if name.startswith(TIMM):
-        make = partial(_timm().create_model, name.removeprefix(TIMM), num_classes=0)
+        make = partial(_timm().create_model, _timm_name(name), num_classes=0)
     elif is_imported(name):
         make = imported("backbone", name)
     else:
@@ -218,14 +234,11 @@ def make_optimizer(
     settings: Settings, training: Training, method: nn.Module, batch_size: int
 ) -> Optimizer:
     """The optimizer, its rate scaled by the batch."""
-    rates = METHODS[settings.method].base_lr
     base_lr = training.base_lr
     if base_lr is None:
-        base_lr = rates[training.optimizer]
-    lr = base_lr * batch_size / 256
-    kind: Any = LARS if training.optimizer == "lars" else SGD
-    made: Optimizer = kind(method.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
-    return made
+        base_lr = METHODS[settings.method].rates[training.optimizer]
+    make = OPTIMIZERS[training.optimizer]
+    return make(method.parameters(), lr=base_lr * batch_size / 256)
 
 
 def make_regularizer(training: Training) -> list[Any]:
@@ -287,11 +300,12 @@ def choose_device(name: str) -> torch.device:
     """
     if name != "auto":
         try:
-            torch.empty(0, device=name)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
+            torch.zeros(1, device=name).item()
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).partition("\n")[0].partition(". ")[0]
             raise ValueError(
-                f"device={name} is not there ({reason}): device=auto takes what is"
+                f"device={name} cannot be used here ({reason}): device=cpu always can, "
+                "device=auto takes the fastest that can"
             ) from error
         return torch.device(name)
     if torch.cuda.is_available():
@@ -339,6 +353,21 @@ def _of(prefix: str, options: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in options.items()
         if name.startswith(f"{prefix}.")
     }
+
+
+def _timm_name(backbone: str) -> str:
+    """The name that timm has for a backbone, perhaps one of a hub.
+
+    Raises:
+        ValueError: If it has none of that name, with the nearest.
+    """
+    name = backbone.removeprefix(TIMM)
+    if ":" not in name and not _timm().is_model(name.partition(".")[0]):
+        raise ValueError(
+            f"timm has no {name} (backbone={backbone})"
+            f"{nearest(name, _timm().list_models())}"
+        )
+    return name
 
 
 def _timm() -> Any:

@@ -183,7 +183,10 @@ def _listed(path: Path, skip_damaged: bool, max_pixels: int | None) -> ImageData
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as .csv ({error})") from error
+        raise ValueError(
+            f"{path} cannot be read as .csv ({error}): save it as UTF-8, with the "
+            "columns path and label"
+        ) from error
     if not rows or not {"path", "label"} <= rows[0].keys():
         raise ValueError(
             f"{path} must have the columns path and label, and rows: it has "

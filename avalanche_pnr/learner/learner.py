@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torchvision.transforms import Compose
 
+from avalanche_pnr.benchmarks.reading.text_lists import counted
 from avalanche_pnr.learner.builders import (
     check_choices,
     choose_device,
@@ -51,8 +52,14 @@ from avalanche_pnr.learner.judging import (
     verdict,
 )
 from avalanche_pnr.learner.kept import KeptImages
-from avalanche_pnr.learner.learning import ExperienceTrainer, new_plan
-from avalanche_pnr.learner.options import Reading, Settings, Training, differences
+from avalanche_pnr.learner.learning import ExperienceTrainer, Schedule, new_plan
+from avalanche_pnr.learner.options import (
+    Reading,
+    Settings,
+    Training,
+    differences,
+    nearest,
+)
 from avalanche_pnr.learner.report import write_report
 from avalanche_pnr.learner.watch import features_of
 from avalanche_pnr.runs.files import save_state
@@ -96,9 +103,9 @@ class Learner:
         self._given = {k: v for k, v in settings.items() if "." not in k}
         known = {each.name for each in fields(Settings)}
         if unknown := self._given.keys() - known:
+            name = min(unknown)
             raise ValueError(
-                f"{', '.join(sorted(unknown))}: a learner is made of "
-                f"{', '.join(sorted(known))}"
+                f"a learner has no setting {name!r}{nearest(name, sorted(known))}"
             )
         if self.folder.exists:
             self._settings()
@@ -147,6 +154,8 @@ class Learner:
         check_choices(self._future_settings(), chosen)
         arrivals = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
         rows = digests(arrivals)
+        if not self.folder.exists:  # refused before anything is made
+            Schedule.of(len(first_of_each(rows)), chosen)
         if dry:
             return self._dry_run(arrivals, rows, again, chosen)
         self.folder.path.mkdir(parents=True, exist_ok=True)
@@ -194,11 +203,12 @@ class Learner:
         if out is not None:
             out = Path(out).expanduser()
             check_ending(out)
+        options, number = Reading(**reading), self._number(after)
+        backbone = self._backbone(number).to(choose_device(options.device))
         images = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
-        number = self._number(after)
         for name in images.damaged:
             self.say(f"left out, since it cannot be read: {name}")
-        rows = self._rows(images, number, Reading(**reading))
+        rows = self._rows(images, backbone, options)
         if out is not None:
             write_features(out, rows, number)
             self.say(f"{len(images)} images, backbone after experience {number}: {out}")
@@ -230,15 +240,15 @@ class Learner:
             A judgement of a random backbone; of the one before learning, where ``init``
             gave it weights; and of that after each experience whose backbone was kept.
         """
-        options = Reading(**reading)
-        view = self._view()
+        options, view = Reading(**reading), self._view()
+        device = choose_device(options.device)
         images = labelled_images(data, layout, skip_damaged, max_pixels)
         judgements = judge(
             self._backbones(),
             images,
             view,
             batch_size=options.batch_size,
-            device=choose_device(options.device),
+            device=device,
             num_workers=options.workers,
         )
         text = table(judgements, images.domain_names)
@@ -408,8 +418,8 @@ class Learner:
         trainer = self._trainer(plan, interruption)
         self.say(
             f"experience {plan['number']}: {plan['images']:,} images, "
-            f"{plan['epochs']} epochs of {plan['batch_size']} images a step, "
-            f"{plan['steps']:,} steps, on {trainer.device}"
+            f"{counted(plan['epochs'], 'epoch')} of {plan['batch_size']} images a "
+            f"step, {counted(plan['steps'], 'step')}, on {trainer.device}"
         )
         try:
             trainer.run(chosen, learned)
@@ -507,7 +517,7 @@ class Learner:
         settings = self._settings()
         if plan["number"] == 1 and plan["images"] < FEW_IMAGES and not settings.init:
             self.say(
-                f"advice: {plan['images']} images are few to begin with; "
+                f"advice: {counted(plan['images'], 'image')} to begin with are few; "
                 "init=weights.pth starts from published weights"
             )
 
@@ -522,9 +532,10 @@ class Learner:
             cost = trial._trainer(plan, Interruption()).cost(chosen)
         for line in [
             *_sentences(facts, again),
-            f"would learn {plan['images']:,} images in {plan['epochs']} epochs of "
-            f"{plan['batch_size']} images a step: {plan['steps']:,} steps of "
-            f"{cost.seconds:.2g} s, {duration(cost.seconds * plan['steps'])} on "
+            f"would learn {plan['images']:,} images in "
+            f"{counted(plan['epochs'], 'epoch')} of {plan['batch_size']} images a "
+            f"step: {counted(plan['steps'], 'step')} of {cost.seconds:.2g} s, "
+            f"{duration(cost.seconds * plan['steps'])} on "
             f"{choose_device(training.device)}; {file_size(cost.kept)} on the disk, "
             f"and {file_size(cost.meanwhile)} while it learns",
         ]:
@@ -558,15 +569,14 @@ class Learner:
             self.say,
         )
 
-    def _rows(self, images: Arrivals, number: int, options: Reading) -> Rows:
-        device = choose_device(options.device)
+    def _rows(self, images: Arrivals, backbone: nn.Module, options: Reading) -> Rows:
         return feature_rows(
-            self._backbone(number).to(device),
+            backbone,
             images,
             self._view(),
             batch_size=options.batch_size,
             workers=options.workers,
-            device=device,
+            device=choose_device(options.device),
         )
 
     def _view(self) -> Compose:
@@ -667,11 +677,13 @@ def _sentences(facts: dict[str, Any], again: bool) -> list[str]:
     ]
     if facts["duplicates"]:
         lines.append(
-            f"{facts['duplicates']:,} images are there twice: one of each counts"
+            f"{counted(facts['duplicates'], 'file')} left out with the content of "
+            "another: one of each counts"
         )
     if facts["damaged"]:
         lines.append(
-            f"{len(facts['damaged']):,} images cannot be read, and are left out"
+            f"{counted(len(facts['damaged']), 'image')} left out that cannot be read, "
+            f"such as {facts['damaged'][0]}"
         )
     return lines
 

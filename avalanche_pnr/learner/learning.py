@@ -18,6 +18,7 @@ from torch import Tensor
 
 from avalanche_pnr.benchmarks.reading.images import reduced
 from avalanche_pnr.benchmarks.reading.in_memory import in_memory
+from avalanche_pnr.benchmarks.reading.text_lists import counted
 from avalanche_pnr.learner.builders import (
     VIEWS,
     FixedReplayPlugin,
@@ -81,9 +82,10 @@ class Schedule:
             256, 1 << max(images // 4, 2).bit_length() - 1
         )
         if images < max(batch_size, 2):
+            least = f", or write batch_size={images} or less" if images > 1 else ""
             raise ValueError(
-                f"{images} new images are fewer than a batch of {batch_size}: add "
-                "images, or lower batch_size"
+                f"{counted(images, 'new image')}, and a step takes {batch_size}: add "
+                f"images{least}"
             )
         epochs = training.epochs or min(200, max(20, 400_000 // images))
         return cls(images, batch_size, epochs)

@@ -306,6 +306,18 @@ def test_a_part_is_held_out_of_training_folders_that_are_alone(split: Path) -> N
     assert Counter(data.test.targets) == dict.fromkeys(range(3), 1)
 
 
+def test_an_empty_folder_of_test_images_is_left_out(split: Path) -> None:
+    shutil.rmtree(split / "test")
+    (split / "test").mkdir()
+    (split / "test" / ".gitkeep").touch()
+    with (
+        pytest.warns(UserWarning, match="there is nothing in them: .*test"),
+        pytest.warns(UserWarning, match="holds train/ alone: a part of it is held"),
+    ):
+        data = load_folders(split)
+    assert Counter(data.test.targets) == dict.fromkeys(range(3), 1)
+
+
 @pytest.mark.parametrize(
     ("removed", "message"),
     [("test", r"holds train/ but no test/ or val/"), ("train", r"test/ but no train/")],
