@@ -194,6 +194,23 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     return backbone
 
 
+def options_of(prefix: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the arguments of one network.
+
+    Args:
+        prefix: ``backbone`` or ``method``.
+        options: Arguments of both, ``{"backbone.width": 32}``.
+
+    Returns:
+        Its arguments, ``{"width": 32}``.
+    """
+    return {
+        name.removeprefix(f"{prefix}."): value
+        for name, value in options.items()
+        if name.startswith(f"{prefix}.")
+    }
+
+
 def make_method(
     settings: Settings, options: Mapping[str, Any], load: Callable[[nn.Module], object]
 ) -> SelfSupervisedMethod:
@@ -206,11 +223,11 @@ def make_method(
     """
     recipe = checked("method", settings.method, METHODS)
     RNGManager.set_random_seeds(settings.seed)
-    backbone = make_backbone(settings, _of("backbone", options))
+    backbone = make_backbone(settings, options_of("backbone", options))
     load(backbone)
     size = settings.image_size
     make = partial(recipe.method, backbone, image_shape=(3, size, size))
-    method: SelfSupervisedMethod = call("method", make, _of("method", options))
+    method: SelfSupervisedMethod = call("method", make, options_of("method", options))
     return method
 
 
@@ -331,14 +348,6 @@ class FixedReplayPlugin(ReplayPlugin):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing is gone on with."""
-
-
-def _of(prefix: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name.removeprefix(f"{prefix}."): value
-        for name, value in options.items()
-        if name.startswith(f"{prefix}.")
-    }
 
 
 def _timm() -> Any:

@@ -1,9 +1,9 @@
 """Learning one experience, so that it can be stopped at any batch and continued."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,7 +21,6 @@ from avalanche_pnr.benchmarks.reading.in_memory import in_memory
 from avalanche_pnr.learner.builders import (
     VIEWS,
     FixedReplayPlugin,
-    choose_device,
     make_method,
     make_optimizer,
     make_plain_view,
@@ -32,9 +31,10 @@ from avalanche_pnr.learner.builders import (
     make_views,
 )
 from avalanche_pnr.learner.folder import LearnerFolder, is_saved
-from avalanche_pnr.learner.images import Arrivals, Digests
+from avalanche_pnr.learner.images import Arrivals
 from avalanche_pnr.learner.kept import KeptImages, smallest
-from avalanche_pnr.learner.options import Settings, Training
+from avalanche_pnr.learner.options import Settings
+from avalanche_pnr.learner.planning import Plan
 from avalanche_pnr.learner.watch import ProgressPlugin, WatchPlugin, features_of
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.runs.files import load_state, save_state
@@ -47,59 +47,23 @@ ENLARGED = 1.15
 """Kept images are larger than a view by this factor, so that crops can be drawn."""
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long an experience is trained: passes follow from the number of images.
-
-    Attributes:
-        images: New images.
-        batch_size: Images in a step.
-        epochs: Passes.
-    """
-
-    images: int
-    batch_size: int
-    epochs: int
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps in all."""
-        return self.images // self.batch_size * self.epochs
-
-    @classmethod
-    def of(cls, images: int, training: Training) -> "Schedule":
-        """The schedule for some images.
-
-        Without ``epochs`` about 400,000 images are passed, in 20 to 200 epochs. Without
-        ``batch_size`` a batch is the largest power of two, up to 256, of which an epoch
-        holds four.
-
-        Raises:
-            ValueError: If there are fewer images than a batch.
-        """
-        batch_size = training.batch_size or min(
-            256, 1 << max(images // 4, 2).bit_length() - 1
-        )
-        if images < max(batch_size, 2):
-            raise ValueError(
-                f"{images} new images are fewer than a batch of {batch_size}: add "
-                "images, or lower batch_size"
-            )
-        epochs = training.epochs or min(200, max(20, 400_000 // images))
-        return cls(images, batch_size, epochs)
+TRIED = 8
+"""Images from which the size of those that are kept is estimated."""
 
 
 class Cost(NamedTuple):
-    """What an experience takes.
+    """Time and space that an experience takes.
 
     Attributes:
         seconds: Of a step, loading in one process included.
-        kept: Bytes that its weights take on the disk.
+        weights: Bytes of its weights on the disk.
+        images: Bytes of sample and memory on the disk, about.
         meanwhile: Bytes of states on the disk while it is learned.
     """
 
     seconds: float
-    kept: int
+    weights: int
+    images: int
     meanwhile: int
 
 
@@ -110,7 +74,7 @@ class ExperienceTrainer:
         folder: Of the learner.
         settings: Its settings.
         options: Arguments of backbone and method.
-        plan: What is known of the experience; see :meth:`LearnerFolder.plan`.
+        plan: Of the experience.
         interruption: Asks to save and stop.
         say: Shows a line.
     """
@@ -120,7 +84,7 @@ class ExperienceTrainer:
         folder: LearnerFolder,
         settings: Settings,
         options: dict[str, Any],
-        plan: dict[str, Any],
+        plan: Plan,
         interruption: Interruption,
         say: Callable[[str], None],
     ) -> None:
@@ -128,98 +92,112 @@ class ExperienceTrainer:
         self.settings = settings
         self.options = options
         self.plan = plan
-        self.training = Training(**plan["training"])
+        self.training = plan.training
         self.interruption = interruption
         self.say = say
-        self.number: int = plan["number"]
-        self.device = choose_device(self.training.device)
+        self.device = torch.device(plan.device)
         before = len(folder.experiences())
         self._state = folder.state(before) if before else None
         self._last_save = time.monotonic()
-        self._one_size = False
 
-    def run(self, arrivals: Arrivals, learned: Digests) -> None:
-        """Learn, or continue, and let the experience enter the folder.
+    def run(self, arrivals: Arrivals) -> None:
+        """Learn, or go on, and add the experience to the learner's folder.
 
         Args:
             arrivals: The images, in their order.
-            learned: Their digests.
 
         Raises:
+            FloatingPointError: If the loss is not finite.
             InterruptedRunError: If the process is asked to end; all is saved.
         """
-        self._one_size = arrivals.have_one_size
         sample = self._kept("sample").with_arrivals(
-            *self._chosen(arrivals, learned, self.training.sample), self._side
+            self._chosen(arrivals, self.training.sample), self.plan.number, self._side
         )
-        new = self.data_set(self._held(arrivals))
-        memory = self.data_set(self._held(self._kept("memory")))
-        sets = {k: self.data_set(sample.of(k)) for k in set(sample.experiences)}
+        sets = {k: self._data_set(sample.of(k)) for k in set(sample.experiences)}
         reference = self._state["reference"] if self._state else {}
         watch = WatchPlugin(sets, reference, self.say)
-        strategy = self._strategy([watch, self._progress()], memory)
-        stream = benchmark_from_datasets(
-            train=[memory, new] if len(memory) else [new]
-        ).train_stream
+        strategy, experience = self._prepared(arrivals, [watch, self._progress()])
         path = self.folder.current / "state.pt"
         if is_saved(path):
+            stream = experience.origin_stream
             strategy.load_state_dict(load_state(path), stream)
         self._seed()
         strategy.pause = self._pause
         with self.interruption.noted(), self._explained():
-            strategy.train(stream[-1], num_workers=self.training.workers)
-        features = features_of(strategy.model.backbone, sets, self.device)
+            strategy.train(experience, num_workers=self.training.workers)
+        own = {k: v for k, v in sets.items() if k == self.plan.number}
         state = {
             "model": strategy.model.state_dict(),
             "sample": sample.state_dict(),
-            "memory": self._memory(arrivals, learned).state_dict(),
-            # As the representation of an experience was when it ended.
+            "memory": self._memory(arrivals).state_dict(),
+            # Of each experience as it was represented when it ended.
             "reference": {
                 **reference,
-                **{k: v for k, v in features.items() if k == self.number},
+                **features_of(strategy.model.backbone, own, self.device),
             },
         }
-        experience = {
-            **self.plan,
+        outcome = {
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "history": watch.history,
         }
-        self.folder.add(
-            experience, learned, state, partial(export_backbone, strategy.model)
-        )
+        write_backbone = partial(export_backbone, strategy.model)
+        self.folder.add(self.plan, outcome, arrivals.digests, state, write_backbone)
 
     def cost(self, arrivals: Arrivals, steps: int = 3) -> Cost:
-        """What the experience will take on this machine, tried on some steps.
+        """Measure on some steps how much the experience takes on this machine.
 
         Args:
             arrivals: The images.
-            steps: How many to try.
-
-        Returns:
-            What it takes.
+            steps: Number of steps to try.
         """
-        few = arrivals.subset(range(self.plan["batch_size"]))
-        self._one_size = arrivals.have_one_size
-        strategy = self._strategy([], self.data_set(KeptImages()))
+        few = arrivals.subset(range(self.plan.batch_size))
+        strategy, experience = self._prepared(few, [])
         strategy.train_epochs = steps
-        new = self.data_set(self._held(few))
         begun = time.monotonic()
-        strategy.train(benchmark_from_datasets(train=[new]).train_stream[0])
+        strategy.train(experience)
         seconds = (time.monotonic() - begun) / steps
-        state, model = strategy.state_dict(), strategy.model
-        kept = _size(model.state_dict()) + _size(model.backbone.state_dict())
-        return Cost(seconds, kept, 2 * _size(state))
+        model = strategy.model
+        stored = _size(model.state_dict()) + _size(model.backbone.state_dict())
+        return Cost(
+            seconds,
+            stored,
+            self._kept_bytes(arrivals),
+            2 * _size(strategy.state_dict()),
+        )
+
+    def _kept_bytes(self, arrivals: Arrivals) -> int:
+        """Estimate the size of sample and memory from some of the new images."""
+        tried = arrivals.subset(range(min(len(arrivals), TRIED)))
+        each = KeptImages().with_arrivals(tried, self.plan.number, self._side).size
+        size, images = each / len(tried), len(arrivals)
+        sample, memory = self._kept("sample"), self._kept("memory")
+        remembered = min(self.training.memory, len(memory) + images)
+        new = min(self.training.sample, images) + remembered
+        return sample.size + round(size * new)
+
+    def _prepared(
+        self, arrivals: Arrivals, watchers: Sequence[Any]
+    ) -> tuple[SelfSupervised, Any]:
+        """Make the strategy, and the experience that it trains on."""
+        held = self._in_memory(arrivals, arrivals.have_one_size)
+        new = self._data_set(held)
+        memory = self._data_set(self._in_memory(self._kept("memory")))
+        strategy = self._strategy(watchers, memory)
+        # The memory is an experience before: a state knows its images as well.
+        sets = [memory, new] if len(memory) else [new]
+        return strategy, benchmark_from_datasets(train=sets).train_stream[-1]
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say what helps where a loss is not finite."""
+        """Add the remedy to the error of a loss that is not finite."""
         try:
             yield
         except FloatingPointError as error:
             raise FloatingPointError(
-                f"experience {self.number} of the learner cannot go on: {error}. Undo "
-                f"it (avalanche-pnr undo learner={self.folder.path}) and begin it "
-                "anew, with a lower base_lr"
+                f"experience {self.plan.number} of the learner cannot go on: {error}. "
+                f"Undo it (avalanche-pnr undo "
+                f"{shlex.quote(f'learner={self.folder.path}')}) and begin it anew, "
+                "with a lower base_lr"
             ) from error
 
     def _strategy(
@@ -232,7 +210,7 @@ class ExperienceTrainer:
         plugins = make_regularizer(self.training)
         if self._state is not None:
             load_weights(method, plugins, self._state["model"])
-        batch_size, epochs = self.plan["batch_size"], self.plan["epochs"]
+        batch_size, epochs = self.plan.batch_size, self.plan.epochs
         optimizer = make_optimizer(self.settings, self.training, method, batch_size)
         plugins.append(make_schedule(self.training, optimizer, epochs))
         if len(memory):
@@ -252,7 +230,7 @@ class ExperienceTrainer:
         return strategy
 
     def _seed(self) -> None:
-        seed = np.random.SeedSequence([self.settings.seed, self.number - 1])
+        seed = np.random.SeedSequence([self.settings.seed, self.plan.number - 1])
         RNGManager.set_random_seeds(int(seed.generate_state(1)[0]))
 
     def _pause(self, strategy: SelfSupervised) -> None:
@@ -266,41 +244,38 @@ class ExperienceTrainer:
 
     def _progress(self) -> ProgressPlugin:
         status = self.folder.path / "status.json"
-        facts = {"experience": self.number}
-        return ProgressPlugin(f"experience {self.number}", status, facts, self.say)
+        facts = {"experience": self.plan.number}
+        name = f"experience {self.plan.number}"
+        return ProgressPlugin(name, status, facts, self.say)
 
     def _kept(self, name: str) -> KeptImages:
         return KeptImages.from_state(self._state[name]) if self._state else KeptImages()
 
-    def _memory(self, arrivals: Arrivals, learned: Digests) -> KeptImages:
-        """The images of all experiences so far with the smallest digests."""
+    def _memory(self, arrivals: Arrivals) -> KeptImages:
+        """Keep the images of all experiences so far with the smallest digests."""
         size = self.training.memory
         if not size:
             return KeptImages()
-        chosen = self._chosen(arrivals, learned, size)
-        together = self._kept("memory").with_arrivals(*chosen, self._side)
+        together = self._kept("memory").with_arrivals(
+            self._chosen(arrivals, size), self.plan.number, self._side
+        )
         return together.subset(smallest(together.digests, size))
 
-    def _chosen(
-        self, arrivals: Arrivals, learned: Digests, number: int
-    ) -> tuple[Arrivals, Digests, int]:
-        indices = smallest(learned, number)
-        return arrivals.subset(indices), learned[indices], self.number
+    def _chosen(self, arrivals: Arrivals, number: int) -> Arrivals:
+        return arrivals.subset(smallest(arrivals.digests, number))
 
     @property
     def _side(self) -> int:
         return round(ENLARGED * self.settings.image_size)
 
-    def _held(self, images: Any) -> Any:
-        """Images in memory, where whole batches of views are drawn of them."""
+    def _in_memory(self, images: Any, have_one_size: bool = False) -> Any:
+        """Hold images in memory where whole batches of views are drawn of them."""
         if VIEWS[self.training.views] and len(images):
-            return in_memory(
-                images, self.device, None if self._one_size else self._side
-            )
+            return in_memory(images, self.device, None if have_one_size else self._side)
         return images
 
-    def data_set(self, images: Any) -> AvalancheDataset[Any]:
-        """Images with their random views for training, and the plain one to judge."""
+    def _data_set(self, images: Any) -> AvalancheDataset[Any]:
+        """Add random views for training, and the plain one for judging."""
         views = make_views(self.settings, self.training)
         plain = make_plain_view(self.settings, self.training.augment)
         groups = {"train": (views, None), "eval": (plain, None)}
@@ -310,7 +285,7 @@ class ExperienceTrainer:
 
 
 def _size(state: Any) -> int:
-    """Bytes of the tensors in nested containers."""
+    """Sum up the bytes of the tensors in nested containers."""
     if isinstance(state, Tensor):
         return state.nbytes
     if isinstance(state, Mapping):
@@ -321,12 +296,12 @@ def _size(state: Any) -> int:
 def load_weights(
     method: SelfSupervisedMethod, plugins: Iterable[Any], weights: dict[str, Tensor]
 ) -> None:
-    """Let a method go on from weights, with the heads of the plugins at work.
+    """Load the weights that an experience ended with into a method.
 
     Args:
         method: The method.
-        plugins: Plugins of the experience; heads of others are left behind.
-        weights: As an experience ended with.
+        plugins: Plugins of the next experience; heads of others are left behind.
+        weights: State of the method, with its heads.
     """
     for plugin in plugins:
         plugin.add_heads(method, among=weights)
@@ -338,22 +313,3 @@ def load_weights(
             if name in wanted or not name.startswith("heads.")
         }
     )
-
-
-def new_plan(
-    number: int, arrivals: Arrivals, facts: dict[str, Any], training: Training
-) -> dict[str, Any]:
-    """What is known of an experience when it begins."""
-    schedule = Schedule.of(len(arrivals), training)
-    return {
-        "number": number,
-        "data": arrivals.source,
-        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
-        "images": len(arrivals),
-        **facts,
-        "epochs": schedule.epochs,
-        "batch_size": schedule.batch_size,
-        "steps": schedule.steps,
-        "training": asdict(training),
-        "torch": torch.__version__,
-    }
