@@ -8,12 +8,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from avalanche.benchmarks import benchmark_from_datasets
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.benchmarks.utils.utils import as_classification_dataset
-from avalanche.training.determinism.rng_manager import RNGManager
 from torch import Tensor
 
 from avalanche_pnr.benchmarks.reading.images import reduced
@@ -37,8 +35,10 @@ from avalanche_pnr.learner.options import Settings
 from avalanche_pnr.learner.planning import Plan
 from avalanche_pnr.learner.watch import ProgressPlugin, WatchPlugin, features_of
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.reproducibility.random_state import seed_experience
 from avalanche_pnr.runs.files import load_state, save_state
 from avalanche_pnr.runs.interruption import Interruption
+from avalanche_pnr.runs.periodic_save import PeriodicSave
 from avalanche_pnr.training import SelfSupervised
 from avalanche_pnr.transforms.reduction import Reduction
 from avalanche_pnr.weights import export_backbone, load_backbone
@@ -98,7 +98,6 @@ class ExperienceTrainer:
         self.device = torch.device(plan.device)
         before = len(folder.experiences())
         self._state = folder.state(before) if before else None
-        self._last_save = time.monotonic()
 
     def run(self, arrivals: Arrivals) -> None:
         """Learn, or go on, and add the experience to the learner's folder.
@@ -121,8 +120,9 @@ class ExperienceTrainer:
         if is_saved(path):
             stream = experience.origin_stream
             strategy.load_state_dict(load_state(path), stream)
-        self._seed()
-        strategy.pause = self._pause
+        seed_experience(self.settings.seed, self.plan.number - 1)
+        minutes = self.training.save_every_minutes
+        strategy.pause = PeriodicSave(minutes, self.interruption, self._save).pause
         with self.interruption.noted(), self._explained():
             strategy.train(experience, num_workers=self.training.workers)
         own = {k: v for k, v in sets.items() if k == self.plan.number}
@@ -229,18 +229,9 @@ class ExperienceTrainer:
             strategy.past_model.snapshot(method.to(self.device))
         return strategy
 
-    def _seed(self) -> None:
-        seed = np.random.SeedSequence([self.settings.seed, self.plan.number - 1])
-        RNGManager.set_random_seeds(int(seed.generate_state(1)[0]))
-
-    def _pause(self, strategy: SelfSupervised) -> None:
-        minutes = (time.monotonic() - self._last_save) / 60
-        due = minutes >= self.training.save_every_minutes and not strategy.within_epoch
-        if self.interruption.requested or due:
-            save_state(self.folder.current / "state.pt", strategy.state_dict())
-            self._last_save = time.monotonic()
-            self.interruption.saved = True
-        self.interruption.stop_if_requested()
+    def _save(self, strategy: SelfSupervised) -> None:
+        save_state(self.folder.current / "state.pt", strategy.state_dict())
+        self.interruption.saved = True
 
     def _progress(self) -> ProgressPlugin:
         status = self.folder.path / "status.json"

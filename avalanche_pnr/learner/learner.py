@@ -12,11 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms import Compose
 
-from avalanche_pnr.learner.builders import (
-    choose_device,
-    make_plain_data_set,
-    make_plain_view,
-)
+from avalanche_pnr.learner.builders import make_plain_data_set, make_plain_view
 from avalanche_pnr.learner.embedding import (
     FeatureBatches,
     check_format,
@@ -39,6 +35,7 @@ from avalanche_pnr.learner.next_experience import NextExperience
 from avalanche_pnr.learner.options import Reading
 from avalanche_pnr.learner.report import write_report
 from avalanche_pnr.learner.watch import features_of
+from avalanche_pnr.runs.devices import AUTO, choose_device
 from avalanche_pnr.runs.files import save_state
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.runs.lock import locked
@@ -242,7 +239,7 @@ class Learner:
         """Write ``report.html`` into the learner's folder, and return its path."""
         self.networks.settings()
         self.folder.last()
-        sample, device = self._kept("sample"), choose_device("auto")
+        sample, device = self._kept("sample"), choose_device(AUTO)
         images = make_plain_data_set(sample, self._view())
 
         def features(number: int) -> torch.Tensor | None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from avalanche_pnr.learner.builders import choose_device
 from avalanche_pnr.learner.images import (
     Arrivals,
     Digests,
@@ -17,11 +16,12 @@ from avalanche_pnr.learner.images import (
     summary,
 )
 from avalanche_pnr.learner.options import MAY_DIFFER, Training, differences
+from avalanche_pnr.runs.devices import choose_device
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long an experience is trained.
+    """Length of the training of an experience.
 
     Attributes:
         batch_size: Images in a step.
