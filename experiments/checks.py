@@ -10,6 +10,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr.learner.targets import refuse_standard_library
+from avalanche_pnr.runs.devices import choose_device
 from experiments.constants import BATCHED, JOINT, SINGLE, VIEWS
 from experiments.overrides import check_choice
 from experiments.seed_list import check_seeds
@@ -76,7 +77,7 @@ def check_config(config: DictConfig) -> None:
             "training images that is held out, above 0 and below 1, for example 0.2"
         )
     check_seeds(config)
-    check_device(config.device)
+    choose_device(config.device)
     check_backbone(config.backbone._target_)
     check_optimizer(config)
     check_views(config)
@@ -257,35 +258,3 @@ def is_fraction(value: Any) -> bool:
 def is_open_fraction(value: Any) -> bool:
     """Return whether a value is a number above 0 and below 1."""
     return is_fraction(value) and value < 1
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that is not available.
-
-    Raises:
-        ValueError: If it is not, with torch's reason.
-    """
-    import torch
-
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(
-            "device=mps cannot be used: PyTorch finds no Apple GPU here (device=cpu "
-            "always can, device=auto takes what is available)"
-        )
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"device={device} cannot be used: {reason} (device=cpu always can, "
-            "device=auto takes what is available)"
-        ) from error
-
-
-def available_device() -> str:
-    """Name the fastest kind of device available, for ``device=auto``."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -30,14 +30,14 @@ from avalanche_pnr.runs.failures import (
 
 @dataclass(frozen=True)
 class Where(Options):
-    """The learner that a command is about."""
+    """Option that every command needs."""
 
     learner: str = option("...", "folder of the learner")
 
 
 @dataclass(frozen=True)
 class WithData(Where):
-    """The learner, and images."""
+    """Options of commands that take images."""
 
     data: str = option(
         "...",
@@ -48,7 +48,7 @@ class WithData(Where):
 
 @dataclass(frozen=True)
 class WithLabels(Where):
-    """The learner, and labelled images."""
+    """Options of ``judge``."""
 
     data: str = option("...", "folder of labelled images, or .csv with path and label")
     layout: str = option("class", "of a folder: class, or experience/class")
@@ -56,7 +56,7 @@ class WithLabels(Where):
 
 @dataclass(frozen=True)
 class Embedding(WithData):
-    """What is embedded, and where to."""
+    """Options of ``embed``."""
 
     out: str = option("...", "features.csv, .npz or .parquet")
     after: int | None = option(None, "experience whose backbone is taken; the last")
@@ -64,7 +64,7 @@ class Embedding(WithData):
 
 @dataclass(frozen=True)
 class Exporting(Where):
-    """What is exported."""
+    """Options of ``export``."""
 
     out: str = option("...", "backbone.safetensors or .onnx")
     after: int | None = option(None, "experience whose backbone is taken; the last")
@@ -72,14 +72,14 @@ class Exporting(Where):
 
 @dataclass(frozen=True)
 class Showing(Where):
-    """How it is shown."""
+    """Options of ``info``."""
 
     json: bool = option(False, "for programs: one object of JSON")
 
 
 @dataclass(frozen=True)
 class Trusting:
-    """What must be typed again to open a learner."""
+    """Option that must be typed again to open some learners."""
 
     backbone: str | None = option(
         None, "package.function of a learner made with one, to trust it"
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def usage() -> str:
-    """What the command can do."""
+    """List the commands."""
     lines = [f"  {name:8} {each.meaning}" for name, each in COMMANDS.items()]
     return "\n".join(
         [
@@ -148,7 +148,7 @@ def _dispatch(arguments: Sequence[str]) -> None:
 
 
 def with_target(values: dict[str, Any]) -> dict[str, Any]:
-    """``data._target_=...`` and its arguments as one value, ``data``.
+    """Gather ``data._target_=...`` and its arguments as one value, ``data``.
 
     Raises:
         ValueError: If ``data`` has arguments and no target, or is a path as well.

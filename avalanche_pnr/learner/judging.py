@@ -1,4 +1,4 @@
-"""What labelled images say of a learner: probes of its backbones, one after another."""
+"""Judging the backbones of a learner by probes on labelled images."""
 
 import csv
 import math
@@ -29,11 +29,11 @@ from avalanche_pnr.learner.options import checked
 
 FEW_LABELS = 0.1
 HELD_OUT = 0.2
-"""Part of the images of a table that is tested on."""
+"""Fraction of the images of a table that is tested on."""
 NEIGHBOURS = 20
 LAYOUTS: dict[str, Layout] = {"class": "class", "experience/class": "domain/class"}
 Z = 1.96
-"""Of a 95 % interval."""
+"""Half the width of a 95 % interval, in standard errors."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def labelled_images(
     skip_damaged: bool = False,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """Labelled images, in folders by class, or as a table of paths and labels.
+    """Read labelled images, in folders by class, or as a table of paths and labels.
 
     Args:
         data: A folder, with ``train/`` and ``test/`` if it has them (otherwise a fifth
@@ -129,7 +129,7 @@ def judge(
 
 
 def table(judgements: Sequence[Judgement], columns: Sequence[str]) -> str:
-    """Accuracies in percent as text, a block for each probe.
+    """Format accuracies in percent, a block for each probe.
 
     Args:
         judgements: A row each.
@@ -153,7 +153,7 @@ def table(judgements: Sequence[Judgement], columns: Sequence[str]) -> str:
 
 
 def verdict(before: Judgement, after: Judgement) -> str:
-    """Whether the last experience helped, by the same test images before and after."""
+    """Say whether the last experience helped, by the same test images before it."""
     difference = 100 * (after.hits - before.hits)
     mean = difference.mean().item()
     half = Z * difference.std().item() / math.sqrt(len(difference))

@@ -2,8 +2,9 @@
 
 import difflib
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 LARGEST = 2**32 - 1
@@ -17,13 +18,14 @@ def option(
     meaning: str,
     least: float | None = None,
     most: float = LARGEST,
+    *,
     above: bool = False,
 ) -> Any:
-    """A field of a dataclass of options.
+    """Make a field of a dataclass of options.
 
     Args:
         default: Its default; ``"..."`` if it must be given.
-        meaning: What ``--help`` says of it.
+        meaning: Its line in ``--help``.
         least: The smallest number that it may be, if it is one.
         most: The largest.
         above: Whether it must be above ``least``.
@@ -33,7 +35,7 @@ def option(
 
 
 class Options:
-    """Options of which numbers are refused that they cannot be."""
+    """A dataclass of options, which refuses numbers out of their bounds."""
 
     def __post_init__(self) -> None:
         for each in fields(cast(Any, self)):
@@ -50,7 +52,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Settings(Options):
-    """What a learner is: chosen when it is made, and the same ever after."""
+    """Options that make a learner, and never change."""
 
     method: str = option(
         "vicreg", "vicreg, barlow_twins, simclr, byol or mocov2plus; method.NAME=value"
@@ -68,7 +70,7 @@ class Settings(Options):
 
 @dataclass(frozen=True)
 class Training(Options):
-    """How an experience is learned: the next one begins with the same options."""
+    """Options of an experience; the next one begins with the same."""
 
     regularizer: str = option("pnr", "pnr, cassle, pfr, less_forget or none")
     epochs: int | None = option(
@@ -94,9 +96,13 @@ class Training(Options):
     save_every_minutes: float = option(10.0, "minutes between two saved states", 0)
 
 
+MAY_DIFFER = ("device", "workers", "save_every_minutes", "keep")
+"""Options of :class:`Training` that may change while an experience is interrupted."""
+
+
 @dataclass(frozen=True)
 class Once:
-    """What holds for one call of ``learn``."""
+    """Options that hold for one call of ``learn``."""
 
     again: bool = option(False, "also learn images that were learned before")
     dry: bool = option(False, "say what would happen, and do nothing")
@@ -105,7 +111,7 @@ class Once:
 
 @dataclass(frozen=True)
 class Opening(Options):
-    """Which files of images are opened."""
+    """Options of opening files of images."""
 
     skip_damaged: bool = option(False, "leave out images that cannot be read")
     max_pixels: int | None = option(
@@ -115,7 +121,7 @@ class Opening(Options):
 
 @dataclass(frozen=True)
 class Reading(Options):
-    """How images are passed through a backbone."""
+    """Options of passing images through a backbone."""
 
     batch_size: int = option(256, "images in a forward pass", 1)
     workers: int = option(0, "processes that load images", 0)
@@ -125,7 +131,7 @@ class Reading(Options):
 def parse(
     arguments: Iterable[str], kinds: Iterable[type], nested: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Values of ``name=value`` arguments.
+    """Parse ``name=value`` arguments.
 
     Args:
         arguments: The command line.
@@ -160,18 +166,18 @@ def parse(
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The nearest valid name, or a few to choose from, as the end of a sentence."""
+    """Return the nearest valid name, or a few, as the end of a sentence."""
     valid = list(valid)
     if near := difflib.get_close_matches(name, valid, n=1, cutoff=0.5):
         return f"; did you mean {near[0]}?"
     if len(valid) <= FEW:
         return f"; there are {', '.join(valid) or 'none'}"
-    nearest = difflib.get_close_matches(name, valid, n=3, cutoff=0.0)
-    return f"; the nearest are {', '.join(nearest)}, and --help lists all"
+    few = difflib.get_close_matches(name, valid, n=3, cutoff=0.0)
+    return f"; the nearest are {', '.join(few)}, and --help lists all"
 
 
 def checked(name: str, value: str, valid: Mapping[str, Any]) -> Any:
-    """The choice of that name.
+    """Look a choice up by its name.
 
     Raises:
         ValueError: If there is none, with the nearest.
@@ -181,8 +187,25 @@ def checked(name: str, value: str, valid: Mapping[str, Any]) -> Any:
     return valid[value]
 
 
+def check_out(path: Path, endings: Collection[str]) -> None:
+    """Refuse a file of an unknown format, or in a folder that does not exist.
+
+    Args:
+        path: The file to be written.
+        endings: Endings of the formats that can be written.
+
+    Raises:
+        FileNotFoundError: With the folder.
+        ValueError: With the endings.
+    """
+    if path.suffix not in endings:
+        raise ValueError(f"out={path} must end in {' or '.join(endings)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"out={path}: there is no folder {path.parent}")
+
+
 def table(kinds: Iterable[type]) -> str:
-    """Options with their defaults and meanings, a line each."""
+    """List options with their defaults and meanings, a line each."""
     rows = [
         (f"{each.name}={_default(each)}", each.metadata["meaning"])
         for kind in kinds
@@ -192,10 +215,14 @@ def table(kinds: Iterable[type]) -> str:
     return "\n".join(f"  {name:{width}}  {meaning}" for name, meaning in rows)
 
 
-def differences(before: Any, now: Any) -> list[str]:
-    """Options of two dataclasses of one kind that differ, as text."""
+def differences(before: Any, now: Any, except_for: Collection[str] = ()) -> list[str]:
+    """List the options of two dataclasses of one kind that differ, as text."""
     old, new = asdict(before), asdict(now)
-    return [f"{k}={new[k]} (it has {k}={old[k]})" for k in old if old[k] != new[k]]
+    return [
+        f"{name}={new[name]} (it has {name}={old[name]})"
+        for name in old
+        if old[name] != new[name] and name not in except_for
+    ]
 
 
 def _default(each: "Field[Any]") -> str:
@@ -222,7 +249,7 @@ def _convert(name: str, text: str, hint: Any) -> Any:
 
 
 def _literal(text: str) -> Any:
-    """A number, true or false, or else the text itself."""
+    """Convert text to a number or truth value if it is one."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):

@@ -49,14 +49,14 @@ class Pictures:
 
 
 def _parts(sample: Any) -> list[Any]:
-    """Where the image of a sample may be."""
+    """List the parts of a sample that may be its image."""
     if isinstance(sample, Mapping):
         return list(sample.values())
     return [sample[0] if isinstance(sample, tuple | list) and sample else sample]
 
 
 def _pixels(image: Any) -> "np.ndarray[Any, np.dtype[np.uint8]] | None":
-    """Pixels (H, W, 3) of an array or tensor, if it is an image."""
+    """Return the pixels (H, W, 3) of an array or tensor, if it is an image."""
     if isinstance(image, Tensor) and image.dim() == 3 and len(image) == 3:
         in_range = image.min() >= 0 and image.max() <= 1
         if image.is_floating_point() and in_range:

@@ -1,4 +1,4 @@
-"""What a dotted name on the command line stands for, imported and called."""
+"""Importing and calling a function by its dotted name on the command line."""
 
 import importlib
 import inspect
@@ -10,7 +10,7 @@ from avalanche_pnr.learner.options import nearest
 
 
 def imported(option: str, name: str) -> Callable[..., Any]:
-    """The function or class of a dotted name, ``package.module.Class``.
+    """Import the function or class of a dotted name, ``package.module.Class``.
 
     Args:
         option: That named it.

@@ -126,7 +126,8 @@ def test_warnings_are_one_line_each(
         main(["learn", *arguments, *command({**SETTINGS, **TRAINING})])
     said = capsys.readouterr().err.splitlines()
     (line,) = (each for each in said if "warning" in each.lower())
-    assert line.startswith("warning: ") and line.endswith("reads here: 1 .txt")
+    assert line.startswith("warning: ")
+    assert line.endswith("reads here: 1 .txt")
 
 
 def test_help_names_every_command_and_option(

@@ -16,7 +16,7 @@ from avalanche_pnr.benchmarks.reading.file_images import (
     TooLargeImageError,
     UnreadableImageError,
 )
-from avalanche_pnr.learner.images import digests, find_images
+from avalanche_pnr.learner.images import find_images
 from tests.benchmarks.pictures import save, truncate
 
 
@@ -56,7 +56,7 @@ def test_the_same_bytes_are_the_same_image_wherever_they_lie(tmp_path: Path) -> 
             tar.add(path, path.name)
     (tmp_path / "list.txt").write_text("\n".join(f"folder/{p.name}" for p in paths))
     known = [
-        digests(find_images(tmp_path / name)).tolist()
+        find_images(tmp_path / name).digests.tolist()
         for name in ("folder", "a.tar", "list.txt")
     ]
     assert known[0] == known[1] == known[2]
