@@ -62,7 +62,14 @@ def make_backbone(config: DictConfig) -> tuple[nn.Module, LoadedWeights | None]:
         ValueError: If that file is damaged or of another backbone, or ``backbone`` is
             not a network.
     """
-    backbone = instantiate(config.backbone)
+    try:
+        backbone = instantiate(config.backbone)
+    except Exception as error:  # those of others raise what they like
+        reason = error.__cause__ or error
+        raise ValueError(
+            f"{_typed(config.backbone)} cannot be made ({type(reason).__name__}: "
+            f"{' '.join(str(reason).split())}): change its arguments, backbone.NAME=..."
+        ) from error
     if not isinstance(backbone, nn.Module):
         raise ValueError(
             f"backbone._target_={config.backbone._target_} gives "
@@ -71,6 +78,12 @@ def make_backbone(config: DictConfig) -> tuple[nn.Module, LoadedWeights | None]:
     if config.init is None:
         return backbone, None
     return backbone, load_backbone(backbone, config.init, config.init_key)
+
+
+def _typed(backbone: DictConfig) -> str:
+    """Settings of the backbone, as they are typed."""
+    plain = OmegaConf.to_container(backbone, resolve=True)
+    return " ".join(f"backbone.{name}={value}" for name, value in dict(plain).items())
 
 
 def make_method(config: DictConfig) -> SelfSupervisedMethod:

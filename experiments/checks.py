@@ -127,19 +127,25 @@ def check_numbers(config: DictConfig) -> None:
         )
 
 
-def check_backbone(target: str) -> None:
+def check_backbone(target: Any) -> None:
     """Refuse the name of a backbone that cannot be imported, or that makes none.
 
     Raises:
         ValueError: If it cannot, with Python's reason.
     """
+    if not isinstance(target, str):
+        raise ValueError(
+            f"backbone._target_={target} is not a name: write that of a function or "
+            "class, for example torchvision.models.resnet18"
+        )
     refuse_standard_library("backbone._target_", target)
     try:
         get_object(target)
     except Exception as error:  # whatever the import of a user's module raises
+        reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(
-            f"backbone._target_={target} cannot be imported ({error.__cause__ or error}"
-            "): write the dotted name of a function or class that can, "
+            f"backbone._target_={target} cannot be imported ({reason}): write the "
+            "dotted name of a function or class that can, "
             "for example torchvision.models.resnet18"
         ) from error
 

@@ -101,7 +101,15 @@ def judge(
         view: Makes a tensor (C, H, W) of an image.
         device: Where they are computed.
         **reading: Arguments of :func:`extract_features`.
+
+    Raises:
+        ValueError: If there is a single class, of which nothing can be told apart.
     """
+    if len(data.class_names) < 2:
+        raise ValueError(
+            f"all labelled images are of one class, {data.class_names[0]}: add images "
+            "of another, as accuracies tell how well classes are told apart"
+        )
     train = make_plain_data_set(data.train, view)
     test = make_plain_data_set(data.test, view)
     reading["device"] = device

@@ -236,6 +236,8 @@ def _convert(name: str, text: str, hint: Any) -> Any:
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if type(None) in kinds and text in ("", "null", "none"):
         return None
+    if not text:
+        raise ValueError(f"{name}= is empty: write {name}=VALUE")
     (kind,) = (each for each in kinds if each is not type(None))
     if kind is bool:
         if text.lower() not in ("true", "false"):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 TRIED_SIZE = 64
 """Height and width, in pixels, of the image that shows how far a network reduces."""
-TOO_SMALL = 4
+TOO_SMALL = 8
 """Images as many times smaller than what a network reduces to 1 px are refused."""
 
 
@@ -57,10 +57,7 @@ def _to_vectors(output: Any) -> str:
         return "take one token, x[:, 0], or their mean, x.mean(dim=1)"
     if isinstance(output, Tensor):
         return "end it with nn.AdaptiveAvgPool2d(1) and nn.Flatten()"
-    return (
-        "wrap it in a module whose forward(x) returns the entry that holds the "
-        "features alone"
-    )
+    return "let its forward(x) return the features alone, if need be in a wrapper"
 
 
 def _dry_run(
@@ -81,6 +78,12 @@ def _dry_run(
             "image_size on the command line), and the backbone their size if it has "
             "one: image_size, with timm img_size or dynamic_img_size=True "
             f"(backbone.img_size={image_shape[-1]} on the command line)"
+        ) from error
+    except Exception as error:  # of a network's own code
+        raise ValueError(
+            f"{type(backbone).__name__} fails for {images} images of "
+            f"image_shape={tuple(image_shape)} ({type(error).__name__}: {error}): look "
+            "at its forward(x)"
         ) from error
     finally:
         for module, mode in was_training.items():

@@ -189,7 +189,7 @@ def test_embed_after_an_earlier_experience(
     now, _ = learned.embed(photos[0])
     before, _ = learned.embed(photos[0], after=1)
     assert not np.allclose(now, before)
-    with pytest.raises(FileNotFoundError, match="has learned 3 experiences"):
+    with pytest.raises(FileNotFoundError, match="choose one of 0 to 3"):
         learned.embed(photos[0], after=4)
 
 
