@@ -239,7 +239,7 @@ class Learner:
         """Write ``report.html`` into the learner's folder, and return its path."""
         self.networks.settings()
         self.folder.last()
-        sample, device = self._kept("sample"), choose_device(AUTO)
+        sample, device = self._kept()["sample"], choose_device(AUTO)
         images = make_plain_data_set(sample, self._view())
 
         def features(number: int) -> torch.Tensor | None:
@@ -255,14 +255,13 @@ class Learner:
     def info(self) -> dict[str, Any]:
         """Return settings, experiences, and the number and size of kept images."""
         settings, plan = self.networks.settings(), self.folder.plan()
-        kept = {name: self._kept(name) for name in ("sample", "memory")}
         return {
             "settings": {**asdict(settings), **self.folder.options()},
             "experiences": self.folder.experiences(),
             "in progress": plan and plan.as_dict(),
             "kept images": {
                 name: {"images": len(images), "bytes": images.size}
-                for name, images in kept.items()
+                for name, images in self._kept().items()
             },
         }
 
@@ -341,13 +340,13 @@ class Learner:
         self.folder.backbone(number)
         return number
 
-    def _kept(self, name: str) -> KeptImages:
+    def _kept(self) -> dict[str, KeptImages]:
+        """Read the kept sample and the memory."""
         last = len(self.folder.experiences())
-        return (
-            KeptImages.from_state(self.folder.state(last)[name])
-            if last
-            else KeptImages()
-        )
+        if not last:
+            return {"sample": KeptImages(), "memory": KeptImages()}
+        state = self.folder.state(last)
+        return {k: KeptImages.from_state(state[k]) for k in ("sample", "memory")}
 
     def _alone(self) -> AbstractContextManager[None]:
         """Keep other processes from changing the learner."""

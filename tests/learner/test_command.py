@@ -36,6 +36,8 @@ def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
         (["learn", "dta=x"], "there is no option 'dta'; did you mean data?"),
         (["learn", "data=x"], "learn needs learner=: folder of the learner"),
         (["learn", "learner=x"], "learn needs data=: folder of images"),
+        (["judge", "learner=x"], "judge needs data=: folder of labelled images"),
+        (["judge", "learner=x", "data=.", "csv=y"], "from data= or from csv=, not"),
         (["learn", "data"], "'data' is not an option: write name=value"),
         (["learn", "epochs=1", "epochs=2"], "epochs= is given twice"),
         (["learn", "epochs=many"], "epochs=many is not a whole number"),
