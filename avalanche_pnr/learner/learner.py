@@ -32,7 +32,7 @@ from avalanche_pnr.learner.judging import (
 from avalanche_pnr.learner.kept import KeptImages
 from avalanche_pnr.learner.networks import LearnerNetworks
 from avalanche_pnr.learner.next_experience import NextExperience
-from avalanche_pnr.learner.options import Reading
+from avalanche_pnr.learner.options import Reading, chosen
 from avalanche_pnr.learner.report import write_report
 from avalanche_pnr.learner.watch import features_of
 from avalanche_pnr.runs.devices import AUTO, choose_device
@@ -160,7 +160,7 @@ class Learner:
         images = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
         for name in images.damaged:
             self.say(f"left out, since it cannot be read: {name}")
-        batches = self._features(images, number, Reading(**reading))
+        batches = self._features(images, number, chosen(Reading(), reading))
         if out is not None:
             write_features(out, batches, number)
             self.say(f"{len(images)} images, backbone after experience {number}: {out}")
@@ -192,7 +192,7 @@ class Learner:
             A judgement of a random backbone; of the one before learning, where ``init``
             gave it weights; and of that after each experience whose backbone was kept.
         """
-        options = Reading(**reading)
+        options = chosen(Reading(), reading)
         view = self._view()
         images = labelled_images(data, layout, skip_damaged, max_pixels)
         judgements = judge(
