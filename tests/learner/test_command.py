@@ -42,7 +42,7 @@ def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
         (["learn", "epochs=1", "epochs=2"], "epochs= is given twice"),
         (["learn", "epochs=many"], "epochs=many is not a whole number"),
         (["learn", "dry=perhaps"], "dry=perhaps is neither true nor false"),
-        (["embed", "learner=x", "data=y", "out=f.csv"], "data=y does not exist"),
+        (["embed", "learner=x", "data=y", "out=f.csv"], "learner=x holds no learner"),
         (["info", "learner=nowhere"], "learner=nowhere holds no learner: make one"),
         (["learn", "learner=x", "data=.", "method=vicregg"], "did you mean vicreg?"),
         (["learn", "learner=x", "data=.", "keep=first"], "there is no keep=first"),

@@ -202,6 +202,8 @@ def test_embed_after_an_earlier_experience(
     assert not np.allclose(now, before)
     with pytest.raises(FileNotFoundError, match="has learned 3 experiences"):
         learned.embed(photos[0], after=4)
+    with pytest.raises(FileNotFoundError, match="data=nowhere does not exist"):
+        learned.embed("nowhere")
 
 
 def test_a_damaged_file_is_named_or_left_out(
