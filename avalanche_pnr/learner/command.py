@@ -50,7 +50,8 @@ class WithData(Where):
 class WithLabels(Where):
     """Options of ``judge``."""
 
-    data: str = option("...", "folder of labelled images, or .csv with path and label")
+    data: str = option("...", "folder of labelled images")
+    csv: str | None = option(None, "instead of data: table with columns path and label")
     layout: str = option("class", "of a folder: class, or experience/class")
 
 
@@ -88,12 +89,21 @@ class Trusting:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it does, its options, and the function behind it."""
+    """A command.
+
+    Attributes:
+        meaning: Its line in the usage.
+        kinds: Dataclasses of its options.
+        run: Called with the options that were given.
+        nested: Options that take arguments of their own.
+        instead_of_data: Option without which ``data`` must be given.
+    """
 
     meaning: str
     kinds: tuple[type, ...]
     run: Callable[[dict[str, Any]], object]
     nested: tuple[str, ...] = ()
+    instead_of_data: str = "data"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -139,10 +149,11 @@ def _dispatch(arguments: Sequence[str]) -> None:
         print(table(command.kinds))
         return
     values = with_target(parse(rest, command.kinds, command.nested))
-    needed = [each for kind in command.kinds for each in fields(kind)]
-    for each in needed:
-        forgets = values.get("forget_images") and each.name == "data"
-        if each.default == "..." and each.name not in values and not forgets:
+    present = {option for option, value in values.items() if value}
+    if command.instead_of_data in present:
+        present.add("data")
+    for each in (each for kind in command.kinds for each in fields(kind)):
+        if each.default == "..." and each.name not in present:
             raise ValueError(f"{name} needs {each.name}=: {each.metadata['meaning']}")
     _run(command, values, arguments)
 
@@ -218,7 +229,10 @@ def _embed(values: dict[str, Any]) -> None:
 
 
 def _judge(values: dict[str, Any]) -> None:
-    _opened(values).judge(**values)
+    table = values.pop("csv", None)
+    if table is not None and "data" in values:
+        raise ValueError("judge takes images from data= or from csv=, not from both")
+    _opened(values).judge(**{"data": table, **values})
 
 
 def _export(values: dict[str, Any]) -> None:
@@ -250,6 +264,7 @@ COMMANDS = {
         (WithData, Settings, Training, Opening, Once),
         _learn,
         nested=("data", "backbone", "method"),
+        instead_of_data="forget_images",
     ),
     "embed": Command(
         "write features of images",
@@ -261,6 +276,7 @@ COMMANDS = {
         "judge what was learned by labelled images",
         (WithLabels, Trusting, Opening, Reading),
         _judge,
+        instead_of_data="csv",
     ),
     "export": Command(
         "write a backbone's weights, or ONNX", (Exporting, Trusting), _export

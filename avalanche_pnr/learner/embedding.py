@@ -26,6 +26,10 @@ FeatureBatches = Iterator[tuple[list[str], NDArray[np.float32]]]
 """Names and features (n, F) of one batch after another, in the order of the images."""
 
 
+ROW_GROUP = 4096
+"""Rows that a parquet file holds together, column by column; they wait in memory."""
+
+
 class Writer(Protocol):
     """Writes features to a file of one format."""
 
@@ -33,9 +37,17 @@ class Writer(Protocol):
         """Write features of the backbone after an experience."""
 
 
-class _Viewed(Dataset[torch.Tensor]):
+class ViewedImages(Dataset[torch.Tensor]):
+    """Images as a backbone sees them.
+
+    Args:
+        images: Images, N of them.
+        view: Makes a tensor (C, H, W) of an image.
+    """
+
     def __init__(self, images: Arrivals, view: Compose) -> None:
-        self.images, self.view = images, view
+        reduction = Reduction.for_transforms(view)
+        self.images, self.view = images.reduced(reduction), view
 
     def __len__(self) -> int:
         return len(self.images)
@@ -66,7 +78,7 @@ def feature_batches(
         device: Where the backbone is.
     """
     loader = DataLoader(
-        _Viewed(images.reduced(Reduction.for_transforms(view)), view),
+        ViewedImages(images, view),
         batch_size,
         num_workers=workers,
         shuffle=False,
@@ -175,17 +187,44 @@ def _write_parquet(path: Path, batches: FeatureBatches, experience: int) -> None
 
     with replacing(path) as binary, ExitStack() as opened:
         writer = None
-        for names, features in batches:
-            columns = {
-                "path": names,
-                "experience": [experience] * len(names),
-                **{f"feature_{j}": features[:, j] for j in range(features.shape[1])},
-            }
-            table = pyarrow.table(columns)
+        for names, columns in _row_groups(batches):
+            table = pyarrow.table(
+                {
+                    "path": names,
+                    "experience": [experience] * len(names),
+                    **{f"feature_{j}": column for j, column in enumerate(columns)},
+                }
+            )
             writer = writer or opened.enter_context(
-                pyarrow.parquet.ParquetWriter(binary, table.schema)
+                # What random numbers do not gain by takes time.
+                pyarrow.parquet.ParquetWriter(
+                    binary,
+                    table.schema,
+                    use_dictionary=["experience"],
+                    compression="none",
+                    write_statistics=False,
+                )
             )
             writer.write_table(table)
+
+
+def _row_groups(
+    batches: FeatureBatches,
+) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Gather batches until they are worth a group of rows, as columns (F, n)."""
+    names: list[str] = []
+    columns = np.empty((0, 0), np.float32)
+    for batch_names, features in batches:
+        more, width = features.shape
+        if names and len(names) + more > columns.shape[1]:
+            yield names, columns[:, : len(names)]
+            names = []
+        if not names:  # anew, since those that were written may still be in use
+            columns = np.empty((width, max(ROW_GROUP, more)), np.float32)
+        columns[:, len(names) : len(names) + more] = features.T
+        names += batch_names
+    if names:
+        yield names, columns[:, : len(names)]
 
 
 WRITERS: Mapping[str, Writer] = {

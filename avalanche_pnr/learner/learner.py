@@ -32,7 +32,7 @@ from avalanche_pnr.learner.judging import (
 from avalanche_pnr.learner.kept import KeptImages
 from avalanche_pnr.learner.networks import LearnerNetworks
 from avalanche_pnr.learner.next_experience import NextExperience
-from avalanche_pnr.learner.options import Reading
+from avalanche_pnr.learner.options import Reading, chosen
 from avalanche_pnr.learner.report import write_report
 from avalanche_pnr.learner.watch import features_of
 from avalanche_pnr.runs.devices import AUTO, choose_device
@@ -156,7 +156,7 @@ class Learner:
         if out is not None:
             out = Path(out).expanduser()
             check_format(out)
-        options, number = Reading(**reading), self._number(after)
+        options, number = chosen(Reading(), reading), self._number(after)
         choose_device(options.device)
         self.folder.backbone(number)
         images = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
@@ -194,7 +194,7 @@ class Learner:
             A judgement of a random backbone; of the one before learning, where ``init``
             gave it weights; and of that after each experience whose backbone was kept.
         """
-        options, view = Reading(**reading), self._view()
+        options, view = chosen(Reading(), reading), self._view()
         device = choose_device(options.device)
         images = labelled_images(data, layout, skip_damaged, max_pixels)
         judgements = judge(
@@ -241,7 +241,7 @@ class Learner:
         """Write ``report.html`` into the learner's folder, and return its path."""
         self.networks.settings()
         self.folder.last()
-        sample, device = self._kept("sample"), choose_device(AUTO)
+        sample, device = self._kept()["sample"], choose_device(AUTO)
         images = make_plain_data_set(sample, self._view())
 
         def features(number: int) -> torch.Tensor | None:
@@ -257,14 +257,13 @@ class Learner:
     def info(self) -> dict[str, Any]:
         """Return settings, experiences, and the number and size of kept images."""
         settings, plan = self.networks.settings(), self.folder.plan()
-        kept = {name: self._kept(name) for name in ("sample", "memory")}
         return {
             "settings": {**asdict(settings), **self.folder.options()},
             "experiences": self.folder.experiences(),
             "in progress": plan and plan.as_dict(),
             "kept images": {
                 name: {"images": len(images), "bytes": images.size}
-                for name, images in kept.items()
+                for name, images in self._kept().items()
             },
         }
 
@@ -343,13 +342,13 @@ class Learner:
         self.folder.backbone(number)
         return number
 
-    def _kept(self, name: str) -> KeptImages:
+    def _kept(self) -> dict[str, KeptImages]:
+        """Read the kept sample and the memory."""
         last = len(self.folder.experiences())
-        return (
-            KeptImages.from_state(self.folder.state(last)[name])
-            if last
-            else KeptImages()
-        )
+        if not last:
+            return {"sample": KeptImages(), "memory": KeptImages()}
+        state = self.folder.state(last)
+        return {k: KeptImages.from_state(state[k]) for k in ("sample", "memory")}
 
     def _alone(self) -> AbstractContextManager[None]:
         """Keep other processes from changing the learner."""

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from avalanche_pnr.learner.experience_trainer import ExperienceTrainer
 from avalanche_pnr.learner.folder import LearnerFolder
 from avalanche_pnr.learner.images import Arrivals, first_of_each, summary
 from avalanche_pnr.learner.networks import LearnerNetworks
+from avalanche_pnr.learner.options import chosen
 from avalanche_pnr.learner.planning import (
     Plan,
     Schedule,
@@ -50,7 +50,7 @@ class NextExperience:
         self.networks = networks
         self.say = say
         self._given = given
-        self._training = replace(folder.last_training(), **given)
+        self._training = chosen(folder.last_training(), given)
         networks.check(self._training)
 
     def learn(
@@ -70,8 +70,8 @@ class NextExperience:
             for line in self.networks.make():
                 self.say(line)
         if not self._has_entered(arrivals):
-            plan, chosen = self._planned(arrivals, again)
-            self._train(plan, chosen, interruption)
+            plan, images = self._planned(arrivals, again)
+            self._train(plan, images, interruption)
 
     def dry_run(self, arrivals: Arrivals, *, again: bool) -> dict[str, Any]:
         """Say what would happen.
@@ -84,14 +84,14 @@ class NextExperience:
             Facts about the experience.
         """
         interrupted = self.folder.plan()
-        plan, chosen = (
+        plan, images = (
             self._taken_up(interrupted, arrivals)
             if interrupted
             else self._new(arrivals, again)
         )
         with self._built() as (folder, networks):
             trainer = self._trainer(folder, networks, plan, Interruption())
-            cost = trainer.cost(chosen)
+            cost = trainer.cost(images)
         self.say(
             f"would {'go on with' if interrupted else 'learn'} {plan.images:,} images "
             f"in {counted(plan.epochs, 'epoch')} of {plan.batch_size} images a step: "
@@ -116,26 +116,26 @@ class NextExperience:
     def _planned(self, arrivals: Arrivals, again: bool) -> tuple[Plan, Arrivals]:
         """Take up the experience that was interrupted, or begin a new one."""
         if interrupted := self.folder.plan():
-            plan, chosen = self._taken_up(interrupted, arrivals)
+            plan, images = self._taken_up(interrupted, arrivals)
             self.folder.change_plan(plan)
         else:
-            plan, chosen = self._new(arrivals, again)
+            plan, images = self._new(arrivals, again)
             self._advise(plan)
-            self.folder.begin(plan, chosen.digests)
-        return plan, chosen
+            self.folder.begin(plan, images.digests)
+        return plan, images
 
     def _taken_up(self, plan: Plan, arrivals: Arrivals) -> tuple[Plan, Arrivals]:
         """Return the plan that was interrupted, and its images in order."""
-        chosen = planned_images(plan, self.folder.planned(), arrivals)
-        return continued(plan, self._given, self.say), chosen
+        images = planned_images(plan, self.folder.planned(), arrivals)
+        return continued(plan, self._given, self.say), images
 
     def _new(self, arrivals: Arrivals, again: bool) -> tuple[Plan, Arrivals]:
         """Return a new plan and its images, and say what becomes of the others."""
         learned = self.folder.learned()
-        plan, chosen = plan_experience(arrivals, learned, self._training, again=again)
+        plan, images = plan_experience(arrivals, learned, self._training, again=again)
         for line in plan.sentences():
             self.say(line)
-        return plan, chosen
+        return plan, images
 
     def _advise(self, plan: Plan) -> None:
         has_init = self.networks.settings().init is not None
@@ -145,7 +145,7 @@ class NextExperience:
                 "init=weights.pth starts from published weights"
             )
 
-    def _train(self, plan: Plan, chosen: Arrivals, interruption: Interruption) -> None:
+    def _train(self, plan: Plan, images: Arrivals, interruption: Interruption) -> None:
         trainer = self._trainer(self.folder, self.networks, plan, interruption)
         self.say(
             f"experience {plan.number}: {plan.images:,} images, "
@@ -153,7 +153,7 @@ class NextExperience:
             f"{counted(plan.steps, 'step')}, on {plan.device}"
         )
         try:
-            trainer.run(chosen)
+            trainer.run(images)
         except BaseException:
             self.folder.write_status("stopped")
             raise

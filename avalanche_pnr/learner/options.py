@@ -3,9 +3,9 @@
 import difflib
 import types
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 LARGEST = 2**32 - 1
 """The largest number that any option may be: what seeds of NumPy may be."""
@@ -163,6 +163,28 @@ def parse(
         else:
             raise ValueError(f"there is no option {name!r}{nearest(name, hints)}")
     return values
+
+
+Chosen = TypeVar("Chosen", bound=Options)
+
+
+def chosen(options: Chosen, given: Mapping[str, Any]) -> Chosen:
+    """Replace options by those that were given.
+
+    Args:
+        options: A dataclass of options.
+        given: Other values, by name.
+
+    Raises:
+        ValueError: If there is no such option, with the nearest, or a number is too
+            small.
+    """
+    names = [each.name for each in fields(cast(Any, options))]
+    for name in given:
+        if name not in names:
+            raise ValueError(f"there is no option {name!r}{nearest(name, names)}")
+    changed: Chosen = replace(cast(Any, options), **given)
+    return changed
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -62,7 +62,7 @@ def test_few_features_are_held_however_many_are_written(
 ) -> None:
     held = Held()
     write_features(tmp_path / f"f{ending}", held.rows(), 7)
-    assert held.most <= 3
+    assert held.most <= 3  # of 50
     names, features, experiences = read(tmp_path / f"f{ending}")
     expected = list(Held().rows())
     assert names == [name for batch, _ in expected for name in batch]
