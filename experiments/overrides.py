@@ -16,6 +16,8 @@ from omegaconf import DictConfig
 CONF = Path(__file__).parent / "conf"
 RECIPE, PARTS = "recipe", "published"
 FIXED_BY_RECIPE = ("method", "optimizer", "stream")
+FEW = 12
+"""Number of names up to which all of them are listed."""
 ANY_BACKBONE = "any"
 """Option of ``backbone`` without any arguments but those on the command line."""
 
@@ -129,7 +131,7 @@ def check_choice(what: str, value: str, valid: Iterable[str]) -> None:
 
 
 def suggest(name: str, valid: list[str]) -> str:
-    """Return the nearest valid names, as the end of a sentence.
+    """Return the nearest valid names, or a few to choose from, to end a sentence.
 
     They are compared with and without their groups.
     """
@@ -138,11 +140,12 @@ def suggest(name: str, valid: list[str]) -> str:
         written = (candidate, candidate.rpartition(".")[2])
         return max(SequenceMatcher(None, each, name).ratio() for each in written)
 
-    near = [each for each in valid if likeness(each) >= 0.5]
-    if near:
-        nearest = sorted(near, key=likeness, reverse=True)[:3]
-        return f"; did you mean {' or '.join(nearest)}?"
-    return f"; there are {', '.join(valid)}"
+    nearest = sorted(valid, key=likeness, reverse=True)[:3]
+    if near := [each for each in nearest if likeness(each) >= 0.5]:
+        return f"; did you mean {' or '.join(near)}?"
+    if len(valid) <= FEW:
+        return f"; there are {', '.join(valid)}"
+    return f"; the nearest are {', '.join(nearest)}, and --help shows all"
 
 
 def parse(text: str) -> Override:
