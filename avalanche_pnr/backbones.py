@@ -57,7 +57,9 @@ def resnet_small(width: int = 128, stem_stride: int = 1) -> nn.Sequential:
         ValueError: If the width is not a multiple of 8.
     """
     if width < 8 or width % 8:
-        raise ValueError(f"width must be a multiple of 8, got {width}")
+        raise ValueError(
+            f"width={width} must be a multiple of 8, such as 64 (backbone.width=64)"
+        )
     channels = width // 8
     layers: list[nn.Module] = [
         nn.Conv2d(3, channels, 3, stem_stride, padding=1, bias=False),
@@ -66,8 +68,11 @@ def resnet_small(width: int = 128, stem_stride: int = 1) -> nn.Sequential:
         BasicBlock(channels, channels),
     ]
     while channels < width:
+        # The pooling takes every second pixel, as a convolution of stride 2 would:
+        # with few channels that overruns its memory, see `Precision.channels_last`.
         shortcut = nn.Sequential(
-            nn.Conv2d(channels, 2 * channels, 1, stride=2, bias=False),
+            nn.AvgPool2d(1, stride=2),
+            nn.Conv2d(channels, 2 * channels, 1, bias=False),
             nn.BatchNorm2d(2 * channels),
         )
         layers.append(BasicBlock(channels, 2 * channels, 2, shortcut))

@@ -66,7 +66,10 @@ class RepresentationPlugin(SupervisedPlugin):
         super().__init__()
         self.supports_distributed = True
         if images < 2:
-            raise ValueError(f"features are compared in pairs: images={images} < 2")
+            raise ValueError(
+                f"images={images} must be 2 or more, as features are compared in "
+                "pairs (representation_images=200)"
+            )
         generator = torch.Generator().manual_seed(seed)
         experiences = {each.current_experience: each for each in stream}
         self._origins = {k: each.origin_stream for k, each in experiences.items()}

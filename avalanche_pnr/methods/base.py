@@ -1,9 +1,7 @@
 """The base class of self-supervised methods."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -222,67 +220,3 @@ class SelfSupervisedMethod(nn.Module, ABC):
         Args:
             images: Number of images in the experience about to be trained on.
         """
-
-
-def infer_feature_dim(backbone: nn.Module, image_shape: tuple[int, int, int]) -> int:
-    """Find the size of a backbone's features by a dry run.
-
-    Args:
-        backbone: Maps images to feature vectors.
-        image_shape: Channels, height and width of an image.
-
-    Warns:
-        UserWarning: If the backbone ends in a classifier.
-
-    Raises:
-        ValueError: If the backbone cannot take such images, or returns something else
-            than (N, F).
-    """
-    features = _dry_run(backbone, image_shape)
-    if not isinstance(features, Tensor) or features.dim() != 2:
-        shape = tuple(getattr(features, "shape", ()))
-        raise ValueError(
-            f"{type(backbone).__name__} returns {type(features).__name__} of shape "
-            f"{shape} for 2 images {image_shape}, not one vector an image: end it "
-            "with nn.AdaptiveAvgPool2d(1) and nn.Flatten()"
-        )
-    _warn_of_classifier(backbone, features.shape[1])
-    return features.shape[1]
-
-
-def _dry_run(backbone: nn.Module, image_shape: tuple[int, int, int]) -> Any:
-    """Return a backbone's output for two images; its modes stay as they are."""
-    was_training = {module: module.training for module in backbone.modules()}
-    like = next(backbone.parameters(), torch.empty(0))
-    try:
-        with torch.no_grad():
-            return backbone.eval()(torch.zeros(2, *image_shape).to(like))
-    except (RuntimeError, ValueError, AssertionError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(
-            f"{type(backbone).__name__} cannot take images of "
-            f"image_shape={tuple(image_shape)} ({reason}): give the method the "
-            "image_shape=(channels, height, width) of your images (on the command line "
-            "data.image_size), and the backbone their size if it has one: image_size, "
-            "or timm's img_size or dynamic_img_size=True"
-        ) from error
-    finally:
-        for module, mode in was_training.items():
-            module.training = mode
-
-
-CLASSIFIERS = ("fc", "classifier", "head", "heads")
-"""Names in torchvision and timm of the layers after the features."""
-
-
-def _warn_of_classifier(backbone: nn.Module, features: int) -> None:
-    layers = {n: m for n, m in backbone.named_modules() if isinstance(m, nn.Linear)}
-    name = next(reversed(layers), "")
-    top = name.partition(".")[0]
-    if top in CLASSIFIERS and layers[name].out_features == features:
-        warnings.warn(
-            f"{type(backbone).__name__} ends in a classifier, {name}, whose "
-            f"{features} class scores are taken for features: write "
-            f"backbone.{top} = nn.Identity(), with timm num_classes=0",
-            stacklevel=4,
-        )

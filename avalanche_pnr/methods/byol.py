@@ -5,8 +5,8 @@ from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
 from torch import Tensor, nn
 
 from avalanche_pnr.losses import Reduction, byol_distance
-from avalanche_pnr.methods.base import infer_feature_dim
 from avalanche_pnr.methods.checks import check_weights
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 from avalanche_pnr.methods.momentum import MomentumMethod
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from avalanche_pnr.losses import Reduction, moco_distillation, moco_loss
-from avalanche_pnr.methods.base import infer_feature_dim
 from avalanche_pnr.methods.checks import check_choice
 from avalanche_pnr.methods.contrastive import ContrastiveMixin, PseudoNegatives
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 from avalanche_pnr.methods.momentum import MomentumMethod
 from avalanche_pnr.methods.queue import Queue
 

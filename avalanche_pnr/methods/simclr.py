@@ -5,8 +5,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from avalanche_pnr.losses import Reduction, simclr_distillation, simclr_loss
-from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
+from avalanche_pnr.methods.base import SelfSupervisedMethod
 from avalanche_pnr.methods.contrastive import ContrastiveMixin, PseudoNegatives
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 
 
 class SimCLR(ContrastiveMixin, SelfSupervisedMethod):

@@ -5,8 +5,9 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from avalanche_pnr.losses import Reduction, vicreg_loss
-from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
+from avalanche_pnr.methods.base import SelfSupervisedMethod
 from avalanche_pnr.methods.checks import check_mean, check_weights
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 
 
 class VICReg(SelfSupervisedMethod):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from avalanche.training.determinism.rng_manager import RNGManager
 from torch import Tensor
 
 from avalanche_pnr.runs.state_checks import (
@@ -48,6 +49,17 @@ def seed_host(*numbers: int) -> None:
     torch.default_generator.manual_seed(torch_seed)  # 80 times as fast as torch's own
     np.random.seed(numpy_seed)  # noqa: NPY002
     random.seed(python_seed)
+
+
+def seed_experience(seed: int, index: int) -> None:
+    """Seed all generators for an experience, unrelated to those of other experiences.
+
+    Args:
+        seed: Seed of the stream.
+        index: Number of the experience, from 0.
+    """
+    mixed = np.random.SeedSequence([seed, index])
+    RNGManager.set_random_seeds(int(mixed.generate_state(1)[0]))
 
 
 class RandomStream:

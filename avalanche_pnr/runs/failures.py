@@ -1,7 +1,12 @@
-"""Errors that users cause, as sentences for the command line."""
+"""Errors and warnings for users of the command line: a sentence or a line each."""
 
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
 
 
 def sentence(error: BaseException) -> str:
@@ -12,6 +17,28 @@ def sentence(error: BaseException) -> str:
     # From a data loader's process there comes a traceback, the message at its end.
     name = f"{type(error).__module__}.{type(error).__qualname__}: "
     return text.splitlines()[-1].removeprefix(name)
+
+
+def warning_line(message: Warning | str) -> str:
+    """A warning as one line, without the place in the program that it comes from."""
+    return f"warning: {' '.join(str(message).split())}"
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Show each warning as one line above any progress bar, and the same line once."""
+    before, shown = warnings.showwarning, set[str]()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if (line := warning_line(message)) not in shown:
+            shown.add(line)
+            tqdm.write(line, file=sys.stderr)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 @contextmanager

@@ -275,7 +275,8 @@ def _plain(path: Path, data: memoryview, remedy: str = "") -> Any:
         refused = re.search(r"GLOBAL (\S+)", str(error))
         if refused is None:
             raise ValueError(
-                f"{path} is damaged, or not a file of torch.save"
+                f"{path} is damaged, or not a file of torch.save: fetch it again, or "
+                "save state_dict() with torch.save"
             ) from error
         raise ValueError(
             f"{path} holds something else than tensors and plain data "

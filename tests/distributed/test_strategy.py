@@ -1,5 +1,6 @@
 """The strategy on several processes: replay, probes, states, and what goes wrong."""
 
+import multiprocessing
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -300,15 +301,18 @@ def test_a_process_that_has_died_is_named(
 def test_a_process_that_does_not_answer_is_named(
     make_strategy: Strategy, benchmark_of_digits: CLScenario
 ) -> None:
-    def train() -> None:
-        import time
+    given_up = multiprocessing.get_context("fork").Event()
 
+    def train() -> None:
         strategy = make_strategy()
         if rank() == 1:
-            strategy.pause = lambda strategy: time.sleep(4)
-        strategy.train(benchmark_of_digits.train_stream[0])
+            strategy.pause = lambda strategy: given_up.wait(300)
+        try:
+            strategy.train(benchmark_of_digits.train_stream[0])
+        finally:
+            given_up.set()
 
-    errors = together(2, train, timeout=timedelta(seconds=1))
+    errors = together(2, train, timeout=timedelta(seconds=5))
     assert "does not answer" in str(errors[0])
 
 

@@ -29,7 +29,7 @@ def read_history(folder: Path) -> History:
 
 def _finished(path: Path) -> list[Record]:
     """All records of a run; wandb's own process is a little later than ``finish``."""
-    for _ in range(500):
+    for _ in range(6000):
         records = list(_records(path.read_bytes()))
         if any(record.HasField("exit") for record in records):
             return records

@@ -72,7 +72,7 @@ def _load(path: str, config: str | None) -> Any:
         import datasets
     except ImportError as error:
         raise ImportError(
-            "data=huggingface needs datasets: install it (the extra huggingface)"
+            "data=huggingface needs datasets: pip install 'avalanche-pnr[huggingface]'"
         ) from error
     folder = Path(path).expanduser()
     try:

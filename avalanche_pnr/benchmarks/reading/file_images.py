@@ -117,8 +117,9 @@ def read_rgb(
             f"allow it with max_pixels={pixels} (data.max_pixels={pixels})"
         ) from error
     except Exception as error:  # Pillow's decoders raise a dozen kinds
+        reason = str(error) or type(error).__name__
         raise UnreadableImageError(
-            f"{name} cannot be read as an image ({error}): replace it, or leave "
+            f"{name} cannot be read as an image ({reason}): replace it, or leave "
             "damaged files out with skip_damaged=True (data.skip_damaged=true)"
         ) from error
 

@@ -47,6 +47,12 @@ def folders_in(path: Path) -> dict[str, Path]:
     return {name: path / name for name in sorted(names) if not _is_leftover(name)}
 
 
+def is_empty(folder: Path) -> bool:
+    """Return whether a folder holds nothing but hidden files and leftovers."""
+    with os.scandir(folder) as entries:
+        return all(_is_leftover(each.name) for each in entries)
+
+
 def images_in(folder: Path) -> list[str]:
     """Paths of the images in a folder, not below it, sorted, without hidden ones."""
     with os.scandir(folder) as entries:
@@ -82,7 +88,7 @@ def images_below(
         kinds = [f"{count} {kind}" for kind, count in search.left_out.most_common()]
         more = f" and {len(kinds) - 10} other kinds" if len(kinds) > 10 else ""
         warnings.warn(
-            f"{source}: left out files that Pillow cannot read here: "
+            f"{source}: left out, as they are not images that Pillow reads here: "
             f"{', '.join(kinds[:10])}{more}",
             stacklevel=4,
         )

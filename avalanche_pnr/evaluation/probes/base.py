@@ -43,7 +43,7 @@ class Probe(ABC):
         """Fit to labelled images and the network they pass through."""
 
     def check_images(self, images: int) -> None:  # noqa: B027
-        """Refuse data of so few images that fitting would fail."""
+        """Warn of data of so few images that the probe is not what it is set to be."""
 
     def step(self, data: ProbeData) -> None:  # noqa: B027  (most have nothing to do)
         """Take a step of the probe's own, after an update of the network."""
