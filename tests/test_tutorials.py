@@ -1,6 +1,5 @@
-"""The tutorials: their code runs, and what they printed and drew is kept."""
+"""The tutorials: their code runs."""
 
-import base64
 import json
 import os
 import re
@@ -71,23 +70,6 @@ def test_the_code_runs(
         exec(smaller(name, "\n".join(rest)), {})
         plt.close("all")
     assert re.search(PRINTED[name], capsys.readouterr().out, flags=re.DOTALL)
-
-
-@tutorials
-def test_results_are_kept(name: str) -> None:
-    outputs = [each for cell in cells(name) for each in cell["outputs"]]
-    printed = "".join("".join(each.get("text", "")) for each in outputs)
-    assert re.search(PRINTED[name], printed, flags=re.DOTALL)
-    assert {each["output_type"] for each in outputs} <= {
-        *("stream", "display_data", "execute_result"),
-    }
-    pictures = [
-        base64.b64decode(each["data"]["image/png"])
-        for each in outputs
-        if "image/png" in each.get("data", {})
-    ]
-    assert pictures
-    assert all(len(picture) < 60_000 for picture in pictures)
 
 
 @pytest.mark.skipif(
