@@ -35,21 +35,21 @@ def modules(room: str) -> Iterator[ModuleType]:
 
 def public_names() -> dict[str, list[str]]:
     """Public names of each room in full, as one imports them: the shortest way."""
-    top = {getattr(avalanche_pnr, name): name for name in avalanche_pnr.__all__}
+    top = {name: getattr(avalanche_pnr, name) for name in avalanche_pnr.__all__}
     rooms: dict[str, list[str]] = {}
     for each in pkgutil.iter_modules(avalanche_pnr.__path__, "avalanche_pnr."):
-        shortest: dict[int, str] = {}
-        for value, name in top.items():
-            if f"{value.__module__}.".startswith(f"{each.name}."):
-                shortest[id(value)] = f"avalanche_pnr.{name}"
-        for module in modules(each.name) if not each.name.endswith("__") else ():
+        if each.name.endswith("__main__"):  # importing it would run the command
+            continue
+        shortest = {
+            name: f"avalanche_pnr.{name}"
+            for name, value in top.items()
+            if f"{value.__module__}.".startswith(f"{each.name}.")
+        }
+        for module in modules(each.name):
             for name in getattr(module, "__all__", ()):
-                value = getattr(module, name)
-                shortest.setdefault(id(value), f"{module.__name__}.{name}")
+                shortest.setdefault(name, f"{module.__name__}.{name}")
         if shortest:
-            rooms[each.name] = sorted(
-                shortest.values(), key=lambda name: name.rpartition(".")[2].lower()
-            )
+            rooms[each.name] = [shortest[k] for k in sorted(shortest, key=str.lower)]
     return rooms
 
 
@@ -123,8 +123,14 @@ def exists(name: str) -> bool:
 def show_without_link(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.TextElement
 ) -> nodes.TextElement | None:
-    """Show a name that is not on the site as text; one that does not exist warns."""
-    return text if node["reftype"] != "myst" and exists(node["reftarget"]) else None
+    """Show a name that is not on the site as text; one that does not exist warns.
+
+    Of a type such as ``A | Callable[[], B]`` Sphinx takes pieces for names.
+    """
+    target = node["reftarget"]
+    is_name = target.replace(".", "").isidentifier()
+    known = exists(target) if is_name else node["reftype"] == "class" and "[" in target
+    return text if known else None
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
