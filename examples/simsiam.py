@@ -23,7 +23,7 @@ class SimSiam(pnr.SelfSupervisedMethod):
 
     def encode(self, images: Tensor) -> Tensor:
         """[z | h] of one view: the projection and SimSiam's prediction from it."""
-        z = self.project(images)
+        z = super().encode(images)
         return torch.cat([z, self.predictor(z)], dim=-1)
 
     def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:

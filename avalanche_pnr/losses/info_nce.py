@@ -60,7 +60,13 @@ def info_nce(
     """
     scaled = query / temperature
     positive_logit = (scaled * positive).sum(dim=1)  # (N,)
-    log_denominator = [log_sum_exp(scaled, *each) for each in negatives]
+    log_denominator = []
+    for keys, excluded in negatives:
+        if excluded is None:
+            log_denominator.append(log_sum_exp(scaled, keys))
+        else:
+            similarity = (scaled @ keys.T).masked_fill(excluded, -torch.inf)  # (N, M)
+            log_denominator.append(similarity.logsumexp(dim=1))
     if positive_in_denominator:
         log_denominator.append(positive_logit)
     loss = torch.stack(log_denominator).logsumexp(dim=0) - positive_logit

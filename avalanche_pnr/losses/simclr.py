@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from avalanche_pnr.losses.info_nce import NegativeSet, Reduction, info_nce
-from avalanche_pnr.losses.views import mean_over_views, views_to_rows
 
 
 def simclr_loss(
@@ -31,15 +30,15 @@ def simclr_loss(
     Source: Chen et al. 2020, arXiv 2002.05709, equation 1 (SimCLR); Cha et al.
     2024, arXiv 2306.05101, section 3 (PNR).
     """
-    rows = views_to_rows(z)
+    rows = torch.cat(z.unbind(1))  # (2 N, D)
     itself = torch.eye(len(rows), dtype=torch.bool, device=z.device)
     other_view = itself.roll(z.shape[0], dims=1)
     negatives = [NegativeSet(rows, itself | other_view)]
     if past is not None:
-        negatives.append(NegativeSet(views_to_rows(past), itself))
+        negatives.append(NegativeSet(torch.cat(past.unbind(1)), itself))
     positives = rows.roll(z.shape[0], dims=0)
     loss = info_nce(rows, positives, negatives, temperature, reduction="none")
-    each = mean_over_views(loss, z.shape[1])
+    each = loss.reshape(2, -1).mean(dim=0)  # (N,)
     return each.mean() if reduction == "mean" else each
 
 
@@ -62,11 +61,11 @@ def simclr_distillation(
 
     Source: Cha et al. 2024, arXiv 2306.05101, section 3.
     """
-    rows, positives = views_to_rows(p), views_to_rows(f)
+    rows, positives = torch.cat(p.unbind(1)), torch.cat(f.unbind(1))  # (2 N, D)
     itself = torch.eye(len(rows), dtype=torch.bool, device=p.device)
     negatives = [NegativeSet(positives, itself)]
     if current is not None:
-        negatives.append(NegativeSet(views_to_rows(current), itself))
+        negatives.append(NegativeSet(torch.cat(current.unbind(1)), itself))
     return info_nce(
         rows,
         positives,

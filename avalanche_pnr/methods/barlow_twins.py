@@ -1,11 +1,11 @@
 """Barlow Twins: decorrelated embeddings."""
 
+import torch
 from lightly.models.modules import BarlowTwinsProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from avalanche_pnr.losses import Reduction, barlow_twins_loss
-from avalanche_pnr.losses.views import mean_over_pairs
 from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
 from avalanche_pnr.methods.checks import check_mean, check_weights
 
@@ -64,7 +64,8 @@ class BarlowTwins(SelfSupervisedMethod):
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """The same loss of p and f of the same view."""
-        return mean_over_pairs(self._redundancy, predicted, past)
+        views = zip(predicted.unbind(1), past.unbind(1), strict=True)
+        return torch.stack([self._redundancy(p, f) for p, f in views]).mean()
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Negative cosine of p and f of the other view."""

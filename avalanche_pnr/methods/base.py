@@ -125,12 +125,12 @@ class SelfSupervisedMethod(nn.Module, ABC):
         if x.dim() == 4:
             features: Tensor = self.backbone(x)
             return features
-        return self.precision.run(self._encode_views, x)
-
-    def _encode_views(self, x: Tensor) -> Tensor:
-        if self.stack_views:
-            return self.encode(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
-        return torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
+        with self.precision.autocast(x.device.type):
+            if self.stack_views:
+                output = self.encode(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
+            else:
+                output = torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
+        return output.to(torch.promote_types(output.dtype, torch.float32))
 
     def compute_in(self, precision: Precision) -> None:
         """Choose how the networks are computed from now on."""
@@ -138,11 +138,9 @@ class SelfSupervisedMethod(nn.Module, ABC):
         precision.prepare(self)
 
     def encode(self, images: Tensor) -> Tensor:
-        """One view's part of the output, (N, E); the projection comes first."""
-        return self.project(images)
+        """Project one view, (N, C, H, W) to (N, D).
 
-    def project(self, images: Tensor) -> Tensor:
-        """Online projection of one view, (N, C, H, W) to (N, D).
+        A subclass whose loss needs more than the projection appends it: (N, E).
 
         Raises:
             ValueError: If the projector returns something else.

@@ -62,7 +62,7 @@ class BYOL(MomentumMethod):
 
     def encode(self, images: Tensor) -> Tensor:
         """[z | h | k] of one view, (N, C, H, W) to (N, 3 D)."""
-        z, k = self.project(images), self.momentum_project(images)
+        z, k = super().encode(images), self.momentum_project(images)
         return torch.cat([z, self.predictor(z), k], dim=-1)
 
     def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:

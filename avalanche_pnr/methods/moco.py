@@ -79,7 +79,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
 
     def encode(self, images: Tensor) -> Tensor:
         """[q | k] of one view, (N, C, H, W) to (N, 2 D)."""
-        q, k = self.project(images), self.momentum_project(images)
+        q, k = super().encode(images), self.momentum_project(images)
         return torch.cat([q, k], dim=-1)
 
     def projection(self, output: Tensor) -> Tensor:

@@ -80,7 +80,8 @@ class DERPlugin(MemoryPlugin):
 
 def _project(method: Any, views: Tensor) -> Tensor:
     """Projections z, (M, V, C, H, W) to (M, V, D)."""
-    return torch.stack([method.project(view) for view in views.unbind(1)], dim=1)
+    rows = [method.projector(method.backbone(view)) for view in views.unbind(1)]
+    return torch.stack(rows, dim=1)
 
 
 @torch.no_grad()

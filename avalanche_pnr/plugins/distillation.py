@@ -59,8 +59,10 @@ def predict_past(method: SelfSupervisedMethod, output: Tensor) -> Tensor:
             f"{type(method).__name__} has no distillation predictor: call "
             "PNRPlugin().add_heads(method) before the optimizer is made"
         )
-    predictor, views = method.heads[HEAD], method.projection(output).unbind(1)
-    return torch.stack([method.precision.run(predictor, z) for z in views], dim=1)
+    predictor, z = method.heads[HEAD], method.projection(output)
+    with method.precision.autocast(z.device.type):
+        p = torch.stack([predictor(view) for view in z.unbind(1)], dim=1)
+    return p.to(torch.promote_types(p.dtype, torch.float32))
 
 
 def two_layers(dim: int, hidden_dim: int) -> nn.Module:

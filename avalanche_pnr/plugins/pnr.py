@@ -46,5 +46,5 @@ class PNRPlugin(DistillationPlugin):
 
     def after_training_iteration(self, strategy: LossContext, **kwargs: Any) -> None:
         """Enqueue f as pseudo-negatives of later batches (MoCo)."""
-        if strategy.past_model.exists:
+        if strategy.objective is not None:
             strategy.model.enqueue_past(strategy.past_model(strategy.mb_x))

@@ -35,7 +35,8 @@ FORMAT = 2
 
 _OWN = ("model", "optimizer", "past_model")
 """Members of a strategy whose state is taken separately."""
-_UNSAVED: dict[type, str] = {
+
+_UNSUPPORTED: dict[type, str] = {
     AGEMPlugin: "reads its memory by an iterator",
     MIRPlugin: "reads its memory by an iterator",
     GDumbPlugin: "resets model and memory when an experience begins",
@@ -196,7 +197,7 @@ def _plugin_state(strategy: Any, plugin: Any, place: Place) -> Any:
     name = class_name(plugin)
     if plugin is strategy.evaluator:
         return evaluator_state(plugin, place)
-    for kind, why in _UNSAVED.items():
+    for kind, why in _UNSUPPORTED.items():
         if isinstance(plugin, kind):
             raise TypeError(
                 f"{name} {why}, so a training with it cannot be saved and continued: "

@@ -42,7 +42,7 @@ class Losses(SupervisedPlugin):
 
     def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         self.values.append([])
-        network = strategy.past_model._network
+        network = strategy.past_model.network
         if network is not None:
             network.register_forward_hook(self.count)
 
