@@ -114,7 +114,7 @@ class Journal:
         strategy.load_state_dict(state, stream)
         return state["experience"] is None
 
-    def pause(self, strategy: SelfSupervised) -> None:
+    def checkpoint(self, strategy: SelfSupervised) -> None:
         """Save a strategy in training if it is time to, or if the run must stop.
 
         Raises:

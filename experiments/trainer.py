@@ -98,7 +98,7 @@ class Trainer:
                 ),
             ),
         )
-        strategy.pause = self.journal.pause
+        strategy.checkpoint_callback = self.journal.checkpoint
         return strategy
 
     def attach_loggers(self, name: str, strategy: SelfSupervised) -> SelfSupervised:

@@ -165,7 +165,7 @@ class ExperienceTrainer:
         if is_saved(path):
             strategy.load_state_dict(load_state(path), stream)
         self._seed()
-        strategy.pause = self._pause
+        strategy.checkpoint_callback = self._pause
         with self.interruption.noted(), self._explained():
             strategy.train(stream[-1], num_workers=self.training.workers)
         features = features_of(strategy.model.backbone, sets, self.device)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from avalanche_pnr.losses.log_sum_exp import log_sum_exp
 
-Reduction = Literal["mean", "none"]
+LossReduction = Literal["mean", "none"]
 
 
 class NegativeSet(NamedTuple):
@@ -35,7 +35,7 @@ def info_nce(
     temperature: float,
     *,
     positive_in_denominator: bool = True,
-    reduction: Reduction = "mean",
+    reduction: LossReduction = "mean",
 ) -> Tensor:
     r"""InfoNCE with the union of several negative sets.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from avalanche_pnr.losses.info_nce import NegativeSet, Reduction, info_nce
+from avalanche_pnr.losses.info_nce import LossReduction, NegativeSet, info_nce
 
 
 def moco_loss(
@@ -17,7 +17,7 @@ def moco_loss(
     k: Tensor,
     queues: Sequence[Tensor],
     temperature: float,
-    reduction: Reduction = "mean",
+    reduction: LossReduction = "mean",
 ) -> Tensor:
     """InfoNCE of each view's query against the other view's key and queues.
 
@@ -61,7 +61,7 @@ def _symmetric(
     positives: Tensor,
     queues: Sequence[Tensor],
     temperature: float,
-    reduction: Reduction,
+    reduction: LossReduction,
 ) -> Tensor:
     losses = [
         info_nce(

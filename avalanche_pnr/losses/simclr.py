@@ -7,14 +7,14 @@ over the 2N rows [z_A; z_B]; i' is the other view of row i.
 import torch
 from torch import Tensor
 
-from avalanche_pnr.losses.info_nce import NegativeSet, Reduction, info_nce
+from avalanche_pnr.losses.info_nce import LossReduction, NegativeSet, info_nce
 
 
 def simclr_loss(
     z: Tensor,
     temperature: float,
     past: Tensor | None = None,
-    reduction: Reduction = "mean",
+    reduction: LossReduction = "mean",
 ) -> Tensor:
     """NT-Xent: attract z_i and z_i', repel z_i and every other z_j, j != i.
 

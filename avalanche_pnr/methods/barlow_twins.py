@@ -5,7 +5,7 @@ from lightly.models.modules import BarlowTwinsProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from avalanche_pnr.losses import Reduction, barlow_twins_loss
+from avalanche_pnr.losses import LossReduction, barlow_twins_loss
 from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
 from avalanche_pnr.methods.checks import check_mean, check_weights
 
@@ -57,7 +57,7 @@ class BarlowTwins(SelfSupervisedMethod):
         self.lambda_distill = lambda_distill
         self.lambda_pnr = lambda_pnr
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         """Redundancy reduction between the two views."""
         check_mean("BarlowTwins", reduction)
         return self._redundancy(output[:, 0], output[:, 1])

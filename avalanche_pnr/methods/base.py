@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avalanche_pnr.losses import Reduction
+from avalanche_pnr.losses import LossReduction
 from avalanche_pnr.methods.precision import Precision
 
 
@@ -64,7 +64,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         self.heads = nn.ModuleDict()
 
     @abstractmethod
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         """The SSL loss of the current batch.
 
         Args:

@@ -4,7 +4,7 @@ import torch
 from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
 from torch import Tensor, nn
 
-from avalanche_pnr.losses import Reduction, byol_distance
+from avalanche_pnr.losses import LossReduction, byol_distance
 from avalanche_pnr.methods.base import infer_feature_dim
 from avalanche_pnr.methods.checks import check_weights
 from avalanche_pnr.methods.momentum import MomentumMethod
@@ -65,7 +65,7 @@ class BYOL(MomentumMethod):
         z, k = super().encode(images), self.momentum_project(images)
         return torch.cat([z, self.predictor(z), k], dim=-1)
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         """Distance of h to the other view's k, summed over the views."""
         _, h, k = output.chunk(3, dim=-1)
         each = byol_distance(h, k.flip(1), "none").sum(dim=1)  # (N,)

@@ -9,7 +9,7 @@ from lightly.models.modules import MoCoProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from avalanche_pnr.losses import Reduction, moco_distillation, moco_loss
+from avalanche_pnr.losses import LossReduction, moco_distillation, moco_loss
 from avalanche_pnr.methods.base import infer_feature_dim
 from avalanche_pnr.methods.checks import check_choice
 from avalanche_pnr.methods.contrastive import ContrastiveMixin, PseudoNegatives
@@ -86,7 +86,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         """The queries q, L2-normalised, (N, V, 2 D) to (N, V, D)."""
         return self._q_and_k(output)[0]
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         """InfoNCE of q against the other view's k, negatives Q."""
         q, k = self._q_and_k(output)
         return moco_loss(q, k, [self.queue.keys], self.temperature, reduction)

@@ -4,7 +4,7 @@ from lightly.models.modules import SimCLRProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from avalanche_pnr.losses import Reduction, simclr_distillation, simclr_loss
+from avalanche_pnr.losses import LossReduction, simclr_distillation, simclr_loss
 from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
 from avalanche_pnr.methods.contrastive import ContrastiveMixin, PseudoNegatives
 
@@ -58,7 +58,7 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
         self.set_contrast(temperature, distillation_temperature, pseudo_negatives)
         self.positive_in_denominator = positive_in_denominator
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         """NT-Xent over the 2N rows of the batch."""
         z = normalize(output, dim=-1)
         return simclr_loss(z, self.temperature, reduction=reduction)

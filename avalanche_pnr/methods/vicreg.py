@@ -4,7 +4,7 @@ from lightly.models.modules.heads import VICRegProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from avalanche_pnr.losses import Reduction, vicreg_loss
+from avalanche_pnr.losses import LossReduction, vicreg_loss
 from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
 from avalanche_pnr.methods.checks import check_mean, check_weights
 
@@ -70,7 +70,7 @@ class VICReg(SelfSupervisedMethod):
         self.lambda_distill = lambda_distill
         self.lambda_pnr = lambda_pnr
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         """Weighted sum of the three terms."""
         check_mean("VICReg", reduction)
         return vicreg_loss(output[:, 0], output[:, 1], *self.weights)

@@ -144,7 +144,7 @@ def check_same_weights(model: nn.Module) -> None:
         )
 
 
-def check_replicable(plugins: list[Any]) -> None:
+def check_supports_distributed(plugins: list[Any]) -> None:
     """Refuse plugins whose results would differ on several processes.
 
     Raises:

@@ -8,7 +8,7 @@ from avalanche.training.templates.problem_type import SupervisedProblem
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from avalanche_pnr.losses import Reduction
+from avalanche_pnr.losses import LossReduction
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.plugins.protocols import Objective
 
@@ -27,7 +27,7 @@ class MethodLoss:
     model: Any
 
     def __init__(self) -> None:
-        self.reduction: Reduction = "mean"
+        self.reduction: LossReduction = "mean"
 
     def __call__(self, output: Tensor, target: Tensor | None = None) -> Tensor:
         """The SSL loss of an output (N, V, E); targets are not used."""

@@ -37,9 +37,9 @@ from avalanche_pnr.training.compatibility import PluginCompatibility
 from avalanche_pnr.training.distributed import (
     DistributedForward,
     average_statistics,
-    check_replicable,
     check_same_experience,
     check_same_weights,
+    check_supports_distributed,
     check_world,
     share_random_state,
     share_weights,
@@ -62,7 +62,7 @@ _TRANSIENT: dict[str, Any] = {
     "_samples": None,
     "distributed": None,
     "kept_statistics": [],
-    "pause": None,
+    "checkpoint_callback": None,
     "workarounds": [],
 }
 """Attributes left out of copies and Avalanche's checkpoints, which begin as here."""
@@ -163,7 +163,7 @@ class SelfSupervised(
             eval_every=eval_every,
             peval_mode=peval_mode,
         )
-        check_replicable(self.plugins)
+        check_supports_distributed(self.plugins)
 
         self.distributed: DistributedForward | None = None
         """The forward pass of several processes; ``None`` on one."""
@@ -188,7 +188,7 @@ class SelfSupervised(
         self.within_epoch = False
         """True while the current epoch has further batches."""
 
-        self.pause: Callable[[SelfSupervised], None] | None = None
+        self.checkpoint_callback: Callable[[SelfSupervised], None] | None = None
         """Called after each iteration and each epoch, where the state is complete: to
         save it, or to stop by raising an error."""
 
@@ -348,8 +348,8 @@ class SelfSupervised(
             self.training_epoch(**kwargs)
             self.within_epoch = False
             self._after_training_epoch(**kwargs)
-            if self.pause is not None:
-                self.pause(self)
+            if self.checkpoint_callback is not None:
+                self.checkpoint_callback(self)
 
     def training_epoch(self, **kwargs: Any) -> None:
         """Train on the batches of an epoch: Avalanche's loop, with updates after steps.
@@ -415,8 +415,8 @@ class SelfSupervised(
                 accumulation.keep_batch(self.model, self.mb_output.detach())
 
             self._after_training_iteration(**kwargs)
-            if self.pause is not None:
-                self.pause(self)
+            if self.checkpoint_callback is not None:
+                self.checkpoint_callback(self)
 
     def backward(self) -> None:
         """Add the gradient of the batch to that of the step."""
@@ -524,8 +524,8 @@ class SelfSupervised(
         Model, past model, optimizer, plugins, metrics, counters and random number
         generators; remembered images as indices into the stream, with a digest of
         each. Like a module's, the tensors are not copies. It may be taken between
-        experiences and in ``pause``; on several processes all call it, and it is the
-        same in each.
+        experiences and in ``checkpoint_callback``; on several processes all call it,
+        and it is the same in each.
 
         Raises:
             TypeError: If a plugin holds what cannot be saved; the message names it.
@@ -593,5 +593,5 @@ class SelfSupervised(
         self.__dict__.update({**_TRANSIENT, **state})
 
     def _check_distributed_training_compatibility(self) -> bool:
-        check_replicable(self.plugins)
+        check_supports_distributed(self.plugins)
         return True

@@ -68,15 +68,15 @@ def whole(whole_state: Any) -> Path:
 @contextmanager
 def stopping_after(pauses: int) -> Iterator[None]:
     """A signal comes before some pause of training."""
-    pause, number = Journal.pause, count(1)
+    checkpoint, number = Journal.checkpoint, count(1)
 
     def signalled(self: Journal, strategy: SelfSupervised) -> None:
         if next(number) == pauses:
             os.kill(os.getpid(), signal.SIGTERM)
-        pause(self, strategy)
+        checkpoint(self, strategy)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Journal, "pause", signalled)
+        patch.setattr(Journal, "checkpoint", signalled)
         yield
 
 
