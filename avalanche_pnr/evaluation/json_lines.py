@@ -86,7 +86,7 @@ class JSONLinesLogger(BaseLogger):
         self._write_evaluation(strategy, metrics, stream=stream)
 
     def state_dict(self) -> dict[str, Any]:
-        """Position in training, for the lines to come; not the lines written."""
+        """Return the position in training, for the lines to come; not the lines."""
         return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from avalanche_pnr.losses.info_nce import LossReduction
 def byol_distance(
     prediction: Tensor, target: Tensor, reduction: LossReduction = "mean"
 ) -> Tensor:
-    """Squared distance of the L2-normalised embeddings, 2 - 2 cos.
+    """Compute the squared distance of the L2-normalised embeddings, 2 - 2 cos.
 
     Args:
         prediction: Embeddings, shape (..., D), not necessarily normalised.

@@ -7,7 +7,7 @@ from avalanche_pnr.losses.info_nce import NegativeSet, info_nce
 
 
 def contrastive_distillation(p: Tensor, f: Tensor, temperature: float) -> Tensor:
-    """InfoNCE of predictions against past outputs and vice versa, averaged.
+    """Average InfoNCE of predictions against past outputs and vice versa.
 
     The denominators hold every row of the batch; no current-model embedding is a
     negative. The other methods distil with their own SSL loss of (p, f).

@@ -37,7 +37,7 @@ def info_nce(
     positive_in_denominator: bool = True,
     reduction: LossReduction = "mean",
 ) -> Tensor:
-    r"""InfoNCE with the union of several negative sets.
+    r"""Compute InfoNCE with the union of several negative sets.
 
     .. math::
         \ell_i = -\log \frac{e^{q_i \cdot k_i / \tau}}

@@ -16,7 +16,7 @@ def simclr_loss(
     past: Tensor | None = None,
     reduction: LossReduction = "mean",
 ) -> Tensor:
-    """NT-Xent: attract z_i and z_i', repel z_i and every other z_j, j != i.
+    """Compute NT-Xent: attract z_i and z_i', repel z_i and every other z_j, j != i.
 
     With ``past`` this is PNR's first term L1, whose denominator also holds the
     past model's f_j, j != i.
@@ -49,7 +49,7 @@ def simclr_distillation(
     current: Tensor | None = None,
     positive_in_denominator: bool = True,
 ) -> Tensor:
-    """PNR's second term L2: attract p_i and f_i, repel p_i and f_j, z_j, j != i.
+    """Compute PNR's term L2: attract p_i and f_i, repel p_i and f_j, z_j, j != i.
 
     Args:
         p: Distillation predictor's outputs g(z), shape (N, 2, D).

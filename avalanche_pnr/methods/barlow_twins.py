@@ -58,17 +58,17 @@ class BarlowTwins(SelfSupervisedMethod):
         self.lambda_pnr = lambda_pnr
 
     def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
-        """Redundancy reduction between the two views."""
+        """Compute the redundancy reduction of the two views."""
         check_mean("BarlowTwins", reduction)
         return self._redundancy(output[:, 0], output[:, 1])
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """The same loss of p and f of the same view."""
+        """Compute the same loss of p and f of the same view."""
         views = zip(predicted.unbind(1), past.unbind(1), strict=True)
         return torch.stack([self._redundancy(p, f) for p, f in views]).mean()
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Negative cosine of p and f of the other view."""
+        """Compute the negative cosine of p and f of the other view."""
         return -cosine_similarity(predicted, past.flip(1), dim=-1).mean()
 
     def _redundancy(self, a: Tensor, b: Tensor) -> Tensor:

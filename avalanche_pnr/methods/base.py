@@ -65,7 +65,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
-        """The SSL loss of the current batch.
+        """Compute the SSL loss of the current batch.
 
         Args:
             output: The method's output for stacked views, shape (N, V, E).
@@ -77,7 +77,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         return getattr(type(self), loss) is not getattr(SelfSupervisedMethod, loss)
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance of predictions to the past model's outputs: CaSSLe's D(p, f).
+        """Measure how far predictions are from past outputs: CaSSLe's D(p, f).
 
         Args:
             predicted: p = g(z), shape (N, V, D).
@@ -86,7 +86,9 @@ class SelfSupervisedMethod(nn.Module, ABC):
         raise NotImplementedError(f"define distill_loss in {type(self).__name__}")
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance to the pseudo-negatives, f of the other view: PNR's D'(p, f).
+        """Measure how far predictions are from pseudo-negatives: PNR's D'(p, f).
+
+        The pseudo-negatives are f of the other view.
 
         Args:
             predicted: p = g(z), shape (N, V, D).
@@ -97,7 +99,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         )
 
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
-        """PNR's L1, which replaces the SSL loss.
+        """Compute PNR's L1, which replaces the SSL loss.
 
         Args:
             output: The method's output, shape (N, V, E).
@@ -108,7 +110,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
     def pnr_distill_loss(
         self, output: Tensor, predicted: Tensor, past: Tensor
     ) -> Tensor:
-        """PNR's L2, which regularises towards the past model.
+        """Compute PNR's L2, which regularises towards the past model.
 
         Args:
             output: The method's output, shape (N, V, E).
@@ -121,7 +123,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features of images (N, C, H, W), or outputs of views (N, V, C, H, W)."""
+        """Compute features of images (N, C, H, W) or outputs of views (N, V, ...)."""
         if x.dim() == 4:
             features: Tensor = self.backbone(x)
             return features
@@ -158,7 +160,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         return projection
 
     def projection(self, output: Tensor) -> Tensor:
-        """The online projection inside an output, as g receives it, (N, V, D)."""
+        """Return the online projection in an output, as g receives it, (N, V, D)."""
         return output[..., : self.projection_dim]
 
     def add_head(self, name: str, make: Callable[[], nn.Module]) -> None:

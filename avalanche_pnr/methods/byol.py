@@ -61,20 +61,20 @@ class BYOL(MomentumMethod):
         self.lambda_pnr = lambda_pnr
 
     def encode(self, images: Tensor) -> Tensor:
-        """[z | h | k] of one view, (N, C, H, W) to (N, 3 D)."""
+        """Encode one view as [z | h | k], (N, C, H, W) to (N, 3 D)."""
         z, k = super().encode(images), self.momentum_project(images)
         return torch.cat([z, self.predictor(z), k], dim=-1)
 
     def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
-        """Distance of h to the other view's k, summed over the views."""
+        """Sum over the views the distance of h to the other view's k."""
         _, h, k = output.chunk(3, dim=-1)
         each = byol_distance(h, k.flip(1), "none").sum(dim=1)  # (N,)
         return each.mean() if reduction == "mean" else each
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance of p to f of the same view."""
+        """Compute the distance of p to f of the same view."""
         return byol_distance(predicted, past)
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance of p to f of the other view."""
+        """Compute the distance of p to f of the other view."""
         return byol_distance(predicted, past.flip(1))

@@ -78,21 +78,21 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         self.past_queue = Queue(queue_length, projection_dim)
 
     def encode(self, images: Tensor) -> Tensor:
-        """[q | k] of one view, (N, C, H, W) to (N, 2 D)."""
+        """Encode one view as [q | k], (N, C, H, W) to (N, 2 D)."""
         q, k = super().encode(images), self.momentum_project(images)
         return torch.cat([q, k], dim=-1)
 
     def projection(self, output: Tensor) -> Tensor:
-        """The queries q, L2-normalised, (N, V, 2 D) to (N, V, D)."""
+        """Return the queries q, L2-normalised, (N, V, 2 D) to (N, V, D)."""
         return self._q_and_k(output)[0]
 
     def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
-        """InfoNCE of q against the other view's k, negatives Q."""
+        """Contrast q with the other view's k; the negatives are Q."""
         q, k = self._q_and_k(output)
         return moco_loss(q, k, [self.queue.keys], self.temperature, reduction)
 
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
-        """L1: the loss with the past queue R beside Q."""
+        """Compute L1: the loss with the past queue R beside Q."""
         q, k = self._q_and_k(output)
         queues = [self.queue.keys]
         if self.pseudo_negatives_in_loss:
@@ -102,7 +102,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     def pnr_distill_loss(
         self, output: Tensor, predicted: Tensor, past: Tensor
     ) -> Tensor:
-        """L2: p against the same view's f, negatives R and pseudo-negatives Q."""
+        """Compute L2: p against f of its view, negatives R, pseudo-negatives Q."""
         p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
         queues = [self.past_queue.keys]
         if self.pseudo_negatives_in_regularizer:

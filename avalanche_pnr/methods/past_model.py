@@ -77,7 +77,7 @@ class PastModel:
         return f
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Tensors of the past model; empty if there is none."""
+        """Return the tensors of the past model; empty if there is none."""
         return {} if self.network is None else self.network.state_dict()
 
     def load_state_dict(

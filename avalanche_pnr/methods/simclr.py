@@ -59,12 +59,12 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
         self.positive_in_denominator = positive_in_denominator
 
     def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
-        """NT-Xent over the 2N rows of the batch."""
+        """Compute NT-Xent over the 2N rows of the batch."""
         z = normalize(output, dim=-1)
         return simclr_loss(z, self.temperature, reduction=reduction)
 
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
-        """L1: the loss with the past outputs of the batch as further negatives."""
+        """Compute L1: the loss with past outputs as further negatives."""
         z, f = normalize(output, dim=-1), normalize(past, dim=-1)
         negatives = f if self.pseudo_negatives_in_loss else None
         return simclr_loss(z, self.temperature, negatives)
@@ -72,7 +72,7 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
     def pnr_distill_loss(
         self, output: Tensor, predicted: Tensor, past: Tensor
     ) -> Tensor:
-        """L2: p against f, negatives the other f and pseudo-negatives the other z."""
+        """Compute L2: p against f, negatives other f and pseudo-negatives other z."""
         z, p, f = (normalize(each, dim=-1) for each in (output, predicted, past))
         negatives = z if self.pseudo_negatives_in_regularizer else None
         return simclr_distillation(

@@ -71,14 +71,14 @@ class VICReg(SelfSupervisedMethod):
         self.lambda_pnr = lambda_pnr
 
     def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
-        """Weighted sum of the three terms."""
+        """Add up the three weighted terms."""
         check_mean("VICReg", reduction)
         return vicreg_loss(output[:, 0], output[:, 1], *self.weights)
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Mean squared error of p and f of the same view."""
+        """Compute the mean squared error of p and f of the same view."""
         return mse_loss(predicted, past)
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Mean squared error of p and f of the other view."""
+        """Compute the mean squared error of p and f of the other view."""
         return mse_loss(predicted, past.flip(1))

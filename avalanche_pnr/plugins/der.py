@@ -55,7 +55,7 @@ class DERPlugin(MemoryPlugin):
         """Stored projections z_M, shape (M, V, D), in the order of the memory."""
 
     def remembered(self) -> AvalancheDataset:
-        """Remembered images, each with its row in the memory."""
+        """Return the remembered images, each with its row in the memory."""
         dataset = self.memory.dataset
         places = DataAttribute(list(range(len(dataset))), "place", use_in_getitem=True)
         return dataset.update_data_attribute("place", places)

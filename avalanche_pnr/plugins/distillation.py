@@ -34,7 +34,7 @@ class DistillationPlugin(PastModelPlugin):
         self.predictor_hidden_dim = predictor_hidden_dim
 
     def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
-        """The distillation predictor g."""
+        """Name the distillation predictor g."""
         dim, hidden_dim = method.projection_dim, self.predictor_hidden_dim
         if hidden_dim is None:
             return {HEAD: nn.Identity}
@@ -66,7 +66,7 @@ def predict_past(method: SelfSupervisedMethod, output: Tensor) -> Tensor:
 
 
 def two_layers(dim: int, hidden_dim: int) -> nn.Module:
-    """Linear(dim, hidden_dim), BatchNorm, ReLU, Linear(hidden_dim, dim)."""
+    """Make Linear(dim, hidden_dim), BatchNorm, ReLU, Linear(hidden_dim, dim)."""
     layers = [
         (dim, hidden_dim, BatchNorm1d(hidden_dim), ReLU()),
         (hidden_dim, dim, None, None),

@@ -28,7 +28,7 @@ class PastFeaturesPlugin(PastModelPlugin):
     def feature_regularizer(
         self, method: SelfSupervisedMethod, features: Tensor, past: Tensor
     ) -> Tensor:
-        """The term to add to the loss.
+        """Compute the term to add to the loss.
 
         Args:
             method: The strategy's model.

@@ -67,7 +67,7 @@ class MemoryPlugin(SelfSupervisedPlugin):
             self._batches = None
 
     def remembered(self) -> AvalancheDataset:
-        """Remembered samples ``(views, ...)`` in the order of the memory."""
+        """Return the remembered samples ``(views, ...)`` in the order of the memory."""
         return self.memory.dataset
 
     def draw(self, strategy: Strategy) -> list[Tensor] | None:

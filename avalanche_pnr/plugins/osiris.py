@@ -64,7 +64,7 @@ class OsirisPlugin(MemoryPlugin):
         self._recorded: RecordedFeatures | None = None
 
     def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
-        """The second projector P."""
+        """Name the second projector P."""
         return {HEAD: lambda: copy.deepcopy(method.projector)}
 
     def after_train_dataset_adaptation(self, strategy: Strategy, **kwargs: Any) -> None:

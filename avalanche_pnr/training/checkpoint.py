@@ -158,7 +158,7 @@ def restore_strategy(
 
 
 def whole_stream(experience: Any) -> Iterable[Any]:
-    """The stream that an experience, or a sub-experience, belongs to."""
+    """Return the stream that an experience, or a sub-experience, belongs to."""
     whole = getattr(experience, "origin_experience", None) or experience
     stream: Iterable[Any] = whole.origin_stream
     return stream

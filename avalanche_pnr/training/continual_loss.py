@@ -82,7 +82,7 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         self.plugin.before_training_exp(self)
 
     def __call__(self, views: Tensor) -> Tensor:
-        """The loss of a batch of views (N, 2, C, H, W), a scalar.
+        """Compute the loss of a batch of views (N, 2, C, H, W), a scalar.
 
         Raises:
             ValueError: If the views have another shape, or are too few or too many.

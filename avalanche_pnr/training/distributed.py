@@ -68,7 +68,7 @@ class DistributedForward:
         return [fields[0], *map(self.gather, fields[1:])]
 
     def __call__(self, model: nn.Module, views: Tensor) -> Tensor:
-        """Outputs for the whole batch, from this process's shard of its views."""
+        """Compute outputs of the whole batch from this process's shard of views."""
         if self._network is None or self._network.module is not model:
             # They are the same already (queues), or averaged where they are needed.
             without_buffers: dict[str, Any] = {SYNC_BUFFERS: False}

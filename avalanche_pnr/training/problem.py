@@ -30,7 +30,7 @@ class MethodLoss:
         self.reduction: LossReduction = "mean"
 
     def __call__(self, output: Tensor, target: Tensor | None = None) -> Tensor:
-        """The SSL loss of an output (N, V, E); targets are not used."""
+        """Compute the SSL loss of an output (N, V, E); targets are not used."""
         loss: Tensor = self.model.loss(output, self.reduction)
         return loss
 
@@ -91,7 +91,7 @@ class SelfSupervisedProblem(SupervisedProblem):
         return task_id
 
     def forward(self) -> Tensor:
-        """The model's output (N, V, E) in training, class scores in evaluation.
+        """Compute outputs (N, V, E) in training, class scores in evaluation.
 
         Without labels and probes these are the features themselves.
 
@@ -117,7 +117,7 @@ class SelfSupervisedProblem(SupervisedProblem):
         return self.readout(output)
 
     def criterion(self) -> Tensor:
-        """Loss of the batch in training; cross-entropy of the probe in evaluation.
+        """Compute the loss in training, the cross-entropy of the probe in evaluation.
 
         The loss is the sum of the objective's terms: PNR's, while it is at work, and
         the method's SSL loss otherwise.

@@ -460,7 +460,7 @@ class SelfSupervised(
         self.loss_terms = {}
 
     def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
-        """One pass over the experience's own views in random order.
+        """Yield the experience's own views once, in random order.
 
         Samples that replay plugins add to the training loader are left out. The random
         number generators are restored.
@@ -519,7 +519,7 @@ class SelfSupervised(
     # States.
 
     def state_dict(self) -> dict[str, Any]:
-        """All that training depends on, as tensors and plain data.
+        """Return all that training depends on, as tensors and plain data.
 
         Model, past model, optimizer, plugins, metrics, counters and random number
         generators; remembered images as indices into the stream, with a digest of

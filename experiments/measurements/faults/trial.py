@@ -1,4 +1,4 @@
-"""A trial: one run that is hit by a fault, and continued."""
+"""One run that is hit by a fault, and continued."""
 
 import shutil
 import time
