@@ -13,6 +13,10 @@ from avalanche_pnr.methods.checks import check_mean, check_weights
 class BarlowTwins(SelfSupervisedMethod):
     """Pulls the cross-correlation of the views to the identity.
 
+    With f of the past model, f' that of the other view and p = g(z), PNR's objective is
+    L_BT(z) + lambda_distill L_BT(p, f) + lambda_pnr cos(p, f'), see
+    :meth:`SelfSupervisedMethod.pnr_distill_loss`.
+
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's two hidden layers.

@@ -16,6 +16,10 @@ class BYOL(MomentumMethod):
     The output of a view is [z | h | k]: projection, its prediction, and the momentum
     projection. The distillation predictor receives z.
 
+    With f of the past model, f' that of the other view and p = g(z), all L2-normalised,
+    PNR's objective is L_BYOL + lambda_distill |p - f|^2 - lambda_pnr |p - f'|^2, see
+    :meth:`SelfSupervisedMethod.pnr_distill_loss`.
+
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.

@@ -26,6 +26,13 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     such as MAS, need its length. Each view has two queues, of momentum keys
     (``queue``, Q) and of past outputs (``past_queue``, R); PNR reads both.
 
+    With q of one view, k' of the other view and Q' and R' of its queues, f of the past
+    model and p = g(q), all L2-normalised and divided by a temperature, PNR's two losses
+    are
+
+    * L1 = -log e^{q.k'} / (e^{q.k'} + sum_{n in Q'} e^{q.n} + sum_{n in R'} e^{q.n});
+    * L2 = -log e^{p.f} / (e^{p.f} + sum_{n in R'} e^{p.n} + sum_{n in Q'} e^{p.n}).
+
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
