@@ -54,6 +54,9 @@ class DistributedForward:
         self.images = 0
         self._network: DistributedDataParallel | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"images": self.images, "_network": None}
+
     def begin_batch(self, loader: Any, fields: list[Tensor]) -> list[Tensor]:
         """Note the size of the whole batch and gather its labels.
 
