@@ -13,6 +13,7 @@ from torch import Tensor
 from avalanche_pnr.losses.log_sum_exp import log_sum_exp
 
 LossReduction = Literal["mean", "none"]
+"""Reductions of a loss: to a scalar, or none, for one value an image."""
 
 
 class NegativeSet(NamedTuple):
