@@ -66,8 +66,11 @@ def resnet_small(width: int = 128, stem_stride: int = 1) -> nn.Sequential:
         BasicBlock(channels, channels),
     ]
     while channels < width:
+        # The pooling takes every second pixel, as a convolution of stride 2 would:
+        # with few channels that overruns its memory, see `Precision.channels_last`.
         shortcut = nn.Sequential(
-            nn.Conv2d(channels, 2 * channels, 1, stride=2, bias=False),
+            nn.AvgPool2d(1, stride=2),
+            nn.Conv2d(channels, 2 * channels, 1, bias=False),
             nn.BatchNorm2d(2 * channels),
         )
         layers.append(BasicBlock(channels, 2 * channels, 2, shortcut))

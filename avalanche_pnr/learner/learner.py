@@ -53,7 +53,6 @@ from avalanche_pnr.learner.judging import (
 from avalanche_pnr.learner.kept import KeptImages
 from avalanche_pnr.learner.learning import ExperienceTrainer, new_plan
 from avalanche_pnr.learner.options import Reading, Settings, Training, differences
-from avalanche_pnr.learner.report import write_report
 from avalanche_pnr.learner.watch import features_of
 from avalanche_pnr.runs.files import save_state
 from avalanche_pnr.runs.interruption import Interruption
@@ -270,6 +269,8 @@ class Learner:
 
     def report(self) -> Path:
         """Write ``report.html`` into the learner's folder."""
+        from avalanche_pnr.learner.report import write_report
+
         self._settings()
         self.folder.last()
         sample, device = self._kept("sample"), choose_device("auto")

@@ -27,7 +27,10 @@ class Precision:
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         tf32: Whether matrix products in float32 may be rounded to TF32, on GPUs that
             have it. Convolutions may be in any case, unless PyTorch is told otherwise.
-        channels_last: Whether images are stored pixel by pixel.
+        channels_last: Whether images are stored pixel by pixel. A network keeps its
+            layout where a 1x1 convolution with a stride has fewer than 8 input
+            channels: oneDNN's gradient of it, as of PyTorch 2.14, writes beyond its
+            memory on CPUs without AVX-512.
         compile: Whether ``torch.compile`` compiles the networks; the first batches then
             take long. Names of parameters stay.
 
@@ -67,7 +70,17 @@ class Precision:
         if self.tf32:
             torch.backends.cuda.matmul.allow_tf32 = True
             torch.backends.cudnn.allow_tf32 = True
-        if self.channels_last:
+        if self.channels_last and not any(map(_overruns, network.modules())):
             network.to(memory_format=torch.channels_last)
         if self.compile:
             network.compile()
+
+
+def _overruns(layer: nn.Module) -> bool:
+    """Return whether oneDNN's gradient may overrun its memory with channels last."""
+    return (
+        isinstance(layer, nn.Conv2d)
+        and layer.in_channels < 8
+        and layer.kernel_size == (1, 1)
+        and layer.stride != (1, 1)
+    )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 from torch.optim.lr_scheduler import MultiStepLR
@@ -129,6 +128,8 @@ class LinearProbe(FeatureProbe):
     def _hold_out(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Indices of nine tenths of each class, and of the rest."""
         y = labels.cpu().numpy()
+        from sklearn.model_selection import train_test_split
+
         # A tenth of few images is less than one of each class, which is too few.
         held_out = max(math.ceil(len(y) / 10), len(np.unique(y)))
         try:
