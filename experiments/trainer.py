@@ -97,7 +97,7 @@ class Trainer:
                 ),
             ),
         )
-        strategy.pause = self.journal.periodic.pause
+        strategy.checkpoint_callback = self.journal.periodic.checkpoint
         return strategy
 
     def attach_loggers(self, name: str, strategy: SelfSupervised) -> SelfSupervised:
