@@ -73,7 +73,16 @@ if TYPE_CHECKING:
         WarmupCosinePlugin,
     )
     from avalanche_pnr.training import (
+        DER,
+        EWC,
         LARS,
+        LUMP,
+        PFR,
+        PNR,
+        CaSSLe,
+        Finetune,
+        LessForget,
+        Osiris,
         SelfSupervised,
     )
     from avalanche_pnr.training.continual_loss import ContinualLoss
@@ -88,24 +97,33 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BYOL",
+    "DER",
+    "EWC",
     "LARS",
+    "LUMP",
+    "PFR",
+    "PNR",
     "BarlowTwins",
     "BatchedViews",
+    "CaSSLe",
     "CaSSLePlugin",
     "ContinualLoss",
     "ConvexProbe",
     "DERPlugin",
     "DownstreamPlugin",
     "EWCPlugin",
+    "Finetune",
     "ImageData",
     "KNNProbe",
     "LUMPPlugin",
     "Learner",
+    "LessForget",
     "LessForgetPlugin",
     "LinearProbe",
     "MoCoV2Plus",
     "NearestMeanProbe",
     "OnlineProbe",
+    "Osiris",
     "OsirisPlugin",
     "PFRPlugin",
     "PNRPlugin",
@@ -184,7 +202,7 @@ _MODULES = {
         Precision
     """,
     "training": """
-        LARS SelfSupervised
+        CaSSLe DER EWC Finetune LARS LUMP LessForget Osiris PFR PNR SelfSupervised
     """,
     "transforms": """
         BatchedViews TwoViews cropped_view make_ssl_transform make_eval_transform
