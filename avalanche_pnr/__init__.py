@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         DownstreamPlugin,
         KNNProbe,
         LinearProbe,
+        MLflowLogger,
         NearestMeanProbe,
         OnlineProbe,
         ProbePlugin,
@@ -120,6 +121,7 @@ __all__ = [
     "LessForget",
     "LessForgetPlugin",
     "LinearProbe",
+    "MLflowLogger",
     "MoCoV2Plus",
     "NearestMeanProbe",
     "OnlineProbe",
@@ -183,8 +185,8 @@ _MODULES = {
         ContinualLoss
     """,
     "evaluation": """
-        ConvexProbe DownstreamPlugin KNNProbe LinearProbe NearestMeanProbe
-        OnlineProbe ProbePlugin PublishedProbe RepresentationPlugin
+        ConvexProbe DownstreamPlugin KNNProbe LinearProbe MLflowLogger
+        NearestMeanProbe OnlineProbe ProbePlugin PublishedProbe RepresentationPlugin
         SemiSupervisedProbe WandBLogger ssl_metrics
     """,
     "learner": """
