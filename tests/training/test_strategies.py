@@ -1,6 +1,7 @@
 """Strategies of a plugin's name are that plugin in ``SelfSupervised``."""
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -201,3 +202,36 @@ def test_checkpoints_of_avalanche_hold_the_strategy(
     for strategy in (one, restored):
         train(strategy, stream[2:])
     assert differences(one.state_dict(), restored.state_dict()) == []
+
+
+ROOT = Path(avalanche_pnr.__file__).parents[1]
+PAGE = (ROOT / "docs" / "strategies.md").read_text()
+
+
+def test_the_page_lists_every_strategy_with_its_arguments() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*) \|$", PAGE, re.MULTILINE)
+    told = {name: (plugin, re.findall(r"`(.*?)`", own)) for name, plugin, own in rows}
+    assert told == {
+        name: (f"{name}Plugin", [*map(_written, signature(plugin_of(name)).values())])
+        for name in ARGUMENTS
+    }
+
+
+def _written(argument: inspect.Parameter) -> str:
+    if argument.default is argument.empty:
+        return argument.name
+    return f"{argument.name}={argument.default!r}"
+
+
+def test_the_examples_of_the_page_are_the_same() -> None:
+    names: dict[str, Any] = {}
+    made = []
+    for source in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(source, names)
+        made.append(names["strategy"])
+    assert [type(each) for each in made] == [PNR, SelfSupervised]
+    first, second = (
+        [vars(each) for each in strategy.plugins if type(each) is PNRPlugin]
+        for strategy in made
+    )
+    assert first == second != []
