@@ -60,7 +60,7 @@ def _with_full_signature(strategy: StrategyClass) -> StrategyClass:
     this, model, optimizer, *others = base.parameters.values()
     added = [each for each in own.values() if each.kind is each.KEYWORD_ONLY]
     full = base.replace(parameters=[this, model, optimizer, *added, *others])
-    strategy.__init__.__signature__ = full  # type: ignore[attr-defined]
+    vars(strategy.__init__)["__signature__"] = full
     return strategy
 
 
