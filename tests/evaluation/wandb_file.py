@@ -22,13 +22,13 @@ def read_history(folder: Path) -> History:
 def read_runs(folder: Path) -> dict[str, History]:
     """The same of every run below a folder, by the name of the run."""
     files = folder.glob("wandb/offline-run-*/run-*.wandb")
-    records = [_finished(path) for path in files]
-    return {
-        next(each.run.display_name for each in one if each.HasField("run")): _history(
-            one
-        )
-        for one in records
-    }
+    runs = [_finished(path) for path in files]
+    return {_name(records): _history(records) for records in runs}
+
+
+def _name(records: list[Record]) -> str:
+    names = (each.run.display_name for each in records if each.HasField("run"))
+    return next(names)
 
 
 def _history(records: list[Record]) -> History:
