@@ -4,6 +4,7 @@ A name is imported from its module when it is first used: losses, methods and ba
 do without Avalanche, which takes longer to import than all the rest.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,9 @@ __all__ = [
     "vit_tiny",
     "with_multiview",
 ]
+
+# Importing Avalanche warns of this; GEM alone needs a solver, and asks for it.
+warnings.filterwarnings("ignore", "no QP solver found", module="qpsolvers")
 
 _MODULES = {
     "backbones": """

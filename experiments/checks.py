@@ -10,6 +10,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from avalanche_pnr.learner.targets import refuse_standard_library
+from avalanche_pnr.runs.devices import choose_device
 from experiments.constants import BATCHED, JOINT, SINGLE, VIEWS
 from experiments.overrides import check_choice
 from experiments.seed_list import check_seeds
@@ -29,6 +31,10 @@ NUMBERS = {
     "schedule.warmup_epochs": 0,
 }
 """Settings that are whole numbers, and the least value of each."""
+MOST = {"epochs": 10**6}
+"""The largest value of some of them, where it is not ``LARGEST``."""
+LARGEST = 2**32 - 1
+"""The largest whole number of any setting: what seeds of NumPy may be."""
 RATES = ("base_lr", "adamw_lr")
 """Learning rates for 256 images."""
 OPTIONAL = {
@@ -72,7 +78,7 @@ def check_config(config: DictConfig) -> None:
             "training images that is held out, above 0 and below 1, for example 0.2"
         )
     check_seeds(config)
-    check_device(config.device)
+    choose_device(config.device)
     check_backbone(config.backbone._target_)
     check_optimizer(config)
     check_views(config)
@@ -106,6 +112,8 @@ def check_numbers(config: DictConfig) -> None:
         value = OmegaConf.select(config, name, default=least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}, not {value}")
+        if value > (most := MOST.get(name, LARGEST)):
+            raise ValueError(f"{name} must be at most {most}, not {value}")
     for name in RATES:
         rate = OmegaConf.select(config, name, default=1)
         if not isinstance(rate, int | float) or not 0 < rate < math.inf:
@@ -120,18 +128,25 @@ def check_numbers(config: DictConfig) -> None:
         )
 
 
-def check_backbone(target: str) -> None:
-    """Refuse the name of a backbone that cannot be imported.
+def check_backbone(target: Any) -> None:
+    """Refuse the name of a backbone that cannot be imported, or that makes none.
 
     Raises:
         ValueError: If it cannot, with Python's reason.
     """
+    if not isinstance(target, str):
+        raise ValueError(
+            f"backbone._target_={target} is not a name: write that of a function or "
+            "class, for example torchvision.models.resnet18"
+        )
+    refuse_standard_library("backbone._target_", target)
     try:
         get_object(target)
     except Exception as error:  # whatever the import of a user's module raises
+        reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(
-            f"backbone._target_={target} cannot be imported ({error.__cause__ or error}"
-            "): write the dotted name of a function or class that can, "
+            f"backbone._target_={target} cannot be imported ({reason}): write the "
+            "dotted name of a function or class that can, "
             "for example torchvision.models.resnet18"
         ) from error
 
@@ -252,35 +267,3 @@ def is_fraction(value: Any) -> bool:
 def is_open_fraction(value: Any) -> bool:
     """Return whether a value is a number above 0 and below 1."""
     return is_fraction(value) and value < 1
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that is not available.
-
-    Raises:
-        ValueError: If it is not, with torch's reason.
-    """
-    import torch
-
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(
-            "device=mps cannot be used: PyTorch finds no Apple GPU here (device=cpu "
-            "always can, device=auto takes what is available)"
-        )
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"device={device} cannot be used: {reason} (device=cpu always can, "
-            "device=auto takes what is available)"
-        ) from error
-
-
-def available_device() -> str:
-    """Name the fastest kind of device available, for ``device=auto``."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,18 +1,13 @@
 """The progress of a run, and its strategy in training: all that is resumed."""
 
 import os
-import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.distributed.collectives import (
-    all_reduce_max,
-    broadcast_from_rank0,
-    rank,
-)
+from avalanche_pnr.distributed.collectives import broadcast_from_rank0, rank
 from avalanche_pnr.runs.files import (
     LoadedState,
     load_state,
@@ -21,6 +16,7 @@ from avalanche_pnr.runs.files import (
     save_state,
 )
 from avalanche_pnr.runs.interruption import Interruption
+from avalanche_pnr.runs.periodic_save import PeriodicSave
 from avalanche_pnr.runs.state_checks import check_count, check_keys, check_type
 from experiments.constants import RESULTS, STATE
 from experiments.progress import Progress
@@ -48,14 +44,13 @@ class Journal:
     ) -> None:
         self.path = out / STATE
         self.results = out / RESULTS
-        self.minutes = minutes
         self.bar = bar
         self.interruption = interruption
+        self.periodic = PeriodicSave(minutes, interruption, self.save)
         self.done: list[str] = []
         self._facts: dict[str, Any] = {}
         self._training: str | None = None
         self._finished = False
-        self._last_save = time.monotonic()
 
     @cached_property
     def saved(self) -> dict[str, Any] | None:
@@ -114,21 +109,6 @@ class Journal:
         strategy.load_state_dict(state, stream)
         return state["experience"] is None
 
-    def pause(self, strategy: SelfSupervised) -> None:
-        """Save a strategy in training if it is time to, or if the run must stop.
-
-        Raises:
-            InterruptedRunError: If the run must stop.
-        """
-        requested, passed = all_reduce_max(
-            self.interruption.requested or 0,
-            time.monotonic() - self._last_save >= 60 * self.minutes,
-        )
-        self.interruption.requested = requested or None
-        if requested or (passed and not strategy.within_epoch):
-            self.save(strategy)
-        self.interruption.stop_if_requested()
-
     def save(self, strategy: SelfSupervised) -> None:
         """Save a strategy between two batches, epochs or experiences.
 
@@ -165,7 +145,7 @@ class Journal:
             save_state(self.path, state)
 
         broadcast_from_rank0(write)
-        self._last_save = time.monotonic()
+        self.periodic.restart()
 
     def _cut(self, size: int) -> None:
         """Truncate the results to those written before the last saved state."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from avalanche_pnr.runs.files import write_whole
-from experiments.page import inline, names_as_text, page, png
+from avalanche_pnr.runs.page import inline, names_as_text, page, png
 from experiments.reporting import probes, protocol, provenance
 from experiments.reporting.conclusions import conclusions
 from experiments.reporting.export import csv_table, latex, probe_spans

@@ -10,11 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from avalanche.benchmarks import CLScenario
 from avalanche.evaluation.metrics import loss_metrics
-from avalanche.training.determinism.rng_manager import RNGManager
 from avalanche.training.plugins import EvaluationPlugin
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +21,7 @@ from avalanche_pnr import ProbePlugin, SelfSupervised, ssl_metrics
 from avalanche_pnr.distributed.collectives import broadcast_from_rank0, rank
 from avalanche_pnr.evaluation import JSONLinesLogger, Probe
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.reproducibility.random_state import seed_experience
 from avalanche_pnr.runs.files import append, write_whole
 from avalanche_pnr.weights import export_backbone
 from experiments.builders import make_downstream, make_probes, make_watchers
@@ -103,7 +102,7 @@ class Trainer:
                 ),
             ),
         )
-        strategy.pause = self.journal.pause
+        strategy.checkpoint_callback = self.journal.periodic.checkpoint
         return strategy
 
     def attach_loggers(self, name: str, strategy: SelfSupervised) -> SelfSupervised:
@@ -152,8 +151,7 @@ class Trainer:
         strategy.train_epochs = epochs
 
     def _seed(self, experience: Any) -> None:
-        seed = np.random.SeedSequence([self.config.seed, experience.current_experience])
-        RNGManager.set_random_seeds(int(seed.generate_state(1)[0]))
+        seed_experience(self.config.seed, experience.current_experience)
 
     def _keep(self, model: SelfSupervisedMethod) -> Path:
         """Write the weights of a training that has failed."""

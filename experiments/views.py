@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from avalanche_pnr.runs.files import write_whole
+from avalanche_pnr.runs.page import png
 from experiments.overrides import CONF
-from experiments.page import png
 
 ROWS = {
     "CIFAR-100": "cifar100/mocov2plus",

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 import avalanche_pnr
 
@@ -70,6 +72,59 @@ def test_names_are_imported_when_they_are_first_used() -> None:
         avalanche_pnr.SimClr  # noqa: B018
 
 
+IMPORTS = """
+import json, sys
+
+def loaded():
+    return {name.partition(".")[0] for name in sys.modules}
+
+start = loaded()
+import avalanche_pnr as pnr
+package = loaded() - start
+import lightly.models.modules  # and with them timm, where it is installed, and wandb
+lightlys = loaded()
+pnr.SimCLR(pnr.resnet_small())
+method = loaded() - lightlys
+import avalanche, numpy, torch
+from torchvision.transforms import ToTensor
+avalanches = loaded()
+pixels = numpy.random.default_rng(0).integers(0, 256, (2, 12, 8, 8, 3), "uint8")
+train, test = ((x, numpy.arange(12) % 3) for x in pixels)
+benchmark = pnr.class_incremental(
+    pnr.ImageData.from_arrays("noise", train, test),
+    n_experiences=3,
+    train_transform=pnr.TwoViews(ToTensor()),
+    eval_transform=ToTensor(),
+)
+model = pnr.SimCLR(pnr.resnet_small())
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+strategy = pnr.SelfSupervised(
+    model=model, optimizer=optimizer, plugins=[pnr.PNRPlugin()]
+)
+json.dump([*map(sorted, (package, method, loaded() - avalanches))], sys.stdout)
+"""
+
+
+def test_dependencies_are_imported_when_they_are_first_used() -> None:
+    # Without a warning, too, that of Avalanche for want of a solver included; one
+    # package's use of another, which Python tells nobody, apart.
+    program = f"import sys; sys.modules['quadprog'] = None\n{IMPORTS}"
+    warnings = ["-W", "error", "-W", "ignore::DeprecationWarning"]
+    ended = subprocess.run(
+        [sys.executable, *warnings, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr == ""
+    package, method, strategy = map(set, json.loads(ended.stdout))
+    assert package & {"avalanche", "lightly", "numpy", "torch"} == set()
+    later = {"hydra", "jinja2", "matplotlib", "psutil", "pytorch_lightning"}
+    later |= {"safetensors", "sklearn", "wandb"}
+    assert method & later == set()
+    assert strategy & later == set()
+
+
 def test_type_checkers_know_every_name_where_it_is_defined() -> None:
     tree = ast.parse((ROOT / "avalanche_pnr" / "__init__.py").read_text())
     checked = {
@@ -105,3 +160,10 @@ def test_the_installed_package_brings_neither_tests_nor_experiments() -> None:
     tops = {path.parts[0] for path in installed[0].files or []}
     assert tops
     assert not tops & {"tests", "experiments"}
+
+
+def test_the_version_is_in_one_place() -> None:
+    version = avalanche_pnr.__version__
+    assert "version" not in yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert headings[0].removesuffix(" (unreleased)") == version

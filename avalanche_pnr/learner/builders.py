@@ -1,4 +1,4 @@
-"""What the options of a learner stand for: networks, views, optimizers, plugins."""
+"""Building networks, views, optimizers and plugins from a learner's options."""
 
 import importlib
 import inspect
@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import torch
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.benchmarks.utils.utils import as_classification_dataset
 from avalanche.training.determinism.rng_manager import RNGManager
 from avalanche.training.plugins import EvaluationPlugin, ReplayPlugin
 from avalanche.training.storage_policy import ExemplarsBuffer
 from torch import nn
-from torch.optim import SGD, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 from torchvision.transforms import Compose
 
 from avalanche_pnr.backbones import (
@@ -24,16 +23,10 @@ from avalanche_pnr.backbones import (
     resnet_small,
     vit_tiny,
 )
-from avalanche_pnr.learner.options import Settings, Training, checked
+from avalanche_pnr.learner.options import Settings, Training, checked, nearest
+from avalanche_pnr.learner.published import METHODS, SMALL_IMAGES, Recipe
 from avalanche_pnr.learner.targets import call, imported
-from avalanche_pnr.methods import (
-    BYOL,
-    BarlowTwins,
-    MoCoV2Plus,
-    SelfSupervisedMethod,
-    SimCLR,
-    VICReg,
-)
+from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.methods.precision import NumberFormat, Precision
 from avalanche_pnr.plugins import (
     CaSSLePlugin,
@@ -42,31 +35,9 @@ from avalanche_pnr.plugins import (
     PNRPlugin,
     WarmupCosinePlugin,
 )
+from avalanche_pnr.runs.devices import choose_device
 from avalanche_pnr.training import LARS
 from avalanche_pnr.transforms import make_eval_transform, make_ssl_transform
-
-SMALL_IMAGES = 64
-"""Up to this size, in pixels, a ResNet has the stem for small images."""
-
-
-class Recipe(NamedTuple):
-    """An SSL method and its learning rates for 256 images, by optimizer.
-
-    Source: LARS, the recipes of Cha et al. 2024, arXiv 2306.05101, for CIFAR-100; SGD,
-    short runs on a CPU (``experiments/conf/method``).
-    """
-
-    method: type[SelfSupervisedMethod]
-    base_lr: Mapping[str, float]
-
-
-METHODS = {
-    "vicreg": Recipe(VICReg, {"lars": 0.3, "sgd": 0.04}),
-    "barlow_twins": Recipe(BarlowTwins, {"lars": 0.4, "sgd": 0.1}),
-    "simclr": Recipe(SimCLR, {"lars": 0.6, "sgd": 0.4}),
-    "byol": Recipe(BYOL, {"lars": 1.0, "sgd": 0.1}),
-    "mocov2plus": Recipe(MoCoV2Plus, {"lars": 0.6, "sgd": 0.4}),
-}
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "resnet18": resnet18,
@@ -86,9 +57,22 @@ REGULARIZERS: dict[str, Callable[[int], list[Any]]] = {
 """Plugins of each regularizer, by the width of the distillation predictor."""
 
 VIEWS = {"per_sample": False, "batched": True}
-"""Whether whole batches of views are drawn on the device."""
+"""True where whole batches of views are drawn on the device."""
 KEPT = {"all": False, "last": True}
-"""Whether backbones before the last two are removed."""
+"""True where backbones before the last two are removed."""
+OPTIMIZERS: dict[str, Callable[[Any, float, Recipe], Optimizer]] = {
+    "lars": lambda parameters, lr, recipe: LARS(
+        parameters,
+        lr,
+        weight_decay=recipe.weight_decay,
+        exclude_bias_and_norm=recipe.exclude_bias_and_norm,
+    ),
+    "sgd": lambda parameters, lr, recipe: SGD(
+        parameters, lr, momentum=0.9, weight_decay=recipe.weight_decay
+    ),
+    "adamw": lambda parameters, lr, _: AdamW(parameters, lr, weight_decay=0.05),
+}
+"""Optimizers of parameters, with a learning rate and the settings of a method."""
 TIMM = "timm/"
 PRECISIONS: dict[str, NumberFormat] = {
     "fp32": "float32",
@@ -98,7 +82,14 @@ PRECISIONS: dict[str, NumberFormat] = {
 
 
 class Augmentation(NamedTuple):
-    """Statistics of images, and what their views are allowed to do."""
+    """Statistics of images, and the distortions of their views.
+
+    Attributes:
+        mean: Mean of each channel.
+        std: Standard deviation of each channel.
+        views: Arguments of :func:`make_ssl_transform`, beside or instead of those that
+            are published for the method.
+    """
 
     mean: Sequence[float]
     std: Sequence[float]
@@ -107,12 +98,13 @@ class Augmentation(NamedTuple):
 
 PHOTOGRAPHS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 AUGMENTATIONS = {
-    "photographs": Augmentation(*PHOTOGRAPHS, {"min_scale": 0.2, "solarize": (0, 0)}),
+    "photographs": Augmentation(*PHOTOGRAPHS, {}),
     "digits": Augmentation(
         (0.305,) * 3,
         (0.376,) * 3,
         {
             "min_scale": 0.5,
+            "blur": (0, 0),
             "solarize": (0, 0),
             "jitter": (0.4, 0.4, 0, 0),
             "greyscale": 0,
@@ -123,6 +115,7 @@ AUGMENTATIONS = {
         *PHOTOGRAPHS,
         {
             "min_scale": 1.0,
+            "blur": (0, 0),
             "solarize": (0, 0),
             "jitter_probability": 0,
             "greyscale": 0,
@@ -133,22 +126,23 @@ AUGMENTATIONS = {
 
 
 def check_choices(settings: Settings, training: Training) -> None:
-    """Refuse names that nothing stands for, before anything is made.
+    """Refuse names of choices that do not exist, before anything is made.
 
     Args:
         settings: Of the learner.
         training: Of the experience.
 
     Raises:
-        ValueError: With the nearest name.
+        ValueError: With the nearest name, or if the device is not available.
     """
-    recipe = checked("method", settings.method, METHODS)
+    checked("method", settings.method, METHODS)
     if "." not in settings.backbone and not settings.backbone.startswith(TIMM):
         checked("backbone", settings.backbone, BACKBONES)
-    checked("optimizer", training.optimizer, recipe.base_lr)
+    checked("optimizer", training.optimizer, OPTIMIZERS)
     checked("regularizer", training.regularizer, REGULARIZERS)
     checked("augment", training.augment, AUGMENTATIONS)
     checked("precision", training.precision, PRECISIONS)
+    choose_device(training.device)
     checked("views", training.views, VIEWS)
     checked("keep", training.keep, KEPT)
 
@@ -159,11 +153,11 @@ def is_imported(backbone: str) -> bool:
 
 
 def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
-    """The backbone with random weights.
+    """Make the backbone with random weights.
 
     Args:
         settings: Of the learner.
-        options: Arguments that the command line gave it, ``width`` for example.
+        options: Its arguments, ``width`` for example.
 
     Raises:
         ImportError: If timm is asked for and not installed.
@@ -173,7 +167,7 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     arguments = dict(options)
     make: Callable[..., nn.Module]
     if name.startswith(TIMM):
-        make = partial(_timm().create_model, name.removeprefix(TIMM), num_classes=0)
+        make = partial(_timm().create_model, _timm_name(name), num_classes=0)
     elif is_imported(name):
         make = imported("backbone", name)
     else:
@@ -194,109 +188,105 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     return backbone
 
 
+def options_of(prefix: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the arguments of one network.
+
+    Args:
+        prefix: ``backbone`` or ``method``.
+        options: Arguments of both, ``{"backbone.width": 32}``.
+
+    Returns:
+        Its arguments, ``{"width": 32}``.
+    """
+    return {
+        name.removeprefix(f"{prefix}."): value
+        for name, value in options.items()
+        if name.startswith(f"{prefix}.")
+    }
+
+
 def make_method(
     settings: Settings, options: Mapping[str, Any], load: Callable[[nn.Module], object]
 ) -> SelfSupervisedMethod:
-    """The method, initialised by the seed.
+    """Make the method, initialised by the seed.
 
     Args:
         settings: Of the learner.
         options: Arguments of backbone and method, ``{"backbone.width": 32}``.
-        load: Gives the backbone other weights, before heads and copies are made.
+        load: Loads weights into the backbone, before heads and copies are made.
     """
     recipe = checked("method", settings.method, METHODS)
     RNGManager.set_random_seeds(settings.seed)
-    backbone = make_backbone(settings, _of("backbone", options))
+    backbone = make_backbone(settings, options_of("backbone", options))
     load(backbone)
     size = settings.image_size
     make = partial(recipe.method, backbone, image_shape=(3, size, size))
-    method: SelfSupervisedMethod = call("method", make, _of("method", options))
+    arguments = {**recipe.arguments(size), **options_of("method", options)}
+    method: SelfSupervisedMethod = call("method", make, arguments)
     return method
 
 
 def make_optimizer(
     settings: Settings, training: Training, method: nn.Module, batch_size: int
 ) -> Optimizer:
-    """The optimizer, its rate scaled by the batch."""
-    rates = METHODS[settings.method].base_lr
+    """Make the optimizer, its rate scaled by the batch."""
+    recipe = METHODS[settings.method]
     base_lr = training.base_lr
     if base_lr is None:
-        base_lr = rates[training.optimizer]
+        base_lr = recipe.rate(training.optimizer, settings.image_size)
     lr = base_lr * batch_size / 256
-    kind: Any = LARS if training.optimizer == "lars" else SGD
-    made: Optimizer = kind(method.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
-    return made
+    return OPTIMIZERS[training.optimizer](method.parameters(), lr, recipe)
 
 
 def make_regularizer(training: Training) -> list[Any]:
-    """Plugins that hold the network towards the past model."""
+    """Make the plugins that hold the network towards the past model."""
     return REGULARIZERS[training.regularizer](training.predictor_hidden_dim)
 
 
 def make_schedule(
     training: Training, optimizer: Optimizer, epochs: int
 ) -> WarmupCosinePlugin:
-    """The learning rate over an experience."""
+    """Make the schedule of the learning rate in an experience."""
     warmup = min(training.warmup_epochs, epochs // 10)
     start = min(0.003, optimizer.param_groups[0]["lr"])
     return WarmupCosinePlugin(warmup_epochs=warmup, warmup_start_lr=start)
 
 
 def make_views(settings: Settings, training: Training) -> Any:
-    """The random views of an image."""
-    kind = AUGMENTATIONS[training.augment]
+    """Make the transform to two random views of an image."""
+    kind, size = AUGMENTATIONS[training.augment], settings.image_size
     return make_ssl_transform(
-        settings.image_size,
+        size,
         mean=kind.mean,
         std=kind.std,
         batched=VIEWS[training.views],
-        **kind.views,
+        **{**METHODS[settings.method].views(size), **kind.views},
     )
 
 
 def make_plain_view(settings: Settings, augment: str) -> Compose:
-    """The image as it is judged and embedded."""
+    """Make the view in which an image is judged and embedded."""
     kind, size = AUGMENTATIONS[augment], settings.image_size
     return make_eval_transform(mean=kind.mean, std=kind.std, resize=size, crop=size)
 
 
 def make_plain_data_set(images: Any, view: Compose) -> AvalancheDataset[Any]:
-    """Images and labels, with one view in training and evaluation."""
+    """Add one view, the same in training and evaluation."""
     groups = {"train": (view, None), "eval": (view, None)}
     made: AvalancheDataset[Any] = as_classification_dataset(images, groups)
     return made
 
 
 def make_silent_evaluator() -> EvaluationPlugin:
-    """Avalanche's, without metrics: a learner watches itself."""
+    """Make an evaluator without metrics: a learner watches itself."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No loggers specified")
         return EvaluationPlugin()
 
 
 def make_precision(training: Training) -> Precision:
-    """How networks are computed: laid out as the comparison does it."""
+    """Make the precision of networks, laid out in memory as in the comparison."""
     return Precision(dtype=PRECISIONS[training.precision], channels_last=True)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of that name, ``auto`` for the best there is.
-
-    Raises:
-        ValueError: If it is not there.
-    """
-    if name != "auto":
-        try:
-            torch.empty(0, device=name)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"device={name} is not there ({reason}): device=auto takes what is"
-            ) from error
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 class FixedBuffer(ExemplarsBuffer):
@@ -326,19 +316,26 @@ class FixedReplayPlugin(ReplayPlugin):
         """Leave the memory as it is."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: the images are kept by the learner."""
+        """Return no state: the images are kept by the learner."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is gone on with."""
+        """Do nothing, likewise."""
 
 
-def _of(prefix: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name.removeprefix(f"{prefix}."): value
-        for name, value in options.items()
-        if name.startswith(f"{prefix}.")
-    }
+def _timm_name(backbone: str) -> str:
+    """Return the name that timm has for a backbone, perhaps one of a hub.
+
+    Raises:
+        ValueError: If it has none of that name, with the nearest.
+    """
+    name = backbone.removeprefix(TIMM)
+    if ":" not in name and not _timm().is_model(name.partition(".")[0]):
+        raise ValueError(
+            f"timm has no {name} (backbone={backbone})"
+            f"{nearest(name, _timm().list_models())}"
+        )
+    return name
 
 
 def _timm() -> Any:

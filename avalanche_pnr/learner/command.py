@@ -24,19 +24,20 @@ from avalanche_pnr.runs.failures import (
     explain_dead_worker,
     explain_full_device,
     sentence,
+    warnings_as_lines,
 )
 
 
 @dataclass(frozen=True)
 class Where(Options):
-    """The learner that a command is about."""
+    """Option that every command needs."""
 
     learner: str = option("...", "folder of the learner")
 
 
 @dataclass(frozen=True)
 class WithData(Where):
-    """The learner, and images."""
+    """Options of commands that take images."""
 
     data: str = option(
         "...",
@@ -47,15 +48,16 @@ class WithData(Where):
 
 @dataclass(frozen=True)
 class WithLabels(Where):
-    """The learner, and labelled images."""
+    """Options of ``judge``."""
 
-    data: str = option("...", "folder of labelled images, or .csv with path and label")
+    data: str = option("...", "folder of labelled images")
+    csv: str | None = option(None, "instead of data: table with columns path and label")
     layout: str = option("class", "of a folder: class, or experience/class")
 
 
 @dataclass(frozen=True)
 class Embedding(WithData):
-    """What is embedded, and where to."""
+    """Options of ``embed``."""
 
     out: str = option("...", "features.csv, .npz or .parquet")
     after: int | None = option(None, "experience whose backbone is taken; the last")
@@ -63,7 +65,7 @@ class Embedding(WithData):
 
 @dataclass(frozen=True)
 class Exporting(Where):
-    """What is exported."""
+    """Options of ``export``."""
 
     out: str = option("...", "backbone.safetensors or .onnx")
     after: int | None = option(None, "experience whose backbone is taken; the last")
@@ -71,14 +73,14 @@ class Exporting(Where):
 
 @dataclass(frozen=True)
 class Showing(Where):
-    """How it is shown."""
+    """Options of ``info``."""
 
     json: bool = option(False, "for programs: one object of JSON")
 
 
 @dataclass(frozen=True)
 class Trusting:
-    """What must be typed again to open a learner."""
+    """Option that must be typed again to open some learners."""
 
     backbone: str | None = option(
         None, "package.function of a learner made with one, to trust it"
@@ -87,12 +89,21 @@ class Trusting:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it does, its options, and the function behind it."""
+    """A command.
+
+    Attributes:
+        meaning: Its line in the usage.
+        kinds: Dataclasses of its options.
+        run: Called with the options that were given.
+        nested: Options that take arguments of their own.
+        instead_of_data: Option without which ``data`` must be given.
+    """
 
     meaning: str
     kinds: tuple[type, ...]
     run: Callable[[dict[str, Any]], object]
     nested: tuple[str, ...] = ()
+    instead_of_data: str = "data"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -115,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def usage() -> str:
-    """What the command can do."""
+    """List the commands."""
     lines = [f"  {name:8} {each.meaning}" for name, each in COMMANDS.items()]
     return "\n".join(
         [
@@ -138,16 +149,17 @@ def _dispatch(arguments: Sequence[str]) -> None:
         print(table(command.kinds))
         return
     values = with_target(parse(rest, command.kinds, command.nested))
-    needed = [each for kind in command.kinds for each in fields(kind)]
-    for each in needed:
-        forgets = values.get("forget_images") and each.name == "data"
-        if each.default == "..." and each.name not in values and not forgets:
+    present = {option for option, value in values.items() if value}
+    if command.instead_of_data in present:
+        present.add("data")
+    for each in (each for kind in command.kinds for each in fields(kind)):
+        if each.default == "..." and each.name not in present:
             raise ValueError(f"{name} needs {each.name}=: {each.metadata['meaning']}")
     _run(command, values, arguments)
 
 
 def with_target(values: dict[str, Any]) -> dict[str, Any]:
-    """``data._target_=...`` and its arguments as one value, ``data``.
+    """Gather ``data._target_=...`` and its arguments as one value, ``data``.
 
     Raises:
         ValueError: If ``data`` has arguments and no target, or is a path as well.
@@ -169,7 +181,12 @@ def _run(command: Command, values: dict[str, Any], arguments: Sequence[str]) -> 
     from avalanche_pnr.runs.interruption import InterruptedRunError, Interruption
 
     try:
-        with Interruption(), explain_dead_worker(), explain_full_device():
+        with (
+            Interruption(),
+            explain_dead_worker(),
+            explain_full_device(),
+            warnings_as_lines(),
+        ):
             command.run(values)
     except InterruptedRunError as stop:
         again = f"avalanche-pnr {shlex.join(arguments)}"
@@ -212,7 +229,10 @@ def _embed(values: dict[str, Any]) -> None:
 
 
 def _judge(values: dict[str, Any]) -> None:
-    _opened(values).judge(**values)
+    table = values.pop("csv", None)
+    if table is not None and "data" in values:
+        raise ValueError("judge takes images from data= or from csv=, not from both")
+    _opened(values).judge(**{"data": table, **values})
 
 
 def _export(values: dict[str, Any]) -> None:
@@ -244,6 +264,7 @@ COMMANDS = {
         (WithData, Settings, Training, Opening, Once),
         _learn,
         nested=("data", "backbone", "method"),
+        instead_of_data="forget_images",
     ),
     "embed": Command(
         "write features of images",
@@ -255,6 +276,7 @@ COMMANDS = {
         "judge what was learned by labelled images",
         (WithLabels, Trusting, Opening, Reading),
         _judge,
+        instead_of_data="csv",
     ),
     "export": Command(
         "write a backbone's weights, or ONNX", (Exporting, Trusting), _export

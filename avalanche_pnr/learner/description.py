@@ -1,4 +1,4 @@
-"""What a learner is and has learned, as text for people."""
+"""Descriptions of a learner, its experiences, sizes and times for people."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def describe(name: str, info: dict[str, Any]) -> str:
-    """A learner in some lines.
+    """Describe a learner in some lines.
 
     Args:
         name: Of the learner.
@@ -54,12 +54,12 @@ def _in_progress(plan: dict[str, Any] | None) -> list[str]:
 
 
 def _day(time: str) -> str:
-    """Date and minute of a time in ISO format, UTC."""
+    """Shorten a time in ISO format to date and minute, UTC."""
     return time[:16].replace("T", " ")
 
 
 def file_size(size: float) -> str:
-    """Bytes as people read them."""
+    """Format a number of bytes with its unit."""
     power = 0
     while size >= 1000 and power < len(UNITS) - 1:
         size, power = size / 1000, power + 1
@@ -67,7 +67,7 @@ def file_size(size: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people read them."""
+    """Format seconds with a unit that fits."""
     for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"

@@ -18,23 +18,36 @@ from tqdm import tqdm
 
 from avalanche_pnr.evaluation.features import evaluation_mode
 from avalanche_pnr.learner.images import Arrivals
+from avalanche_pnr.learner.options import check_out
 from avalanche_pnr.runs.files import replacing
 from avalanche_pnr.transforms.reduction import Reduction
 
-Rows = Iterator[tuple[list[str], NDArray[np.float32]]]
-"""Names and features (n, F) of a batch after the other, in the order of the images."""
+FeatureBatches = Iterator[tuple[list[str], NDArray[np.float32]]]
+"""Names and features (n, F) of one batch after another, in the order of the images."""
+
+
+ROW_GROUP = 4096
+"""Rows that a parquet file holds together, column by column; they wait in memory."""
 
 
 class Writer(Protocol):
     """Writes features to a file of one format."""
 
-    def __call__(self, path: Path, rows: Rows, experience: int) -> None:
-        """Write the rows; ``experience`` is that of the backbone they come from."""
+    def __call__(self, path: Path, batches: FeatureBatches, experience: int) -> None:
+        """Write features of the backbone after an experience."""
 
 
-class _Viewed(Dataset[torch.Tensor]):
+class ViewedImages(Dataset[torch.Tensor]):
+    """Images as a backbone sees them.
+
+    Args:
+        images: Images, N of them.
+        view: Makes a tensor (C, H, W) of an image.
+    """
+
     def __init__(self, images: Arrivals, view: Compose) -> None:
-        self.images, self.view = images, view
+        reduction = Reduction.for_transforms(view)
+        self.images, self.view = images.reduced(reduction), view
 
     def __len__(self) -> int:
         return len(self.images)
@@ -45,7 +58,7 @@ class _Viewed(Dataset[torch.Tensor]):
 
 
 @torch.no_grad()
-def feature_rows(
+def feature_batches(
     backbone: nn.Module,
     images: Arrivals,
     view: Compose,
@@ -53,8 +66,8 @@ def feature_rows(
     batch_size: int,
     workers: int,
     device: torch.device,
-) -> Rows:
-    """Features of images, batch by batch; memory does not grow with their number.
+) -> FeatureBatches:
+    """Yield features of images batch by batch; few are in memory at a time.
 
     Args:
         backbone: Maps images (N, C, H, W) to features (N, F).
@@ -65,7 +78,7 @@ def feature_rows(
         device: Where the backbone is.
     """
     loader = DataLoader(
-        _Viewed(images.reduced(Reduction.for_transforms(view)), view),
+        ViewedImages(images, view),
         batch_size,
         num_workers=workers,
         shuffle=False,
@@ -85,36 +98,46 @@ def feature_rows(
             bar.update(len(batch))
 
 
-def write_features(path: Path, rows: Rows, experience: int) -> None:
+def write_features(path: Path, batches: FeatureBatches, experience: int) -> None:
     """Write features as ``.csv``, ``.npz`` or ``.parquet``, whole or not at all.
+
+    Args:
+        path: The file.
+        batches: The features.
+        experience: Number of the experience whose backbone they are of.
 
     Raises:
         FileNotFoundError: If its folder is not there.
         ImportError: If parquet is asked for without pyarrow.
         ValueError: If the file's ending is another.
     """
-    check_ending(path)
-    WRITERS[path.suffix](path, rows, experience)
+    check_format(path)
+    WRITERS[path.suffix](path, batches, experience)
 
 
-def check_ending(path: Path) -> None:
-    """Refuse a file of a format that is not written, or in a folder that is not there.
+def check_format(path: Path) -> None:
+    """Refuse a file that cannot be written, before images are read.
 
     Raises:
-        FileNotFoundError: With the folder.
-        ValueError: With the endings of the formats.
+        FileNotFoundError: If its folder is not there.
+        ImportError: If parquet is asked for without pyarrow.
+        ValueError: If the file's ending is another.
     """
-    if path.suffix not in WRITERS:
-        raise ValueError(f"out={path} must end in {', '.join(WRITERS)}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"out={path}: there is no folder {path.parent}")
+    check_out(path, WRITERS)
+    if path.suffix == ".parquet":
+        try:
+            import pyarrow.parquet  # noqa: F401
+        except ImportError as error:
+            raise ImportError(
+                f"out={path} needs pyarrow: pip install 'avalanche-pnr[parquet]'"
+            ) from error
 
 
-def _write_csv(path: Path, rows: Rows, experience: int) -> None:
+def _write_csv(path: Path, batches: FeatureBatches, experience: int) -> None:
     with replacing(path) as binary:
         text = io.TextIOWrapper(binary, "utf-8", newline="", write_through=True)
         table = csv.writer(text, lineterminator="")
-        for k, (names, features) in enumerate(rows):
+        for k, (names, features) in enumerate(batches):
             width = features.shape[1]
             if k == 0:
                 columns = [f"feature_{j}" for j in range(width)]
@@ -128,7 +151,7 @@ def _write_csv(path: Path, rows: Rows, experience: int) -> None:
         text.detach()
 
 
-def _write_npz(path: Path, rows: Rows, experience: int) -> None:
+def _write_npz(path: Path, batches: FeatureBatches, experience: int) -> None:
     """Features go to the disk as they come; an array's header says how many."""
     all_names: list[str] = []
     with replacing(path) as binary:
@@ -136,7 +159,7 @@ def _write_npz(path: Path, rows: Rows, experience: int) -> None:
         try:
             with spool.open("wb") as file:
                 width = 0
-                for names, features in rows:
+                for names, features in batches:
                     file.write(np.ascontiguousarray(features).tobytes())
                     width = features.shape[1]
                     all_names += names
@@ -158,27 +181,50 @@ def _write_npz(path: Path, rows: Rows, experience: int) -> None:
             spool.unlink(missing_ok=True)
 
 
-def _write_parquet(path: Path, rows: Rows, experience: int) -> None:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError(
-            f"out={path} needs pyarrow: pip install 'avalanche-pnr[parquet]'"
-        ) from error
+def _write_parquet(path: Path, batches: FeatureBatches, experience: int) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
     with replacing(path) as binary, ExitStack() as opened:
         writer = None
-        for names, features in rows:
-            columns = {
-                "path": names,
-                "experience": [experience] * len(names),
-                **{f"feature_{j}": features[:, j] for j in range(features.shape[1])},
-            }
-            table = pyarrow.table(columns)
+        for names, columns in _row_groups(batches):
+            table = pyarrow.table(
+                {
+                    "path": names,
+                    "experience": [experience] * len(names),
+                    **{f"feature_{j}": column for j, column in enumerate(columns)},
+                }
+            )
             writer = writer or opened.enter_context(
-                pyarrow.parquet.ParquetWriter(binary, table.schema)
+                # What random numbers do not gain by takes time.
+                pyarrow.parquet.ParquetWriter(
+                    binary,
+                    table.schema,
+                    use_dictionary=["experience"],
+                    compression="none",
+                    write_statistics=False,
+                )
             )
             writer.write_table(table)
+
+
+def _row_groups(
+    batches: FeatureBatches,
+) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Gather batches until they are worth a group of rows, as columns (F, n)."""
+    names: list[str] = []
+    columns = np.empty((0, 0), np.float32)
+    for batch_names, features in batches:
+        more, width = features.shape
+        if names and len(names) + more > columns.shape[1]:
+            yield names, columns[:, : len(names)]
+            names = []
+        if not names:  # anew, since those that were written may still be in use
+            columns = np.empty((width, max(ROW_GROUP, more)), np.float32)
+        columns[:, len(names) : len(names) + more] = features.T
+        names += batch_names
+    if names:
+        yield names, columns[:, : len(names)]
 
 
 WRITERS: Mapping[str, Writer] = {

@@ -1,4 +1,4 @@
-"""The folder of a learner: what lies in it, and how an experience enters it as a whole.
+"""The folder of a learner; an experience enters it as a whole.
 
 ::
 
@@ -7,23 +7,27 @@
       experiences/000/     the backbone before learning
       experiences/001/     experience.json, learned.npy, state.pt, backbone.safetensors
       current/             an experience in progress: plan.json, learned.npy, state.pt
-      judged/              what ``judge`` has found
-      status.json          what is going on, for other programs
+      judged/              tables of ``judge``
+      status.json          progress, for other programs
 """
 
 import io
 import json
 import os
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from avalanche_pnr.learner.images import Digests
-from avalanche_pnr.learner.options import Settings
+from avalanche_pnr.learner.options import Settings, Training
+from avalanche_pnr.learner.planning import Plan
 from avalanche_pnr.runs.files import (
     load_state,
     previous,
@@ -51,7 +55,7 @@ class LearnerFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a learner in the folder."""
+        """True if there is a learner in the folder."""
         return (self.path / "learner.json").is_file()
 
     @property
@@ -68,7 +72,7 @@ class LearnerFolder:
         """Make a new learner.
 
         Args:
-            settings: What it is.
+            settings: Its settings.
             options: Arguments of backbone and method.
             write_backbone: Writes the weights that it begins with.
 
@@ -87,14 +91,14 @@ class LearnerFolder:
         write_json(self.path / "learner.json", content)
 
     def _is_new(self) -> bool:
-        """Whether there is nothing but what ``make`` writes before ``learner.json``."""
+        """Return whether all that is there, ``make`` writes before ``learner.json``."""
         of_make = {"experiences", LOCK, f".{LOCK}", ".learner.json.part"}
         there = {each.name for each in self.path.iterdir()}
         experiences = {each.name for each in self.path.glob("experiences/*")}
         return there <= of_make and experiences <= {"000"}
 
     def settings(self) -> Settings:
-        """What the learner is.
+        """Read the learner's settings.
 
         Raises:
             FileNotFoundError: If there is none.
@@ -107,108 +111,162 @@ class LearnerFolder:
             raise ValueError(f"{path} is damaged ({error}): restore it") from error
 
     def options(self) -> dict[str, Any]:
-        """Arguments of backbone and method, as ``{"backbone.width": 32}``."""
+        """Read the arguments of backbone and method, ``{"backbone.width": 32}``."""
         options: dict[str, Any] = self._description().get("options", {})
         return options
 
     def experiences(self) -> list[dict[str, Any]]:
-        """What is known of each experience that has been learned, in order."""
+        """Read the facts about each experience that was learned, in order."""
         folders = sorted(self.path.glob("experiences/[0-9]*"))
         return [read_json(f / "experience.json") for f in folders if f.name != "000"]
 
+    def last_training(self) -> Training:
+        """Read the options of the last experience; the defaults if there is none."""
+        experiences = self.experiences()
+        return Training(**experiences[-1]["training"]) if experiences else Training()
+
+    def write_status(self, state: str) -> None:
+        """Tell other programs what is going on.
+
+        Args:
+            state: ``idle`` or ``stopped``; while it learns, the progress says more.
+        """
+        content = {"state": state, "experiences": len(self.experiences())}
+        write_json(self.path / "status.json", content)
+
     def experience(self, number: int) -> Path:
-        """Folder of an experience, 0 for what was before the first."""
+        """Return the folder of an experience, 0 for before the first."""
         return self.path / "experiences" / f"{number:03d}"
 
     def learned(self) -> list[Digests]:
-        """Digests of the images of each experience, (N, 16)."""
+        """Read the digests of the images of each experience, (N, 16)."""
         numbers = range(1, len(self.experiences()) + 1)
         return [np.load(self.experience(k) / "learned.npy") for k in numbers]
 
     def state(self, number: int) -> dict[str, Any]:
-        """The state that an experience ended with.
+        """Read the state that an experience ended with.
 
         Raises:
             FileNotFoundError: If it is not kept.
         """
         return load_state(self.experience(number) / "state.pt")
 
+    def keeps_backbone(self, number: int) -> bool:
+        """Return whether the backbone after an experience is there."""
+        return number >= 0 and (self.experience(number) / BACKBONE).is_file()
+
     def backbone(self, number: int) -> Path:
-        """Weights of the backbone after an experience; 0 for before the first.
+        """Return the weights file of the backbone after an experience.
+
+        Args:
+            number: Of the experience; 0 for before the first.
 
         Raises:
             FileNotFoundError: If they are not there.
         """
-        path = self.experience(number) / BACKBONE
-        if path.is_file():
-            return path
+        if self.keeps_backbone(number):
+            return self.experience(number) / BACKBONE
         last = len(self.experiences())
         raise FileNotFoundError(
             f"there is no backbone after experience {number}: "
             + (
-                f"the learner has learned {last} experiences"
-                if number > last
-                else "it was not kept (keep=last)"
+                "it was not kept (keep=last)"
+                if 0 <= number <= last
+                else f"choose one of 0 to {last}, which the learner has learned"
             )
         )
 
     def add(
         self,
-        experience: dict[str, Any],
-        learned: Digests,
+        plan: Plan,
+        outcome: dict[str, Any],
+        digests: Digests,
         state: dict[str, Any],
         write_backbone: Callable[[Path], None],
     ) -> None:
-        """Let an experience that has been learned enter as a whole.
+        """Add an experience that was learned, as a whole or not at all.
 
         It stays in ``current`` as well, until the call that learned it has ended.
 
         Args:
-            experience: What is known of it; its ``"number"`` counts from 1.
-            learned: Digests of its images.
-            state: What the next one needs.
-            write_backbone: Writes its weights.
+            plan: Of the experience.
+            outcome: Further facts about it.
+            digests: Digests of its images.
+            state: State that the next one goes on from.
+            write_backbone: Writes the weights of its backbone.
         """
-        folder = self.experience(experience["number"])
+        folder = self.experience(plan.number)
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        write_json(part / "experience.json", experience)
-        write_array(part / "learned.npy", learned)
+        write_json(part / "experience.json", {**plan.as_dict(), **outcome})
+        write_array(part / "learned.npy", digests)
         save_state(part / "state.pt", state)
         write_backbone(part / BACKBONE)
         os.replace(part, folder)
         sync_folder(folder.parent)
-        if experience["training"]["keep"] == "last":
-            for number in range(1, experience["number"] - 1):
+        if plan.training.keep == "last":
+            for number in range(1, plan.number - 1):
                 for name in ("state.pt", BACKBONE):
                     (self.experience(number) / name).unlink(missing_ok=True)
 
-    def plan(self) -> dict[str, Any] | None:
-        """What is known of the experience in progress, if any of it has been saved."""
+    def add_judged(self, name: str, content: dict[str, Any]) -> None:
+        """Add what was judged.
+
+        Args:
+            name: Of the labelled images.
+            content: Plain data; the time is added.
+        """
+        folder = self.path / "judged"
+        folder.mkdir(exist_ok=True)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        safe = re.sub(r"[^\w.-]", "_", f"{when}_{name}")
+        write_json(folder / f"{safe}.json", {**content, "when": when})
+
+    def plan(self) -> Plan | None:
+        """Return the plan of the experience in progress, if any of it was saved."""
         plan = self._current_plan()
-        has_begun = plan is not None and plan["number"] > len(self.experiences())
+        has_begun = plan is not None and plan.number > len(self.experiences())
         return plan if has_begun and is_saved(self.current / "state.pt") else None
 
-    def entered(self) -> dict[str, Any] | None:
-        """The plan of an experience that entered as the call that learned it ended.
+    def entered(self) -> Plan | None:
+        """Return the plan of an experience that entered as its call was ended.
 
-        The call is to be ended, by :meth:`leave_current`.
+        :meth:`leave_current` ends that call.
         """
         plan = self._current_plan()
-        has_ended = plan is not None and plan["number"] <= len(self.experiences())
+        has_ended = plan is not None and plan.number <= len(self.experiences())
         return plan if has_ended else None
 
-    def _current_plan(self) -> dict[str, Any] | None:
+    def _current_plan(self) -> Plan | None:
         path = self.current / "plan.json"
-        return read_json(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            return Plan.from_dict(read_json(path))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error}): remove it") from error
 
-    def begin(self, plan: dict[str, Any], learned: Digests) -> None:
-        """Note what is about to be learned."""
+    def planned(self) -> Digests:
+        """Read the digests of the images of the experience in progress, in order."""
+        digests: Digests = np.load(self.current / "learned.npy")
+        return digests
+
+    def begin(self, plan: Plan, digests: Digests) -> None:
+        """Note which experience is about to be learned.
+
+        Args:
+            plan: Of the experience.
+            digests: Digests of its images, in order.
+        """
         self.leave_current()
         self.current.mkdir()
-        write_array(self.current / "learned.npy", learned)
-        write_json(self.current / "plan.json", plan)
+        write_array(self.current / "learned.npy", digests)
+        self.change_plan(plan)
+
+    def change_plan(self, plan: Plan) -> None:
+        """Replace the plan of the experience in progress."""
+        write_json(self.current / "plan.json", plan.as_dict())
 
     def leave_current(self) -> None:
         """Forget the experience in progress."""
@@ -220,7 +278,7 @@ class LearnerFolder:
         if not path.is_file():
             raise FileNotFoundError(
                 f"learner={self.path} holds no learner: make one with avalanche-pnr "
-                f"learn data=... learner={self.path}"
+                f"learn data=... {shlex.quote(f'learner={self.path}')}"
             )
         content = read_json(path)
         if content.get("format") != FORMAT:
@@ -254,7 +312,7 @@ class LearnerFolder:
         return last
 
     def last(self) -> int:
-        """Number of the last experience.
+        """Return the number of the last experience.
 
         Raises:
             ValueError: If there is none.
@@ -265,7 +323,7 @@ class LearnerFolder:
 
 
 def is_saved(state: Path) -> bool:
-    """Whether a state, or the one before it, is there."""
+    """Return whether a state, or the one before it, is there."""
     return state.exists() or previous(state).exists()
 
 
@@ -275,7 +333,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """An object that was written as JSON.
+    """Read an object that was written as JSON.
 
     Raises:
         ValueError: If the file is damaged, with its name.

@@ -5,6 +5,7 @@ import os
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from avalanche_pnr.runs.array_files import read_arrays
 from avalanche_pnr.transforms.reduction import Reduction
 
 Digests = NDArray[np.uint8]
-"""Of images, 16 bytes each, shape (N, 16)."""
+"""Digests of the content of images, 16 bytes each, shape (N, 16)."""
 
 DIGEST_BYTES = 16
 TARGET = "_target_"
@@ -46,12 +47,14 @@ class Arrivals(Dataset[tuple[Image.Image, int]]):
         names: Path of each, or its number.
         source: Where they come from, as text.
         damaged: Names of files that were left out.
+        known_digests: Digests of the images, if they have been computed.
     """
 
     images: Any
     names: Sequence[str]
     source: str
     damaged: tuple[str, ...] = ()
+    known_digests: Digests | None = None
 
     @property
     def targets(self) -> list[int]:
@@ -60,12 +63,19 @@ class Arrivals(Dataset[tuple[Image.Image, int]]):
 
     @property
     def domains(self) -> list[int]:
-        """None."""
+        """An empty list: there are no domains."""
         return []
+
+    @cached_property
+    def digests(self) -> Digests:
+        """Digests of the images' content, computed when first asked for, (N, 16)."""
+        if self.known_digests is not None:
+            return self.known_digests
+        return content_digests(self.images)
 
     @property
     def have_one_size(self) -> bool:
-        """Whether it is known that all are of one size: they are rows of an array."""
+        """True if all are known to be of one size: they are rows of an array."""
         images = self.images.images if isinstance(self.images, _Subset) else self.images
         return isinstance(images, ArrayImages)
 
@@ -83,6 +93,7 @@ class Arrivals(Dataset[tuple[Image.Image, int]]):
             [self.names[index] for index in indices],
             self.source,
             self.damaged,
+            self.digests[list(indices)],
         )
 
     def reduced(self, reduction: Reduction) -> "Arrivals":
@@ -112,7 +123,7 @@ class _Subset:
 def find_images(
     data: Any, *, skip_damaged: bool = False, max_pixels: int | None = None
 ) -> Arrivals:
-    """Images of whatever a user has.
+    """Find the images in whatever a user has.
 
     Args:
         data: A folder of images at any depth; a text file with a path a line (relative
@@ -140,12 +151,15 @@ def find_images(
     if skip_damaged and not isinstance(images, ArrayImages):
         images, damaged = without_damaged(images)
     if not len(images):
-        raise FileNotFoundError(f"data={data} holds no image that can be read")
+        raise FileNotFoundError(
+            f"data={data} holds no image that can be read: all {len(damaged)} are "
+            f"damaged, such as {listed(damaged, 1)}"
+        )
     return Arrivals(images, _names(images), os.path.abspath(path), tuple(damaged))
 
 
 def _of_target(description: Mapping[str, Any]) -> Arrivals:
-    """The data set that a ``_target_`` and its arguments describe."""
+    """Make the data set that a ``_target_`` and its arguments describe."""
     target = str(description[TARGET])
     arguments = {k: v for k, v in description.items() if k != TARGET}
     made = call("data", imported(f"data.{TARGET}", target), arguments)
@@ -161,7 +175,7 @@ def _of_data_set(data: Any, source: str) -> Arrivals:
 
 
 def _found(path: Path, data: Any, max_pixels: int | None) -> Any:
-    """The images of a folder or file."""
+    """Find the images of a folder or file."""
     if path.is_dir():
         (paths,) = images_below(str(path), [path])
         return _files(paths, f"in {path} or below", max_pixels)
@@ -179,7 +193,8 @@ def _found(path: Path, data: Any, max_pixels: int | None) -> Any:
         if missing := [each for each in paths if not os.path.isfile(each)]:
             raise FileNotFoundError(
                 f"{path} lists {len(missing)} files that are not there, such as "
-                f"{listed(missing, 3)}"
+                f"{listed(missing, 3)}: write paths that begin at the folder of that "
+                "file, or whole ones"
             )
         return _files(paths, f"listed in {path}", max_pixels)
     raise ValueError(
@@ -189,69 +204,83 @@ def _found(path: Path, data: Any, max_pixels: int | None) -> Any:
 
 
 def beside(file: Path, path: str) -> str:
-    """A path that a file lists: relative to that file, or with ``~``, or whole."""
+    """Return a path that a file lists: relative to it, with ``~``, or absolute."""
     return os.path.join(file.parent, os.path.expanduser(path))
 
 
-def digests(arrivals: Arrivals) -> Digests:
-    """Digests of the content of images: equal files are equal images.
+def content_digests(images: Any) -> Digests:
+    """Compute digests of the content of images: equal files are equal images.
+
+    Each file is read once, in as many threads as there are processors; data sets of
+    others, which may not bear threads, are read one image at a time.
 
     Args:
-        arrivals: Images; each file is read once, in as many threads as processors.
-            Data sets of others, which may not bear threads, are read one by one.
+        images: As :class:`Arrivals` has them, N of them.
 
     Returns:
         Shape (N, 16).
     """
-    has_files = isinstance(arrivals.images, FileImages | ShardImages)
+    has_files = isinstance(images, FileImages | ShardImages)
+    count = len(images)
+    found = np.empty((count, DIGEST_BYTES), np.uint8)
     with ThreadPool(None if has_files else 1) as pool:
-        content = pool.imap(
-            lambda k: _content(arrivals.images, k), range(len(arrivals)), 16
-        )
-        rows = [
-            np.frombuffer(
-                hashlib.blake2b(each, digest_size=DIGEST_BYTES).digest(), np.uint8
-            )
-            for each in progress(content, "reading images", len(arrivals))
-        ]
-    return np.stack(rows) if rows else np.empty((0, DIGEST_BYTES), np.uint8)
+        contents = pool.imap(lambda index: _digest(images, index), range(count), 16)
+        for index, digest in enumerate(progress(contents, "reading images", count)):
+            found[index] = np.frombuffer(digest, np.uint8)
+    return found
 
 
-def keys(rows: Digests) -> NDArray[np.void]:
-    """Digests as single values, which numpy can sort and look up, shape (N,)."""
-    return np.ascontiguousarray(rows).view(f"V{DIGEST_BYTES}").reshape(-1)
+def _digest(images: Any, index: int) -> bytes:
+    content = _content(images, index)
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
 
-def summary(rows: Digests) -> str:
-    """One digest of all images in their order, as text."""
-    return hashlib.blake2b(rows.tobytes(), digest_size=DIGEST_BYTES).hexdigest()
+def keys(digests: Digests) -> NDArray[np.void]:
+    """Return digests as single values that numpy sorts and looks up, shape (N,)."""
+    return np.ascontiguousarray(digests).view(f"V{DIGEST_BYTES}").reshape(-1)
 
 
-def first_of_each(rows: Digests, learned: Iterable[Digests] = ()) -> NDArray[np.intp]:
-    """Indices of the images that come first with their content, and are new.
+def summary(digests: Digests) -> str:
+    """Compute one digest of all images in their order, as text."""
+    return hashlib.blake2b(digests.tobytes(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def first_of_each(
+    digests: Digests, learned: Iterable[Digests] = ()
+) -> NDArray[np.intp]:
+    """Find the images that come first with their content, and are new.
 
     Args:
-        rows: Digests of the images.
+        digests: Digests of the images.
         learned: Digests of those that were learned before.
+
+    Returns:
+        Their indices, in order.
     """
-    _, first = np.unique(keys(rows), return_index=True)
-    new = np.zeros(len(rows), bool)
+    _, first = np.unique(keys(digests), return_index=True)
+    new = np.zeros(len(digests), bool)
     new[first] = True
     for before in learned:
-        new &= ~np.isin(keys(rows), keys(before))
+        new &= ~np.isin(keys(digests), keys(before))
     return np.flatnonzero(new)
 
 
 def _files(paths: list[str], where: str, max_pixels: int | None) -> FileImages:
     if not paths:
-        raise FileNotFoundError(f"there are no images {where}")
+        raise FileNotFoundError(
+            f"there are no images {where}: data= must name a folder of images, a text "
+            "file of their paths (.txt), tar shards or an .npz file"
+        )
     return FileImages(paths, [-1] * len(paths), max_pixels=max_pixels)
 
 
 def _shards(path: str, max_pixels: int | None) -> ShardImages:
     shards: list[str] = webdataset().shardlists.expand_urls(path)
     if missing := [each for each in shards if not os.path.isfile(each)]:
-        raise FileNotFoundError(f"there are no shards {listed(missing, 3)}")
+        raise FileNotFoundError(
+            f"there are no shards {listed(missing, 3)}: data= must name files that are "
+            "there, as in data='train-{0000..0099}.tar'"
+        )
     places = index_shards(shards, "jpg;jpeg;png;webp", None)
     return ShardImages(shards, places, max_pixels)
 
@@ -260,9 +289,15 @@ def _array(path: Path) -> ArrayImages:
     try:
         arrays = read_arrays(path, ["x"])
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read as .npz ({error})") from error
+        raise ValueError(
+            f"{path} cannot be read as .npz ({error}): save it anew with "
+            "numpy.savez(path, x=images)"
+        ) from error
     if "x" not in arrays:
-        raise ValueError(f"{path} lacks the array x of images, uint8 (N, H, W, 3)")
+        raise ValueError(
+            f"{path} lacks the array x of images, uint8 (N, H, W, 3): save it with "
+            "numpy.savez(path, x=images)"
+        )
     x = arrays["x"]
     if x.ndim != 4 or x.shape[3] != 3 or x.dtype != np.uint8:
         raise ValueError(
@@ -273,7 +308,7 @@ def _array(path: Path) -> ArrayImages:
 
 
 def _names(images: Any) -> Sequence[str]:
-    """Path of each image, ``shard.tar/member`` in a shard, or else its number."""
+    """Name each image by its path, ``shard.tar/member`` in a shard, or its number."""
     if isinstance(images, FileImages):
         return images.paths
     if isinstance(images, ShardImages):
@@ -291,9 +326,7 @@ def _member_names(images: ShardImages) -> list[str]:
 
 
 def _content(images: Any, index: int) -> bytes:
-    """The bytes of a file, or else the pixels of an image."""
-    if isinstance(images, _Subset):
-        return _content(images.images, images.indices[index])
+    """Read the bytes of a file, or else the pixels of an image."""
     if isinstance(images, FileImages):
         return Path(images.paths[index]).read_bytes()
     if isinstance(images, ShardImages):

@@ -1,4 +1,4 @@
-"""What labelled images say of a learner: probes of its backbones, one after another."""
+"""Judging the backbones of a learner by probes on labelled images."""
 
 import csv
 import math
@@ -29,11 +29,11 @@ from avalanche_pnr.learner.options import checked
 
 FEW_LABELS = 0.1
 HELD_OUT = 0.2
-"""Part of the images of a table that is tested on."""
+"""Fraction of the images of a table that is tested on."""
 NEIGHBOURS = 20
 LAYOUTS: dict[str, Layout] = {"class": "class", "experience/class": "domain/class"}
 Z = 1.96
-"""Of a 95 % interval."""
+"""Half the width of a 95 % interval, in standard errors."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def labelled_images(
     skip_damaged: bool = False,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """Labelled images, in folders by class, or as a table of paths and labels.
+    """Read labelled images, in folders by class, or as a table of paths and labels.
 
     Args:
         data: A folder, with ``train/`` and ``test/`` if it has them (otherwise a fifth
@@ -101,7 +101,15 @@ def judge(
         view: Makes a tensor (C, H, W) of an image.
         device: Where they are computed.
         **reading: Arguments of :func:`extract_features`.
+
+    Raises:
+        ValueError: If there is a single class, of which nothing can be told apart.
     """
+    if len(data.class_names) < 2:
+        raise ValueError(
+            f"all labelled images are of one class, {data.class_names[0]}: add images "
+            "of another, as accuracies tell how well classes are told apart"
+        )
     train = make_plain_data_set(data.train, view)
     test = make_plain_data_set(data.test, view)
     reading["device"] = device
@@ -129,7 +137,7 @@ def judge(
 
 
 def table(judgements: Sequence[Judgement], columns: Sequence[str]) -> str:
-    """Accuracies in percent as text, a block for each probe.
+    """Format accuracies in percent, a block for each probe.
 
     Args:
         judgements: A row each.
@@ -153,7 +161,7 @@ def table(judgements: Sequence[Judgement], columns: Sequence[str]) -> str:
 
 
 def verdict(before: Judgement, after: Judgement) -> str:
-    """Whether the last experience helped, by the same test images before and after."""
+    """Say whether the last experience helped, by the same test images before it."""
     difference = 100 * (after.hits - before.hits)
     mean = difference.mean().item()
     half = Z * difference.std().item() / math.sqrt(len(difference))
@@ -183,7 +191,10 @@ def _listed(path: Path, skip_damaged: bool, max_pixels: int | None) -> ImageData
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as .csv ({error})") from error
+        raise ValueError(
+            f"{path} cannot be read as .csv ({error}): save it as UTF-8, with the "
+            "columns path and label"
+        ) from error
     if not rows or not {"path", "label"} <= rows[0].keys():
         raise ValueError(
             f"{path} must have the columns path and label, and rows: it has "

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from avalanche_pnr.learner.images import Arrivals, Digests, keys
+from avalanche_pnr.learner.images import Arrivals, Digests
 
 QUALITY = 92
 TINY = 64
@@ -38,12 +38,12 @@ class KeptImages(Dataset[tuple[Image.Image, int]]):
 
     @property
     def domains(self) -> list[int]:
-        """None."""
+        """An empty list: there are no domains."""
         return []
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Size of all files together, bytes."""
         return sum(map(len, self.files))
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class KeptImages(Dataset[tuple[Image.Image, int]]):
         return Image.open(io.BytesIO(self.files[index])).convert("RGB"), -1
 
     def subset(self, indices: Sequence[int]) -> "KeptImages":
-        """Some of the images, in the order of their indices."""
+        """Select images, in the order of their indices."""
         return KeptImages(
             tuple(self.files[k] for k in indices),
             self.digests[list(indices)],
@@ -61,31 +61,30 @@ class KeptImages(Dataset[tuple[Image.Image, int]]):
         )
 
     def of(self, experience: int) -> "KeptImages":
-        """Those of an experience."""
+        """Select those of an experience."""
         return self.subset(
             [k for k, e in enumerate(self.experiences) if e == experience]
         )
 
     def with_arrivals(
-        self, arrivals: Arrivals, rows: Digests, experience: int, side: int
+        self, arrivals: Arrivals, experience: int, side: int
     ) -> "KeptImages":
-        """These and some more.
+        """Return these images and some more.
 
         Args:
             arrivals: The images to add.
-            rows: Their digests, shape (N, 16).
-            experience: Their number.
+            experience: Number of their experience.
             side: Length that the shorter side is reduced to, pixels.
         """
         files = tuple(_file(arrivals[k][0], side) for k in range(len(arrivals)))
         return KeptImages(
             self.files + files,
-            np.concatenate([self.digests, rows]),
+            np.concatenate([self.digests, arrivals.digests]),
             self.experiences + (experience,) * len(files),
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain data."""
+        """Describe them by tensors and plain data."""
         content = b"".join(self.files)
         return {
             "content": torch.frombuffer(bytearray(content or b"\0"), dtype=torch.uint8),
@@ -96,28 +95,29 @@ class KeptImages(Dataset[tuple[Image.Image, int]]):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "KeptImages":
-        """What :meth:`state_dict` described."""
+        """Restore the images that :meth:`state_dict` described."""
         content, ends = state["content"].numpy().tobytes(), np.cumsum(state["sizes"])
         starts = [0, *ends[:-1]] if len(ends) else []
         files = tuple(content[a:b] for a, b in zip(starts, ends, strict=True))
         return cls(files, state["digests"].numpy(), tuple(state["experiences"]))
 
 
-def smallest(rows: Digests, number: int) -> list[int]:
-    """Indices of the images with the smallest digests, in their order.
+def smallest(digests: Digests, number: int) -> list[int]:
+    """Find the images with the smallest digests.
 
     Digests are as good as random: of whatever streams in, the smallest so far are a
     uniform sample, and which images they are depends on nothing else.
 
     Args:
-        rows: Digests, shape (N, 16).
+        digests: Digests, shape (N, 16).
         number: How many at most.
+
+    Returns:
+        Their indices, in order.
     """
-    return sorted(np.argsort(_order(rows), kind="stable")[:number].tolist())
-
-
-def _order(rows: Digests) -> Any:
-    return np.array([bytes(each) for each in keys(rows)], dtype=object)
+    order = np.lexsort(digests.T[::-1])  # the first byte decides first
+    chosen: list[int] = sorted(order[:number].tolist())
+    return chosen
 
 
 def _file(image: Image.Image, side: int) -> bytes:

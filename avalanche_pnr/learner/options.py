@@ -2,35 +2,57 @@
 
 import difflib
 import types
-from collections.abc import Iterable, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+LARGEST = 2**32 - 1
+"""The largest number that any option may be: what seeds of NumPy may be."""
+FEW = 12
+"""Number of names up to which all of them are listed."""
 
 
-def option(default: Any, meaning: str, least: float | None = None) -> Any:
-    """A field of a dataclass of options.
+def option(
+    default: Any,
+    meaning: str,
+    least: float | None = None,
+    most: float = LARGEST,
+    *,
+    above: bool = False,
+) -> Any:
+    """Make a field of a dataclass of options.
 
     Args:
         default: Its default; ``"..."`` if it must be given.
-        meaning: What ``--help`` says of it.
+        meaning: Its line in ``--help``.
         least: The smallest number that it may be, if it is one.
+        most: The largest.
+        above: Whether it must be above ``least``.
     """
-    return field(default=default, metadata={"meaning": meaning, "least": least})
+    bounds = None if least is None else (least, most, above)
+    return field(default=default, metadata={"meaning": meaning, "bounds": bounds})
 
 
 class Options:
-    """Options of which numbers are refused that they cannot be."""
+    """A dataclass of options, which refuses numbers out of their bounds."""
 
     def __post_init__(self) -> None:
         for each in fields(cast(Any, self)):
-            value, least = getattr(self, each.name), each.metadata["least"]
-            if value is not None and least is not None and not value >= least:
-                raise ValueError(f"{each.name}={value} must be at least {least:g}")
+            value, bounds = getattr(self, each.name), each.metadata["bounds"]
+            if value is None or bounds is None:
+                continue
+            least, most, above = bounds
+            if not value >= least or (above and value == least):
+                bound = "above" if above else "at least"
+                raise ValueError(f"{each.name}={value} must be {bound} {least:g}")
+            if value > most:
+                raise ValueError(f"{each.name}={value} must be at most {most}")
 
 
 @dataclass(frozen=True)
 class Settings(Options):
-    """What a learner is: chosen when it is made, and the same ever after."""
+    """Options that make a learner, and never change."""
 
     method: str = option(
         "vicreg", "vicreg, barlow_twins, simclr, byol or mocov2plus; method.NAME=value"
@@ -48,13 +70,17 @@ class Settings(Options):
 
 @dataclass(frozen=True)
 class Training(Options):
-    """How an experience is learned: the next one begins with the same options."""
+    """Options of an experience; the next one begins with the same."""
 
     regularizer: str = option("pnr", "pnr, cassle, pfr, less_forget or none")
-    epochs: int | None = option(None, "passes over the images; by their number", 1)
+    epochs: int | None = option(
+        None, "passes over the images; by their number", 1, 10**6
+    )
     batch_size: int | None = option(None, "images in a step; at most 256, by number", 2)
-    base_lr: float | None = option(None, "rate for 256 images; the method's", 0)
-    optimizer: str = option("lars", "lars, as published, or sgd")
+    base_lr: float | None = option(
+        None, "rate for 256 images; the method's", 0, above=True
+    )
+    optimizer: str = option("lars", "lars, as published, sgd or adamw")
     warmup_epochs: int = option(10, "epochs of linear warm-up, a tenth at most", 0)
     predictor_hidden_dim: int = option(2048, "width of the distillation predictor", 1)
     augment: str = option("photographs", "photographs, digits or none")
@@ -70,9 +96,13 @@ class Training(Options):
     save_every_minutes: float = option(10.0, "minutes between two saved states", 0)
 
 
+MAY_DIFFER = ("device", "workers", "save_every_minutes", "keep")
+"""Options of :class:`Training` that may change while an experience is interrupted."""
+
+
 @dataclass(frozen=True)
 class Once:
-    """What holds for one call of ``learn``."""
+    """Options that hold for one call of ``learn``."""
 
     again: bool = option(False, "also learn images that were learned before")
     dry: bool = option(False, "say what would happen, and do nothing")
@@ -81,15 +111,17 @@ class Once:
 
 @dataclass(frozen=True)
 class Opening(Options):
-    """Which files of images are opened."""
+    """Options of opening files of images."""
 
     skip_damaged: bool = option(False, "leave out images that cannot be read")
-    max_pixels: int | None = option(None, "that an image may have; 179 million", 1)
+    max_pixels: int | None = option(
+        None, "that an image may have; 179 million", 1, 2**62
+    )
 
 
 @dataclass(frozen=True)
 class Reading(Options):
-    """How images are passed through a backbone."""
+    """Options of passing images through a backbone."""
 
     batch_size: int = option(256, "images in a forward pass", 1)
     workers: int = option(0, "processes that load images", 0)
@@ -99,7 +131,7 @@ class Reading(Options):
 def parse(
     arguments: Iterable[str], kinds: Iterable[type], nested: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Values of ``name=value`` arguments.
+    """Parse ``name=value`` arguments.
 
     Args:
         arguments: The command line.
@@ -133,15 +165,41 @@ def parse(
     return values
 
 
+Chosen = TypeVar("Chosen", bound=Options)
+
+
+def chosen(options: Chosen, given: Mapping[str, Any]) -> Chosen:
+    """Replace options by those that were given.
+
+    Args:
+        options: A dataclass of options.
+        given: Other values, by name.
+
+    Raises:
+        ValueError: If there is no such option, with the nearest, or a number is too
+            small.
+    """
+    names = [each.name for each in fields(cast(Any, options))]
+    for name in given:
+        if name not in names:
+            raise ValueError(f"there is no option {name!r}{nearest(name, names)}")
+    changed: Chosen = replace(cast(Any, options), **given)
+    return changed
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The nearest valid name, or all of them, as the end of a sentence."""
+    """Return the nearest valid name, or a few, as the end of a sentence."""
     valid = list(valid)
-    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(valid)}"
+    if near := difflib.get_close_matches(name, valid, n=1, cutoff=0.5):
+        return f"; did you mean {near[0]}?"
+    if len(valid) <= FEW:
+        return f"; there are {', '.join(valid) or 'none'}"
+    few = difflib.get_close_matches(name, valid, n=3, cutoff=0.0)
+    return f"; the nearest are {', '.join(few)}, and --help lists all"
 
 
 def checked(name: str, value: str, valid: Mapping[str, Any]) -> Any:
-    """The choice of that name.
+    """Look a choice up by its name.
 
     Raises:
         ValueError: If there is none, with the nearest.
@@ -151,8 +209,25 @@ def checked(name: str, value: str, valid: Mapping[str, Any]) -> Any:
     return valid[value]
 
 
+def check_out(path: Path, endings: Collection[str]) -> None:
+    """Refuse a file of an unknown format, or in a folder that does not exist.
+
+    Args:
+        path: The file to be written.
+        endings: Endings of the formats that can be written.
+
+    Raises:
+        FileNotFoundError: With the folder.
+        ValueError: With the endings.
+    """
+    if path.suffix not in endings:
+        raise ValueError(f"out={path} must end in {' or '.join(endings)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"out={path}: there is no folder {path.parent}")
+
+
 def table(kinds: Iterable[type]) -> str:
-    """Options with their defaults and meanings, a line each."""
+    """List options with their defaults and meanings, a line each."""
     rows = [
         (f"{each.name}={_default(each)}", each.metadata["meaning"])
         for kind in kinds
@@ -162,10 +237,14 @@ def table(kinds: Iterable[type]) -> str:
     return "\n".join(f"  {name:{width}}  {meaning}" for name, meaning in rows)
 
 
-def differences(before: Any, now: Any) -> list[str]:
-    """Options of two dataclasses of one kind that differ, as text."""
+def differences(before: Any, now: Any, except_for: Collection[str] = ()) -> list[str]:
+    """List the options of two dataclasses of one kind that differ, as text."""
     old, new = asdict(before), asdict(now)
-    return [f"{k}={new[k]} (it has {k}={old[k]})" for k in old if old[k] != new[k]]
+    return [
+        f"{name}={new[name]} (it has {name}={old[name]})"
+        for name in old
+        if old[name] != new[name] and name not in except_for
+    ]
 
 
 def _default(each: "Field[Any]") -> str:
@@ -179,6 +258,8 @@ def _convert(name: str, text: str, hint: Any) -> Any:
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if type(None) in kinds and text in ("", "null", "none"):
         return None
+    if not text:
+        raise ValueError(f"{name}= is empty: write {name}=VALUE")
     (kind,) = (each for each in kinds if each is not type(None))
     if kind is bool:
         if text.lower() not in ("true", "false"):
@@ -192,7 +273,7 @@ def _convert(name: str, text: str, hint: Any) -> Any:
 
 
 def _literal(text: str) -> Any:
-    """A number, true or false, or else the text itself."""
+    """Convert text to a number or truth value if it is one."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):

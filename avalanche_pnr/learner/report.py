@@ -1,7 +1,5 @@
 """The report of a learner: one HTML page, pictures inside."""
 
-import base64
-import io
 import math
 import os
 from collections.abc import Callable, Iterable
@@ -10,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -18,6 +15,7 @@ from torch.nn.functional import normalize
 from avalanche_pnr.learner.folder import LearnerFolder, read_json
 from avalanche_pnr.learner.kept import KeptImages
 from avalanche_pnr.runs.files import write_whole
+from avalanche_pnr.runs.page import inline, page, png
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 QUERIES, NEIGHBOURS = 6, 5
@@ -83,14 +81,8 @@ def write_report(
             for path in sorted(folder.path.glob("judged/*.json"), reverse=True)
         ],
     }
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-    )
-    page = environment.get_template(TEMPLATE.name).render(content)
     path = folder.path / "report.html"
-    write_whole(path, page.encode())
+    write_whole(path, page(TEMPLATE, **content).encode())
     return path
 
 
@@ -187,7 +179,4 @@ def _nearest(features: Tensor, query: int) -> list[int]:
 
 
 def _picture(title: str, figure: Figure, note: str) -> dict[str, str]:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return {"title": title, "source": f"data:image/png;base64,{data}", "note": note}
+    return {"title": title, "source": inline(png(figure)), "note": note}

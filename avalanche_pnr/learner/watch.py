@@ -22,15 +22,15 @@ from avalanche_pnr.evaluation.representation import (
 from avalanche_pnr.learner.folder import write_json
 
 CHECKS = 20
-"""Of the representation in an experience, at most."""
+"""Largest number of checks of the representation in an experience."""
 COLLAPSED = 0.25
-"""Of the effective rank at the beginning: what is left after a collapse."""
+"""Fraction of the effective rank at the beginning, below which it is a collapse."""
 DRIFTED = 0.5
-"""Linear CKA with the features of an earlier experience, at its end."""
+"""Linear CKA with an earlier experience's features, below which it is drift."""
 SHOWN = 2
 """Seconds between two looks at the progress."""
 FEWEST = 8
-"""Images whose features say something about all."""
+"""Fewest images whose features say something about all."""
 
 
 class WatchPlugin(SupervisedPlugin):
@@ -61,7 +61,7 @@ class WatchPlugin(SupervisedPlugin):
         self._batches = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """The history, and the loss of the present epoch so far."""
+        """Return the history, and the loss of the present epoch so far."""
         return {
             "history": self.history,
             "sum": self._sum.cpu(),
@@ -108,7 +108,7 @@ class WatchPlugin(SupervisedPlugin):
 
 
 def warnings_of(history: list[dict[str, Any]]) -> list[str]:
-    """What the last record of a history warns of, each once in an experience."""
+    """Return the warnings that the last record of a history adds to those before."""
     return [each for each in _faults(history) if each not in _faults(history[:-1])]
 
 
@@ -132,7 +132,7 @@ def _faults(history: list[dict[str, Any]]) -> list[str]:
 
 
 def _cka(old: Tensor, new: Tensor) -> float:
-    """Linear CKA; what has collapsed to a point has nothing in common with before."""
+    """Compute linear CKA; of features that have become a point it is 0."""
     value = linear_cka(old, new)
     return value if math.isfinite(value) else 0.0
 
@@ -142,7 +142,7 @@ def features_of(
     sample: Mapping[int, AvalancheDataset[Any]],
     device: torch.device,
 ) -> dict[int, Tensor]:
-    """Features of the images kept of each experience, (N, F), on the CPU."""
+    """Compute features of the images of each experience, (N, F), on the CPU."""
     return {
         number: extract_unlabelled(backbone, images.eval(), device=device).float().cpu()
         for number, images in sample.items()
@@ -176,11 +176,11 @@ class ProgressPlugin(SupervisedPlugin):
         self._shown = self._line = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: progress is that of a process."""
+        """Return no state: progress is that of a process."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is gone on with."""
+        """Do nothing, likewise."""
 
     def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         """Show the bar from where training stands."""

@@ -4,9 +4,10 @@ from lightly.models.modules.heads import VICRegProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from avalanche_pnr.losses import Reduction, vicreg_loss
-from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
+from avalanche_pnr.losses import LossReduction, vicreg_loss
+from avalanche_pnr.methods.base import SelfSupervisedMethod
 from avalanche_pnr.methods.checks import check_mean, check_weights
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 
 
 class VICReg(SelfSupervisedMethod):
@@ -78,15 +79,15 @@ class VICReg(SelfSupervisedMethod):
             )
         super().set_lambda_pnr(lambda_pnr)
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """Weighted sum of the three terms."""
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
+        """Add up the three weighted terms."""
         check_mean("VICReg", reduction)
         return vicreg_loss(output[:, 0], output[:, 1], *self.weights)
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Mean squared error of p and f of the same view."""
+        """Compute the mean squared error of p and f of the same view."""
         return mse_loss(predicted, past)
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Mean squared error of p and f of the other view."""
+        """Compute the mean squared error of p and f of the other view."""
         return mse_loss(predicted, past.flip(1))

@@ -41,7 +41,7 @@ class PNRPlugin(DistillationPlugin):
         self.lambda_pnr = lambda_pnr
 
     def objective(self, strategy: LossContext) -> dict[str, Tensor]:
-        """The two terms of the loss of a batch."""
+        """Compute the two terms of the loss of a batch, L1 and L2."""
         method, z = strategy.model, strategy.mb_output
         f = strategy.past_model(strategy.mb_x)
         ssl_loss = method.pnr_ssl_loss(z, f)
@@ -50,7 +50,7 @@ class PNRPlugin(DistillationPlugin):
         return {"loss": ssl_loss, type(self).__name__: distill_loss}
 
     def required_losses(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
-        """Both losses in L2, unless ``pnr_distill_loss`` is overridden."""
+        """Require both losses in L2, unless ``pnr_distill_loss`` is overridden."""
         if method.defines("pnr_distill_loss"):
             return ("pnr_distill_loss",)
         return ("distill_loss", "pseudo_negative_loss")
@@ -78,5 +78,5 @@ class PNRPlugin(DistillationPlugin):
 
     def after_training_iteration(self, strategy: LossContext, **kwargs: Any) -> None:
         """Enqueue f as pseudo-negatives of later batches (MoCo)."""
-        if strategy.past_model.exists:
+        if strategy.objective is not None:
             strategy.model.enqueue_past(strategy.past_model(strategy.mb_x))

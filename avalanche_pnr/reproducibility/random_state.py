@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from avalanche.training.determinism.rng_manager import RNGManager
 from torch import Tensor
 
 from avalanche_pnr.runs.state_checks import (
@@ -29,7 +30,7 @@ def preserve_random_state() -> Iterator[None]:
 
 
 def host_states() -> tuple[Any, ...]:
-    """States of torch's generator of the CPU, numpy's and Python's."""
+    """Return the states of torch's generator of the CPU, numpy's and Python's."""
     numpy_state = np.random.get_state()  # noqa: NPY002
     return torch.get_rng_state(), numpy_state, random.getstate()
 
@@ -48,6 +49,17 @@ def seed_host(*numbers: int) -> None:
     torch.default_generator.manual_seed(torch_seed)  # 80 times as fast as torch's own
     np.random.seed(numpy_seed)  # noqa: NPY002
     random.seed(python_seed)
+
+
+def seed_experience(seed: int, index: int) -> None:
+    """Seed all generators for an experience, unrelated to those of other experiences.
+
+    Args:
+        seed: Seed of the stream.
+        index: Number of the experience, from 0.
+    """
+    mixed = np.random.SeedSequence([seed, index])
+    RNGManager.set_random_seeds(int(mixed.generate_state(1)[0]))
 
 
 class RandomStream:
@@ -78,7 +90,7 @@ class RandomStream:
 
 
 def random_state() -> dict[str, Any]:
-    """States of all generators, CUDA's included, as tensors and plain data."""
+    """Return the states of all generators, CUDA's too, as tensors and plain data."""
     torch_state, (name, keys, *rest), python_state = host_states()
     return {
         "torch": torch_state,

@@ -1,4 +1,4 @@
-"""Runs that can be stopped and resumed: signals, locks and atomic files.
+"""Parts that comparison and learner share: above all stopping and resuming a run.
 
 Nothing here knows about losses, methods or plugins.
 """

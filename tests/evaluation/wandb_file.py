@@ -45,7 +45,7 @@ def _history(records: list[Record]) -> History:
 
 def _finished(path: Path) -> list[Record]:
     """All records of a run; wandb's own process is a little later than ``finish``."""
-    for _ in range(500):
+    for _ in range(6000):
         records = list(_records(path.read_bytes()))
         if any(record.HasField("exit") for record in records):
             return records

@@ -9,7 +9,7 @@ import torch
 
 import avalanche_pnr
 from avalanche_pnr import load_backbone
-from experiments import checks
+from avalanche_pnr.runs.devices import available_device
 from experiments.__main__ import main
 from experiments.checks import NUMBERS
 from experiments.overrides import with_own_arguments
@@ -162,12 +162,12 @@ def test_auto_is_the_fastest_device_available(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert checks.available_device() == device
+    assert available_device() == device
 
 
 def test_a_run_on_whatever_is_available_records_what_that_was(run: Command) -> None:
     done = run(*PNR, "regularizers=[finetune]", "device=auto")
-    assert done.config["device"] == checks.available_device()
+    assert done.config["device"] == available_device()
 
 
 def test_networks_of_timm_train(run: Command) -> None:

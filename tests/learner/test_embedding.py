@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torchvision.transforms import Compose, ToTensor
 
-from avalanche_pnr.learner.embedding import feature_rows, write_features
+from avalanche_pnr.learner.embedding import feature_batches, write_features
 from avalanche_pnr.learner.images import find_images
 
 BATCHES, BATCH, WIDTH = 50, 4, 3
@@ -62,7 +62,7 @@ def test_few_features_are_held_however_many_are_written(
 ) -> None:
     held = Held()
     write_features(tmp_path / f"f{ending}", held.rows(), 7)
-    assert held.most <= 3
+    assert held.most <= 3  # of 50
     names, features, experiences = read(tmp_path / f"f{ending}")
     expected = list(Held().rows())
     assert names == [name for batch, _ in expected for name in batch]
@@ -103,7 +103,7 @@ class Opened:
 
 def test_images_are_read_as_their_features_are_asked_for() -> None:
     opened = Opened()
-    rows = feature_rows(
+    rows = feature_batches(
         nn.Flatten(),
         find_images(opened),
         Compose([ToTensor()]),

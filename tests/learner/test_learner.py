@@ -13,22 +13,32 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from avalanche_pnr import Learner, load_backbone, resnet_small
 from avalanche_pnr.learner.folder import LearnerFolder
-from tests.learner.conftest import TRAINING, write_digits
+from tests.learner.conftest import SETTINGS, TRAINING, write_digits, write_photos
 
 Make = Callable[..., Learner]
 
 
-@pytest.fixture
-def learned(make_learner: Make, photos: list[Path]) -> Learner:
-    """A learner of three experiences."""
-    learner = make_learner()
+@pytest.fixture(scope="module")
+def learned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a learner of three experiences."""
+    folder = tmp_path_factory.mktemp("learned")
+    learner = Learner(folder / "learner", say=lambda _: None, **SETTINGS)
+    photos = write_photos(folder)
     learner.learn(photos[0], **TRAINING)
-    for folder in photos[1:]:
-        learner.learn(folder)
-    return learner
+    for each in photos[1:]:
+        learner.learn(each)
+    return learner.folder.path
+
+
+@pytest.fixture
+def learned(learned_once: Path, make_learner: Make, tmp_path: Path) -> Learner:
+    """A copy of a learner that has learned ``photos``."""
+    shutil.copytree(learned_once, tmp_path / "learner", symlinks=True)
+    return make_learner()
 
 
 def test_each_experience_changes_the_backbone_and_is_kept(learned: Learner) -> None:
@@ -145,6 +155,16 @@ def test_a_backbone_of_ones_own_is_named_again(
         make().embed(photos[0])
 
 
+def test_an_option_that_does_not_exist_is_named_with_the_nearest(
+    learned: Learner, photos: list[Path]
+) -> None:
+    with pytest.raises(ValueError, match="no option 'epoch'; did you mean epochs"):
+        learned.learn(photos[0], epoch=3)
+    for use in (learned.embed, learned.judge):
+        with pytest.raises(ValueError, match="'worker'; did you mean workers"):
+            use(photos[0], worker=3)
+
+
 def test_undo_goes_back_to_before_the_last_experience(
     learned: Learner, photos: list[Path]
 ) -> None:
@@ -189,8 +209,10 @@ def test_embed_after_an_earlier_experience(
     now, _ = learned.embed(photos[0])
     before, _ = learned.embed(photos[0], after=1)
     assert not np.allclose(now, before)
-    with pytest.raises(FileNotFoundError, match="has learned 3 experiences"):
+    with pytest.raises(FileNotFoundError, match="choose one of 0 to 3"):
         learned.embed(photos[0], after=4)
+    with pytest.raises(FileNotFoundError, match="data=nowhere does not exist"):
+        learned.embed("nowhere")
 
 
 def test_a_damaged_file_is_named_or_left_out(
@@ -257,10 +279,42 @@ def test_export_writes_weights_that_the_backbone_takes(
     ).read_bytes()
 
 
-def test_the_report_is_one_page_with_its_pictures(learned: Learner) -> None:
+class Positional(nn.Module):
+    """A backbone whose argument has a name of its own."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, width, 3)
+
+    def forward(self, photographs: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.layer(photographs).mean(dim=(2, 3))
+        return features
+
+
+@pytest.mark.parametrize("backbone", ["resnet_small", f"{__name__}.Positional"])
+def test_onnx_gives_the_features_of_any_number_of_images(
+    backbone: str, make_learner: Make, photos: list[Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx")
+    evaluator = pytest.importorskip("onnx.reference").ReferenceEvaluator
+    learner = make_learner(backbone=backbone, **{"backbone.width": 4})
+    learner.learn(photos[0], **TRAINING)
+    learner.export(tmp_path / "backbone.onnx")
+    images = torch.rand(5, 3, 8, 8)
+    expected = learner.networks.backbone(1)(images).detach().numpy()
+    model = evaluator(str(tmp_path / "backbone.onnx"))
+    (features,) = model.run(None, {"images": images.numpy()})
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-5)
+    assert [each.name for each in tmp_path.glob("*.onnx*")] == ["backbone.onnx"]
+
+
+def test_the_report_is_one_page_with_its_pictures(
+    learned: Learner, learned_once: Path
+) -> None:
     page = learned.report().read_text()
     assert page.count("data:image/png;base64,") == 3
-    assert str(learned.folder.path.parent) not in page
+    for path in (learned.folder.path, learned_once):  # where it is, and has learned
+        assert str(path.parent) not in page
 
 
 def test_the_folder_can_be_moved_and_the_images_deleted(
@@ -328,12 +382,85 @@ def test_dry_says_what_would_happen_and_does_nothing(
     assert not learner.folder.path.exists()
     (line,) = learner.said  # type: ignore[attr-defined]
     assert line.startswith("would learn 40 images in 2 epochs of 16 images a step")
-    assert re.search(r"4 steps of .* s, .* on cpu; .* on the disk, and .* while", line)
+    assert re.search(r"4 steps of .* s, .* on cpu; on the disk .* weights and", line)
     learner.learn(photos[0], **TRAINING)
     before = sorted(learner.folder.path.rglob("*")), learner.info()
     learner.learn(photos[1], dry=True, epochs=3)
     assert (sorted(learner.folder.path.rglob("*")), learner.info()) == before
     assert "6 steps of" in learner.said[-1]  # type: ignore[attr-defined]
+
+
+def size_of_images(learner: Learner) -> float:
+    """Bytes of images that the last line of a dry run tells."""
+    line = learner.said[-1]  # type: ignore[attr-defined]
+    found = re.search(r"weights and ([\d.]+) (bytes|kB) of images", line)
+    assert found is not None, line
+    return float(found[1]) * {"bytes": 1, "kB": 1000}[found[2]]
+
+
+def test_dry_counts_the_images_that_will_be_kept(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    learner = make_learner()
+    learner.learn(photos[0], **{**TRAINING, "sample": 0}, dry=True)
+    assert size_of_images(learner) == 0
+    learner.learn(photos[0], **{**TRAINING, "memory": 30})
+    learner.learn(photos[1], dry=True)
+    told = size_of_images(learner)
+    learner.learn(photos[1])
+    kept = learner.info()["kept images"]
+    assert (kept["sample"]["images"], kept["memory"]["images"]) == (20, 30)
+    actual = sum(each["bytes"] for each in kept.values())
+    assert told == pytest.approx(actual, rel=0.2)
+
+
+@pytest.fixture
+def interrupted(
+    make_learner: Make, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> Learner:
+    """A learner whose second experience was interrupted after its last epoch."""
+    learner = make_learner()
+    learner.learn(photos[0], **TRAINING)
+    with monkeypatch.context() as stopped:
+        stopped.setattr(LearnerFolder, "add", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            learner.learn(photos[1], save_every_minutes=0)
+    return learner
+
+
+def test_an_interrupted_experience_goes_on_with_other_workers_and_saves(
+    interrupted: Learner, photos: list[Path]
+) -> None:
+    for other in ({"epochs": 3}, {"precision": "bf16"}, {"regularizer": "none"}):
+        with pytest.raises(ValueError, match="experience 2 was interrupted with other"):
+            interrupted.learn(photos[1], **other)
+    interrupted.learn(photos[1], workers=1, dry=True)
+    assert (
+        "would go on with 40 images"
+        in (
+            interrupted.said[-1]  # type: ignore[attr-defined]
+        )
+    )
+    experience = interrupted.learn(photos[1], workers=1, save_every_minutes=5)
+    assert experience["training"]["workers"] == 1
+    assert not any("last digits" in s for s in interrupted.said)  # type: ignore[attr-defined]
+    weights = interrupted.folder.backbone(2).read_bytes()
+    interrupted.undo()
+    interrupted.learn(photos[1], workers=0)
+    assert interrupted.folder.backbone(2).read_bytes() == weights
+
+
+def test_what_follows_on_another_device_or_version_is_said_to_differ(
+    interrupted: Learner, photos: list[Path]
+) -> None:
+    path = interrupted.folder.current / "plan.json"
+    plan = json.loads(path.read_text())
+    path.write_text(json.dumps({**plan, "device": "cuda", "torch": "2.6.0"}))
+    experience = interrupted.learn(photos[1], device="cpu")
+    (said,) = (s for s in interrupted.said if s.startswith("note:"))  # type: ignore[attr-defined]
+    assert "device cpu, not cuda, PyTorch" in said
+    assert "may differ in the last digits" in said
+    assert (experience["device"], experience["torch"]) == ("cpu", torch.__version__)
 
 
 def test_an_array_file_and_a_text_file_of_paths(
@@ -436,20 +563,14 @@ def test_the_last_two_backbones_are_kept_if_asked_for(
 
 
 def test_forgetting_images_waits_for_an_experience_in_progress(
-    make_learner: Make, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+    interrupted: Learner,
 ) -> None:
-    learner = make_learner()
-    learner.learn(photos[0], **{**TRAINING, "memory": 12})
-    learner.report()
-    with monkeypatch.context() as stopped:
-        stopped.setattr(LearnerFolder, "add", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            learner.learn(photos[1], save_every_minutes=0)
+    interrupted.report()
     with pytest.raises(ValueError, match="experience 2 was interrupted and needs the"):
-        learner.forget_images()
-    learner.undo()
-    learner.forget_images()
-    assert not (learner.folder.path / "report.html").exists()
+        interrupted.forget_images()
+    interrupted.undo()
+    interrupted.forget_images()
+    assert not (interrupted.folder.path / "report.html").exists()
 
 
 def test_no_pixel_is_kept_without_a_sample(

@@ -125,8 +125,11 @@ def check_experiences(experiences: int, available: int, kind: str) -> None:
     """
     if not 1 <= experiences <= available:
         raise ValueError(
-            f"{experiences} experiences cannot be made of {available} {kind}: choose "
-            f"n_experiences (stream.n_experiences) between 1 and {available}"
+            f"{experiences} experiences cannot be made of {available} {kind}: write "
+            f"n_experiences={available} or less (stream.n_experiences={available})"
+            if experiences > available
+            else f"n_experiences={experiences} must be 1 at least "
+            "(stream.n_experiences=1)"
         )
 
 
