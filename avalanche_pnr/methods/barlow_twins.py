@@ -52,7 +52,6 @@ class BarlowTwins(SelfSupervisedMethod):
             scale=scale,
             lambda_off_diagonal=lambda_off_diagonal,
             lambda_distill=lambda_distill,
-            lambda_pnr=lambda_pnr,
         )
         features = infer_feature_dim(backbone, image_shape)
         projector = BarlowTwinsProjectionHead(features, hidden_dim, projection_dim)
@@ -60,7 +59,7 @@ class BarlowTwins(SelfSupervisedMethod):
         self.scale = scale
         self.lambda_off_diagonal = lambda_off_diagonal
         self.lambda_distill = lambda_distill
-        self.lambda_pnr = lambda_pnr
+        self.set_lambda_pnr(lambda_pnr)
 
     def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         """Compute the redundancy reduction of the two views."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr.losses import LossReduction
+from avalanche_pnr.methods.checks import check_weights
 from avalanche_pnr.methods.precision import Precision
 
 
@@ -33,7 +34,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         heads: Networks that plugins have added, by name; see :meth:`add_head`.
         lambda_distill: Weight of ``distill_loss``.
         lambda_pnr: Weight of ``pseudo_negative_loss``; without effect where
-            ``pnr_distill_loss`` is overridden.
+            ``pnr_distill_loss`` is overridden. See :meth:`set_lambda_pnr`.
         stack_views: Whether the views pass the networks as one batch (2 N, C, H, W):
             BatchNorm then normalises both together, which is not as published.
         precision: How the networks are computed; see :meth:`compute_in`.
@@ -73,6 +74,21 @@ class SelfSupervisedMethod(nn.Module, ABC):
     def defines(self, loss: str) -> bool:
         """Return whether the method overrides a loss, given by name."""
         return getattr(type(self), loss) is not getattr(SelfSupervisedMethod, loss)
+
+    def set_lambda_pnr(self, lambda_pnr: float) -> None:
+        """Set the weight of ``pseudo_negative_loss``.
+
+        Raises:
+            ValueError: If it is negative, or ``pnr_distill_loss`` has no such weight.
+        """
+        if self.defines("pnr_distill_loss"):
+            raise ValueError(
+                f"lambda_pnr={lambda_pnr:g} has no place in {type(self).__name__}, "
+                "whose own loss takes the pseudo-negatives in, without a weight: leave "
+                "lambda_pnr out"
+            )
+        check_weights(lambda_pnr=lambda_pnr)
+        self.lambda_pnr = lambda_pnr
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Measure how far predictions are from past outputs: CaSSLe's D(p, f).

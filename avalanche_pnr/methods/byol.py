@@ -52,7 +52,7 @@ class BYOL(MomentumMethod):
         momentum_end: float = 1.0,
         image_shape: tuple[int, int, int] = (3, 32, 32),
     ) -> None:
-        check_weights(lambda_distill=lambda_distill, lambda_pnr=lambda_pnr)
+        check_weights(lambda_distill=lambda_distill)
         features = infer_feature_dim(backbone, image_shape)
         projector = BYOLProjectionHead(features, hidden_dim, projection_dim)
         super().__init__(
@@ -62,7 +62,7 @@ class BYOL(MomentumMethod):
             projection_dim, predictor_hidden_dim, projection_dim
         )
         self.lambda_distill = lambda_distill
-        self.lambda_pnr = lambda_pnr
+        self.set_lambda_pnr(lambda_pnr)
 
     def encode(self, images: Tensor) -> Tensor:
         """Encode one view as [z | h | k], (N, C, H, W) to (N, 3 D)."""

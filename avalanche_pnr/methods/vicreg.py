@@ -56,20 +56,28 @@ class VICReg(SelfSupervisedMethod):
             variance=variance,
             covariance=covariance,
             lambda_distill=lambda_distill,
-            lambda_pnr=lambda_pnr,
         )
-        if lambda_pnr >= lambda_distill and lambda_pnr > 0:
-            raise ValueError(
-                f"lambda_pnr={lambda_pnr:g} must be below lambda_distill="
-                f"{lambda_distill:g}: both weigh squared distances of embeddings that "
-                "are not normalised, and the loss would fall without bound as they grow"
-            )
         features = infer_feature_dim(backbone, image_shape)
         projector = VICRegProjectionHead(features, hidden_dim, projection_dim)
         super().__init__(backbone, projector, projection_dim)
         self.weights = (invariance, variance, covariance)
         self.lambda_distill = lambda_distill
-        self.lambda_pnr = lambda_pnr
+        self.set_lambda_pnr(lambda_pnr)
+
+    def set_lambda_pnr(self, lambda_pnr: float) -> None:
+        """Set the weight of ``pseudo_negative_loss``.
+
+        Raises:
+            ValueError: If it is negative, or not below ``lambda_distill``.
+        """
+        if lambda_pnr >= self.lambda_distill and lambda_pnr > 0:
+            raise ValueError(
+                f"lambda_pnr={lambda_pnr:g} must be below lambda_distill="
+                f"{self.lambda_distill:g}: both weigh squared distances of embeddings "
+                "that are not normalised, and the loss would fall without bound as "
+                "they grow"
+            )
+        super().set_lambda_pnr(lambda_pnr)
 
     def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         """Add up the three weighted terms."""

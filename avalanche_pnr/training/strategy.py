@@ -74,7 +74,8 @@ class SelfSupervised(
     """Train a self-supervised method on a stream of experiences.
 
     Without plugins this is finetuning. :class:`~avalanche_pnr.PNRPlugin` or
-    :class:`~avalanche_pnr.CaSSLePlugin` make it a continual method;
+    :class:`~avalanche_pnr.CaSSLePlugin` make it a continual method, as the strategies
+    of their names, :class:`~avalanche_pnr.PNR` and :class:`~avalanche_pnr.CaSSLe`, do;
     :class:`~avalanche_pnr.ProbePlugin` judges it. Avalanche's own plugins compose;
     those that cannot work are refused, see ``docs/compatibility.md``. One training step
     is in :meth:`training_epoch`; ``docs/architecture.md`` walks through it.
