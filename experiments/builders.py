@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from avalanche.benchmarks import CLScenario
 from avalanche.training.determinism.rng_manager import RNGManager
@@ -82,7 +82,8 @@ def make_backbone(config: DictConfig) -> tuple[nn.Module, LoadedWeights | None]:
 
 def _typed(backbone: DictConfig) -> str:
     """Settings of the backbone, as they are typed."""
-    return " ".join(f"backbone.{name}={value}" for name, value in backbone.items())
+    plain = cast(dict[str, Any], OmegaConf.to_container(backbone, resolve=True))
+    return " ".join(f"backbone.{name}={value}" for name, value in plain.items())
 
 
 def make_method(config: DictConfig) -> SelfSupervisedMethod:

@@ -1,6 +1,7 @@
 """Checks of settings before data is read."""
 
 import math
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,8 @@ def check_evaluation(config: DictConfig) -> None:
         )
     for name in config.loggers:
         check_choice("logger", name, map(str, config.logger))
+    if "mlflow" in config.loggers and find_spec("mlflow") is None:
+        raise ValueError("loggers=[mlflow] needs mlflow: pip install '.[mlflow]'")
     if not (config.downstream is None or OmegaConf.is_dict(config.downstream)):
         raise ValueError(
             f"downstream={config.downstream}: write names and what loads them, "

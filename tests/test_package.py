@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "avalanche": "avalanche-lib",
     "hydra": "hydra-core",
+    "mlflow": "mlflow-skinny",
     "pillow_heif": "pillow-heif",
     "sklearn": "scikit-learn",
 }
@@ -48,7 +49,7 @@ def declared(*extras: str) -> set[str]:
     return {re.split(r"[<>=; ]", line)[0] for line in lines if line}
 
 
-OPTIONAL = ("heif", "huggingface", "onnx", "parquet", "timm", "webdataset")
+OPTIONAL = ("heif", "huggingface", "mlflow", "onnx", "parquet", "timm", "webdataset")
 
 
 def test_everything_imported_is_declared() -> None:

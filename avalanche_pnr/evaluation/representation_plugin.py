@@ -84,7 +84,7 @@ class RepresentationPlugin(SupervisedPlugin):
         self._measured = b""
 
     def metrics(self) -> list[Any]:
-        """Metrics for an ``EvaluationPlugin`` that publish the values."""
+        """Make metrics for an ``EvaluationPlugin`` that publish the values."""
         return [PluginValues(self)]
 
     def before_training(self, strategy: EvaluatedStrategy, **kwargs: Any) -> None:
@@ -124,7 +124,7 @@ class RepresentationPlugin(SupervisedPlugin):
             self._measured = state
 
     def state_dict(self) -> dict[str, Any]:
-        """Features kept of each experience that has ended."""
+        """Return the features kept of each experience that has ended."""
         return {"kept": dict(self._kept)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from avalanche_pnr.losses import Reduction
+from avalanche_pnr.losses import LossReduction
+from avalanche_pnr.methods.checks import check_weights
 from avalanche_pnr.methods.precision import Precision
 
 
@@ -33,7 +34,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         heads: Networks that plugins have added, by name; see :meth:`add_head`.
         lambda_distill: Weight of ``distill_loss``.
         lambda_pnr: Weight of ``pseudo_negative_loss``; without effect where
-            ``pnr_distill_loss`` is overridden.
+            ``pnr_distill_loss`` is overridden. See :meth:`set_lambda_pnr`.
         stack_views: Whether the views pass the networks as one batch (2 N, C, H, W):
             BatchNorm then normalises both together, which is not as published.
         precision: How the networks are computed; see :meth:`compute_in`.
@@ -62,8 +63,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
         self.heads = nn.ModuleDict()
 
     @abstractmethod
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """The SSL loss of the current batch.
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
+        """Compute the SSL loss of the current batch.
 
         Args:
             output: The method's output for stacked views, shape (N, V, E).
@@ -74,8 +75,23 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """Return whether the method overrides a loss, given by name."""
         return getattr(type(self), loss) is not getattr(SelfSupervisedMethod, loss)
 
+    def set_lambda_pnr(self, lambda_pnr: float) -> None:
+        """Set the weight of ``pseudo_negative_loss``.
+
+        Raises:
+            ValueError: If it is negative, or ``pnr_distill_loss`` has no such weight.
+        """
+        if self.defines("pnr_distill_loss"):
+            raise ValueError(
+                f"lambda_pnr={lambda_pnr:g} has no place in {type(self).__name__}, "
+                "whose own loss takes the pseudo-negatives in, without a weight: leave "
+                "lambda_pnr out"
+            )
+        check_weights(lambda_pnr=lambda_pnr)
+        self.lambda_pnr = lambda_pnr
+
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance of predictions to the past model's outputs: CaSSLe's D(p, f).
+        """Measure how far predictions are from past outputs: CaSSLe's D(p, f).
 
         Args:
             predicted: p = g(z), shape (N, V, D).
@@ -84,7 +100,9 @@ class SelfSupervisedMethod(nn.Module, ABC):
         raise NotImplementedError(f"define distill_loss in {type(self).__name__}")
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance to the pseudo-negatives, f of the other view: PNR's D'(p, f).
+        """Measure how far predictions are from pseudo-negatives: PNR's D'(p, f).
+
+        The pseudo-negatives are f of the other view.
 
         Args:
             predicted: p = g(z), shape (N, V, D).
@@ -95,7 +113,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         )
 
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
-        """PNR's L1, which replaces the SSL loss.
+        """Compute PNR's L1, which replaces the SSL loss.
 
         Args:
             output: The method's output, shape (N, V, E).
@@ -106,7 +124,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
     def pnr_distill_loss(
         self, output: Tensor, predicted: Tensor, past: Tensor
     ) -> Tensor:
-        """PNR's L2, which regularises towards the past model.
+        """Compute PNR's L2, which regularises towards the past model.
 
         Args:
             output: The method's output, shape (N, V, E).
@@ -119,16 +137,16 @@ class SelfSupervisedMethod(nn.Module, ABC):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features of images (N, C, H, W), or outputs of views (N, V, C, H, W)."""
+        """Compute features of images (N, C, H, W) or outputs of views (N, V, ...)."""
         if x.dim() == 4:
             features: Tensor = self.backbone(x)
             return features
-        return self.precision.run(self._encode_views, x)
-
-    def _encode_views(self, x: Tensor) -> Tensor:
-        if self.stack_views:
-            return self.encode(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
-        return torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
+        with self.precision.autocast(x.device.type):
+            if self.stack_views:
+                output = self.encode(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
+            else:
+                output = torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
+        return output.to(torch.promote_types(output.dtype, torch.float32))
 
     def compute_in(self, precision: Precision) -> None:
         """Choose how the networks are computed from now on."""
@@ -136,11 +154,9 @@ class SelfSupervisedMethod(nn.Module, ABC):
         precision.prepare(self)
 
     def encode(self, images: Tensor) -> Tensor:
-        """One view's part of the output, (N, E); the projection comes first."""
-        return self.project(images)
+        """Project one view, (N, C, H, W) to (N, D).
 
-    def project(self, images: Tensor) -> Tensor:
-        """Online projection of one view, (N, C, H, W) to (N, D).
+        A subclass whose loss needs more than the projection appends it: (N, E).
 
         Raises:
             ValueError: If the projector returns something else.
@@ -158,7 +174,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         return projection
 
     def projection(self, output: Tensor) -> Tensor:
-        """The online projection inside an output, as g receives it, (N, V, D)."""
+        """Return the online projection in an output, as g receives it, (N, V, D)."""
         return output[..., : self.projection_dim]
 
     def add_head(self, name: str, make: Callable[[], nn.Module]) -> None:

@@ -1,11 +1,13 @@
 """Precision of the networks: number formats, memory layout, compilation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 NumberFormat = Literal["float32", "bfloat16", "float16"]
 
@@ -32,6 +34,10 @@ class Precision:
         compile: Whether ``torch.compile`` compiles the networks; the first batches then
             take long. Names of parameters stay.
 
+    Attributes:
+        autocast: Makes the context in which networks are computed, given the type of
+            their device. Outputs may then be of less than float32.
+
     Raises:
         ValueError: If the number format is unknown.
     """
@@ -40,6 +46,9 @@ class Precision:
     tf32: bool = False
     channels_last: bool = False
     compile: bool = False
+    autocast: Callable[[str], AbstractContextManager[Any]] = field(
+        init=False, repr=False, compare=False, default=nullcontext
+    )
 
     def __post_init__(self) -> None:
         if self.dtype not in get_args(NumberFormat):
@@ -47,6 +56,9 @@ class Precision:
                 f"there is no precision {self.dtype!r}: choose one of "
                 f"{', '.join(get_args(NumberFormat))}"
             )
+        if self.dtype != "float32":
+            autocast = partial(torch.autocast, dtype=getattr(torch, self.dtype))
+            object.__setattr__(self, "autocast", autocast)  # of a frozen dataclass
 
     @property
     def scales_losses(self) -> bool:
@@ -62,15 +74,6 @@ class Precision:
             network.to(memory_format=torch.channels_last)
         if self.compile:
             network.compile()
-
-    def run(self, network: Callable[[Tensor], Any], x: Tensor) -> Tensor:
-        """Return a network's output, in float32 if it was computed in less."""
-        if self.dtype == "float32":
-            output: Tensor = network(x)
-            return output
-        with torch.autocast(x.device.type, getattr(torch, self.dtype)):
-            output = network(x)
-        return output.float()
 
 
 def _overruns(layer: nn.Module) -> bool:

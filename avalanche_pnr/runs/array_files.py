@@ -14,7 +14,7 @@ ENDING = ".npy"
 
 
 def array_names(path: Path) -> list[str]:
-    """Names of the arrays in a file that :func:`read_arrays` reads."""
+    """Name the arrays in a file that :func:`read_arrays` reads."""
     with zipfile.ZipFile(path) as archive:
         return [name.removesuffix(ENDING) for name in archive.namelist()]
 

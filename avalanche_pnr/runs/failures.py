@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 
 def sentence(error: BaseException) -> str:
-    """What an error says, without the frames that its way here has put around it."""
+    """Return the message of an error, without what its way here has put around it."""
     text = str(error).strip() or repr(error)
     if not text.startswith("Caught "):
         return text
@@ -43,7 +43,7 @@ def warnings_as_lines() -> Iterator[None]:
 
 @contextmanager
 def explain_dead_worker() -> Iterator[None]:
-    """Say what it means that a process that loads images has died.
+    """Explain that a process that loads images has died.
 
     Raises:
         ChildProcessError: Instead of PyTorch's error.
@@ -61,7 +61,7 @@ def explain_dead_worker() -> Iterator[None]:
 
 @contextmanager
 def explain_full_device() -> Iterator[None]:
-    """Say what helps where the memory of a GPU is not enough.
+    """Explain how to do with less memory of a GPU.
 
     Raises:
         ValueError: Instead of PyTorch's error.

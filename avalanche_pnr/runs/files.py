@@ -95,7 +95,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def previous(path: Path) -> Path:
-    """Path at which :func:`save_state` keeps the state before the last."""
+    """Return the path at which :func:`save_state` keeps the state before the last."""
     return path.with_name(f"{path.name}.previous")
 
 

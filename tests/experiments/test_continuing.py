@@ -70,15 +70,15 @@ def whole(whole_state: Any) -> Path:
 @contextmanager
 def stopping_after(pauses: int) -> Iterator[None]:
     """A signal comes before some pause of training."""
-    pause, number = PeriodicSave.pause, count(1)
+    checkpoint, number = PeriodicSave.checkpoint, count(1)
 
     def signalled(self: PeriodicSave[Any], strategy: SelfSupervised) -> None:
         if next(number) == pauses:
             os.kill(os.getpid(), signal.SIGTERM)
-        pause(self, strategy)
+        checkpoint(self, strategy)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PeriodicSave, "pause", signalled)
+        patch.setattr(PeriodicSave, "checkpoint", signalled)
         yield
 
 

@@ -174,7 +174,10 @@ def refused(monkeypatch: pytest.MonkeyPatch, out: Path, *choices: str) -> str:
             ["downstream={a: {_target_: avalanche_pnr.ConvexProbe}}"],
             "which is not a data set",
         ),
-        (["loggers=[nothing]"], "no logger=nothing; there are tensorboard, wandb"),
+        (
+            ["loggers=[nothing]"],
+            "no logger=nothing; there are tensorboard, wandb, mlflow",
+        ),
         (["loggers=[tensorbord]"], "no logger=tensorbord; did you mean tensorboard"),
         (["loggers=wandb"], "loggers=wandb: write a list, for example [tensorboard]"),
         (["loggers=[tensorboard]", "batch_size=1", "base_lr=1"], "batches of 2 images"),

@@ -6,7 +6,7 @@ from avalanche_pnr.benchmarks.reading.image_data import ImageData
 
 
 def load_digits(test_fraction: float = 0.25, seed: int = 0) -> ImageData:
-    """The 1797 handwritten 8x8 digits that scikit-learn ships, as RGB.
+    """Load the 1797 handwritten 8x8 digits that scikit-learn ships, as RGB.
 
     Args:
         test_fraction: Fraction of each class that is held out.

@@ -42,7 +42,7 @@ def load_folders(
     check_duplicates: bool = True,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """Images in folders that are named by class, numbered in the order of the names.
+    """Load images in folders named by class, numbered in the order of the names.
 
     Images lie in the folder of their class, at any depth. Where there are
     ``path/train`` and ``path/test`` (or ``val``, ``valid``, ``validation``), the layout

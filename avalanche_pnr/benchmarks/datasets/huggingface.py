@@ -22,7 +22,7 @@ def load_huggingface(
     seed: int = 0,
     check_duplicates: bool = False,
 ) -> ImageData:
-    """Images and classes of two splits of a data set of Hugging Face.
+    """Load images and classes of two splits of a data set of Hugging Face.
 
     Classes given as text are numbered in the order of their names.
 

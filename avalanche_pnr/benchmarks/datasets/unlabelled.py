@@ -21,7 +21,7 @@ def load_unlabelled(
     check_duplicates: bool = False,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """Images in folders without classes, for training; other images are for the probe.
+    """Load images without classes for training; other images are for the probe.
 
     Args:
         path: Folder of images, at any depth; ``~`` is the user's home. Their label is

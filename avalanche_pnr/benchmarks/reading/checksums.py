@@ -12,7 +12,7 @@ from avalanche_pnr.benchmarks.reading.image_data import ImageData
 
 
 def data_checksums(data: ImageData) -> dict[str, str]:
-    """A checksum of each split, 16 hexadecimal digits.
+    """Compute a checksum of each split, 16 hexadecimal digits.
 
     It covers the pixels of images in memory, the names of image files below their
     common folder, the offsets and sizes of images in shards, or the sizes and last

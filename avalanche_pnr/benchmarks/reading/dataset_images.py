@@ -88,7 +88,7 @@ class DatasetImages(Dataset[tuple[Picture, int]]):
         return picture, self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "DatasetImages":
-        """Some of the images, in the order of their indices."""
+        """Select images, in the order of their indices."""
         images = copy(self)
         images.dataset = Subset(self.dataset, indices)  # type: ignore[arg-type]
         images.targets = [self.targets[index] for index in indices]

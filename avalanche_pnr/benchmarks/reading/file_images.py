@@ -63,7 +63,7 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         return image, self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "FileImages":
-        """Some of the images, in the order of their indices."""
+        """Select images, in the order of their indices."""
         images = copy(self)
         images.paths = [self.paths[index] for index in indices]
         images.targets = [self.targets[index] for index in indices]
@@ -71,13 +71,13 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         return images
 
     def reduced(self, reduction: Reduction) -> "FileImages":
-        """The same images, those of large JPEG files decoded smaller."""
+        """Return the same images, those of large JPEG files decoded smaller."""
         images = copy(self)
         images._reduction = reduction
         return images
 
     def name(self, index: int) -> str:
-        """The path of an image."""
+        """Return the path of an image."""
         return self.paths[index]
 
 

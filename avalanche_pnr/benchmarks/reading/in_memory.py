@@ -35,7 +35,7 @@ def in_memory(
 
 
 def free_memory(device: str | torch.device) -> int:
-    """Bytes that are free on a device, or in the machine's memory."""
+    """Return the number of free bytes on a device, or in the machine's memory."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     import psutil

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read_lines(file: Path | Traversable, comment: str | None = None) -> list[str]:
-    """Lines of a text file without the blank ones and the space around them.
+    """Read the lines of a text file without the blank ones and the space around them.
 
     Args:
         file: The file, UTF-8. Bytes that are not valid text become marks, so that

@@ -92,7 +92,7 @@ class KNNReadout:
     details: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Sums of votes (N, C) for features (N, F)."""
+        """Sum the votes (N, C) for features (N, F)."""
         return torch.cat([self._vote(x) for x in torch.split(features, self.chunk)])
 
     def _vote(self, features: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ class LinearProbe(FeatureProbe):
         )
 
     def passes(self, images: int) -> int:
-        """Number of passes over that many images."""
+        """Return the number of passes over that many images."""
         enough = math.ceil(self.epochs * self.full_passes / max(images, 1))
         return min(self.epochs, max(10, enough))
 
