@@ -94,4 +94,5 @@ def test_a_kernel_runs_it(
         notebook.cells.insert(0, nbformat.v4.new_code_cell(small))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     place = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=600, resources=place).execute()
+    waits = {"timeout": 600, "startup_timeout": 600}
+    NotebookClient(notebook, resources=place, **waits).execute()
