@@ -4,6 +4,7 @@ A name is imported from its module when it is first used: losses, methods and ba
 do without Avalanche, which takes longer to import than all the rest.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         DownstreamPlugin,
         KNNProbe,
         LinearProbe,
+        MLflowLogger,
         NearestMeanProbe,
         OnlineProbe,
         ProbePlugin,
@@ -73,7 +75,16 @@ if TYPE_CHECKING:
         WarmupCosinePlugin,
     )
     from avalanche_pnr.training import (
+        DER,
+        EWC,
         LARS,
+        LUMP,
+        PFR,
+        PNR,
+        CaSSLe,
+        Finetune,
+        LessForget,
+        Osiris,
         SelfSupervised,
     )
     from avalanche_pnr.training.continual_loss import ContinualLoss
@@ -88,24 +99,34 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BYOL",
+    "DER",
+    "EWC",
     "LARS",
+    "LUMP",
+    "PFR",
+    "PNR",
     "BarlowTwins",
     "BatchedViews",
+    "CaSSLe",
     "CaSSLePlugin",
     "ContinualLoss",
     "ConvexProbe",
     "DERPlugin",
     "DownstreamPlugin",
     "EWCPlugin",
+    "Finetune",
     "ImageData",
     "KNNProbe",
     "LUMPPlugin",
     "Learner",
+    "LessForget",
     "LessForgetPlugin",
     "LinearProbe",
+    "MLflowLogger",
     "MoCoV2Plus",
     "NearestMeanProbe",
     "OnlineProbe",
+    "Osiris",
     "OsirisPlugin",
     "PFRPlugin",
     "PNRPlugin",
@@ -151,6 +172,9 @@ __all__ = [
     "with_multiview",
 ]
 
+# Importing Avalanche warns of this; GEM alone needs a solver, and asks for it.
+warnings.filterwarnings("ignore", "no QP solver found", module="qpsolvers")
+
 _MODULES = {
     "backbones": """
         resnet18 resnet34 resnet50 resnet_small vit_tiny
@@ -165,8 +189,8 @@ _MODULES = {
         ContinualLoss
     """,
     "evaluation": """
-        ConvexProbe DownstreamPlugin KNNProbe LinearProbe NearestMeanProbe
-        OnlineProbe ProbePlugin PublishedProbe RepresentationPlugin
+        ConvexProbe DownstreamPlugin KNNProbe LinearProbe MLflowLogger
+        NearestMeanProbe OnlineProbe ProbePlugin PublishedProbe RepresentationPlugin
         SemiSupervisedProbe WandBLogger ssl_metrics
     """,
     "learner": """
@@ -184,7 +208,7 @@ _MODULES = {
         Precision
     """,
     "training": """
-        LARS SelfSupervised
+        CaSSLe DER EWC Finetune LARS LUMP LessForget Osiris PFR PNR SelfSupervised
     """,
     "transforms": """
         BatchedViews TwoViews cropped_view make_ssl_transform make_eval_transform

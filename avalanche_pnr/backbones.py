@@ -7,7 +7,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 
 def resnet18(small_images: bool = True) -> ResNet:
-    """ResNet-18 without classifier: images (N, 3, H, W) to features (N, 512).
+    """Make a ResNet-18 without classifier: images (N, 3, H, W) to features (N, 512).
 
     Args:
         small_images: Whether to use the stem for images of about 32 px, a 3x3
@@ -17,7 +17,7 @@ def resnet18(small_images: bool = True) -> ResNet:
 
 
 def resnet34(small_images: bool = True) -> ResNet:
-    """ResNet-34 without classifier: images (N, 3, H, W) to features (N, 512).
+    """Make a ResNet-34 without classifier: images (N, 3, H, W) to features (N, 512).
 
     Args:
         small_images: As for :func:`resnet18`.
@@ -26,7 +26,7 @@ def resnet34(small_images: bool = True) -> ResNet:
 
 
 def resnet50(small_images: bool = True) -> ResNet:
-    """ResNet-50 without classifier: images (N, 3, H, W) to features (N, 2048).
+    """Make a ResNet-50 without classifier: images (N, 3, H, W) to features (N, 2048).
 
     Args:
         small_images: As for :func:`resnet18`.
@@ -44,7 +44,7 @@ def _without_classifier(model: ResNet, small_images: bool) -> ResNet:
 
 
 def resnet_small(width: int = 128, stem_stride: int = 1) -> nn.Sequential:
-    """A narrow ResNet-10 for images of 8 to 32 px on a CPU.
+    """Make a narrow ResNet-10 for images of 8 to 32 px on a CPU.
 
     Four stages of one block with ``width / 8`` to ``width`` channels; each but the
     first halves the resolution. Images (N, 3, H, W) to features (N, width).
@@ -57,7 +57,9 @@ def resnet_small(width: int = 128, stem_stride: int = 1) -> nn.Sequential:
         ValueError: If the width is not a multiple of 8.
     """
     if width < 8 or width % 8:
-        raise ValueError(f"width must be a multiple of 8, got {width}")
+        raise ValueError(
+            f"width={width} must be a multiple of 8, such as 64 (backbone.width=64)"
+        )
     channels = width // 8
     layers: list[nn.Module] = [
         nn.Conv2d(3, channels, 3, stem_stride, padding=1, bias=False),
@@ -66,8 +68,11 @@ def resnet_small(width: int = 128, stem_stride: int = 1) -> nn.Sequential:
         BasicBlock(channels, channels),
     ]
     while channels < width:
+        # The pooling takes every second pixel, as a convolution of stride 2 would:
+        # with few channels that overruns its memory, see `Precision.channels_last`.
         shortcut = nn.Sequential(
-            nn.Conv2d(channels, 2 * channels, 1, stride=2, bias=False),
+            nn.AvgPool2d(1, stride=2),
+            nn.Conv2d(channels, 2 * channels, 1, bias=False),
             nn.BatchNorm2d(2 * channels),
         )
         layers.append(BasicBlock(channels, 2 * channels, 2, shortcut))
@@ -76,7 +81,7 @@ def resnet_small(width: int = 128, stem_stride: int = 1) -> nn.Sequential:
 
 
 def vit_tiny(image_size: int = 32, patch_size: int = 4) -> VisionTransformer:
-    """ViT-Tiny without classifier: the class token of 12 layers of width 192.
+    """Make a ViT-Tiny without classifier: the class token of 12 layers of width 192.
 
     Square images (N, 3, image_size, image_size) to features (N, 192).
 

@@ -10,7 +10,7 @@ from torchvision.transforms import Compose, RandomResizedCrop, ToTensor
 
 import avalanche_pnr as pnr
 from avalanche_pnr.evaluation import probe_accuracy
-from avalanche_pnr.losses import Reduction
+from avalanche_pnr.losses import LossReduction
 
 
 class SimSiam(pnr.SelfSupervisedMethod):
@@ -23,10 +23,10 @@ class SimSiam(pnr.SelfSupervisedMethod):
 
     def encode(self, images: Tensor) -> Tensor:
         """[z | h] of one view: the projection and SimSiam's prediction from it."""
-        z = self.project(images)
+        z = super().encode(images)
         return torch.cat([z, self.predictor(z)], dim=-1)
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         """Negative cosine of h and the other view's z; stop-gradient on z."""
         z, h = output.chunk(2, dim=-1)
         each = -cosine_similarity(h, z.flip(1).detach(), dim=-1).mean(dim=1)  # (N,)

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avalanche_pnr import __version__
 from avalanche_pnr.runs.devices import AUTO, available_device
+from avalanche_pnr.runs.failures import warnings_as_lines
 from avalanche_pnr.runs.interruption import InterruptedRunError, Interruption
 from experiments.checks import check_config
 from experiments.failures import EXPECTED, sentence, way_on
@@ -45,6 +46,7 @@ OmegaConf.register_new_resolver("temporary_folder", lambda: _SCRATCH.name, repla
 OmegaConf.register_new_resolver(
     "effective_lr", lambda base_lr, *images: base_lr * prod(images) / 256, replace=True
 )
+OmegaConf.register_new_resolver("at_most", min, replace=True)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -111,7 +113,7 @@ def main() -> None:
         check_typed_seeds(arguments.overrides)
     except ValueError as error:
         sys.exit(f"{speaker()}error: {error}")
-    with telling_failed_jobs():
+    with telling_failed_jobs(), warnings_as_lines():
         run()
     leave_processes()
 

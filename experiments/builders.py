@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from avalanche.benchmarks import CLScenario
 from avalanche.training.determinism.rng_manager import RNGManager
@@ -14,6 +14,7 @@ from avalanche_pnr import DownstreamPlugin, RepresentationPlugin, SemiSupervised
 from avalanche_pnr.benchmarks import ImageData, data_incremental
 from avalanche_pnr.benchmarks.reading.array_images import ArrayImages
 from avalanche_pnr.benchmarks.reading.checksums import data_checksums
+from avalanche_pnr.benchmarks.reading.text_lists import counted
 from avalanche_pnr.benchmarks.reading.validation import hold_out_validation
 from avalanche_pnr.evaluation import Probe
 from avalanche_pnr.methods import SelfSupervisedMethod
@@ -21,6 +22,9 @@ from avalanche_pnr.runs.files import file_checksum
 from avalanche_pnr.weights import LoadedWeights, load_backbone
 from experiments.constants import BATCHED, REFERENCES
 from experiments.overrides import check_choice
+
+LEAST_BATCH = 2
+"""Images that a step of training compares at least."""
 
 
 def make_data(config: DictConfig) -> ImageData:
@@ -58,7 +62,14 @@ def make_backbone(config: DictConfig) -> tuple[nn.Module, LoadedWeights | None]:
         ValueError: If that file is damaged or of another backbone, or ``backbone`` is
             not a network.
     """
-    backbone = instantiate(config.backbone)
+    try:
+        backbone = instantiate(config.backbone)
+    except Exception as error:  # those of others raise what they like
+        reason = error.__cause__ or error
+        raise ValueError(
+            f"{_typed(config.backbone)} cannot be made ({type(reason).__name__}: "
+            f"{' '.join(str(reason).split())}): change its arguments, backbone.NAME=..."
+        ) from error
     if not isinstance(backbone, nn.Module):
         raise ValueError(
             f"backbone._target_={config.backbone._target_} gives "
@@ -67,6 +78,12 @@ def make_backbone(config: DictConfig) -> tuple[nn.Module, LoadedWeights | None]:
     if config.init is None:
         return backbone, None
     return backbone, load_backbone(backbone, config.init, config.init_key)
+
+
+def _typed(backbone: DictConfig) -> str:
+    """Settings of the backbone, as they are typed."""
+    plain = cast(dict[str, Any], OmegaConf.to_container(backbone, resolve=True))
+    return " ".join(f"backbone.{name}={value}" for name, value in plain.items())
 
 
 def make_method(config: DictConfig) -> SelfSupervisedMethod:
@@ -127,11 +144,7 @@ def make_watchers(
 
 
 def check_probes(probes: Sequence[Probe], data: ImageData) -> None:
-    """Refuse probes that the data are too small for.
-
-    Raises:
-        ValueError: If one is, with the number of images.
-    """
+    """Warn of probes that the data are too small for."""
     if not len(data.probe_images):
         return  # no image has a label, and there is nothing to fit
     for probe in probes:
@@ -159,19 +172,28 @@ def check_sizes(config: DictConfig, experiences: Sequence[Any]) -> None:
     Raises:
         ValueError: If one is, with the size of the smallest.
     """
-    smallest = min(len(each.dataset) for each in experiences)
+    sizes = [len(each.dataset) for each in experiences]
+    smallest = min(sizes)
+    which = f"the smallest experience, number {sizes.index(smallest) + 1}, has"
+    fewer = f", or fewer than stream.n_experiences={len(sizes)}" * (len(sizes) > 1)
+    if smallest < min(LEAST_BATCH, config.batch_size):
+        raise ValueError(
+            f"{which} {counted(smallest, 'image')}, and a step of training compares "
+            f"{LEAST_BATCH} at least: add images of its classes{fewer}"
+        )
     if smallest < config.batch_size:
         raise ValueError(
-            f"the smallest experience has {smallest} images, fewer than one batch of "
-            f"batch_size={config.batch_size}: lower batch_size, or make fewer "
-            "experiences"
+            f"{which} {counted(smallest, 'image')}, fewer than one batch of "
+            f"batch_size={config.batch_size}: write batch_size={smallest} or less"
+            f"{fewer}"
         )
     batches = smallest // config.batch_size * config.epochs
     if batches < config.accumulate:
         raise ValueError(
-            f"the smallest experience has {batches} batches in epochs={config.epochs}, "
-            f"fewer than a step of accumulate={config.accumulate}: lower accumulate or "
-            "batch_size, or raise epochs"
+            f"{which} {counted(batches, 'batch', 'batches')} in "
+            f"epochs={config.epochs}, fewer than a step of "
+            f"accumulate={config.accumulate}: lower accumulate or batch_size, or raise "
+            "epochs"
         )
 
 

@@ -1,6 +1,7 @@
 """Checks of settings before data is read."""
 
 import math
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from avalanche_pnr.learner.targets import refuse_standard_library
 from avalanche_pnr.runs.devices import choose_device
 from experiments.constants import BATCHED, JOINT, SINGLE, VIEWS
 from experiments.overrides import check_choice
@@ -29,6 +31,10 @@ NUMBERS = {
     "schedule.warmup_epochs": 0,
 }
 """Settings that are whole numbers, and the least value of each."""
+MOST = {"epochs": 10**6}
+"""The largest value of some of them, where it is not ``LARGEST``."""
+LARGEST = 2**32 - 1
+"""The largest whole number of any setting: what seeds of NumPy may be."""
 RATES = ("base_lr", "adamw_lr")
 """Learning rates for 256 images."""
 OPTIONAL = {
@@ -106,6 +112,8 @@ def check_numbers(config: DictConfig) -> None:
         value = OmegaConf.select(config, name, default=least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number from {least}, not {value}")
+        if value > (most := MOST.get(name, LARGEST)):
+            raise ValueError(f"{name} must be at most {most}, not {value}")
     for name in RATES:
         rate = OmegaConf.select(config, name, default=1)
         if not isinstance(rate, int | float) or not 0 < rate < math.inf:
@@ -120,18 +128,25 @@ def check_numbers(config: DictConfig) -> None:
         )
 
 
-def check_backbone(target: str) -> None:
-    """Refuse the name of a backbone that cannot be imported.
+def check_backbone(target: Any) -> None:
+    """Refuse the name of a backbone that cannot be imported, or that makes none.
 
     Raises:
         ValueError: If it cannot, with Python's reason.
     """
+    if not isinstance(target, str):
+        raise ValueError(
+            f"backbone._target_={target} is not a name: write that of a function or "
+            "class, for example torchvision.models.resnet18"
+        )
+    refuse_standard_library("backbone._target_", target)
     try:
         get_object(target)
     except Exception as error:  # whatever the import of a user's module raises
+        reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(
-            f"backbone._target_={target} cannot be imported ({error.__cause__ or error}"
-            "): write the dotted name of a function or class that can, "
+            f"backbone._target_={target} cannot be imported ({reason}): write the "
+            "dotted name of a function or class that can, "
             "for example torchvision.models.resnet18"
         ) from error
 
@@ -235,6 +250,8 @@ def check_evaluation(config: DictConfig) -> None:
         )
     for name in config.loggers:
         check_choice("logger", name, map(str, config.logger))
+    if "mlflow" in config.loggers and find_spec("mlflow") is None:
+        raise ValueError("loggers=[mlflow] needs mlflow: pip install '.[mlflow]'")
     if not (config.downstream is None or OmegaConf.is_dict(config.downstream)):
         raise ValueError(
             f"downstream={config.downstream}: write names and what loads them, "

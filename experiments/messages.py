@@ -2,10 +2,11 @@
 
 import os
 import signal
-import warnings
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Self, TextIO
+
+from avalanche_pnr.runs.failures import warning_line
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,7 @@ class MessageSender:
         line: str | None = None,
     ) -> None:
         """Send a warning; replaces ``warnings.showwarning``."""
-        text = warnings.formatwarning(message, category, filename, lineno, line)
-        self.send(Warned(text.rstrip()))
+        self.send(Warned(warning_line(message)))
 
 
 class RemoteBar:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from omegaconf import DictConfig
 CONF = Path(__file__).parent / "conf"
 RECIPE, PARTS = "recipe", "published"
 FIXED_BY_RECIPE = ("method", "optimizer", "stream")
+FEW = 12
+"""Number of names up to which all of them are listed."""
 ANY_BACKBONE = "any"
 """Option of ``backbone`` without any arguments but those on the command line."""
 
@@ -128,7 +131,7 @@ def check_choice(what: str, value: str, valid: Iterable[str]) -> None:
 
 
 def suggest(name: str, valid: list[str]) -> str:
-    """Return the nearest valid names, as the end of a sentence.
+    """Return the nearest valid names, or a few to choose from, to end a sentence.
 
     They are compared with and without their groups.
     """
@@ -137,11 +140,12 @@ def suggest(name: str, valid: list[str]) -> str:
         written = (candidate, candidate.rpartition(".")[2])
         return max(SequenceMatcher(None, each, name).ratio() for each in written)
 
-    near = [each for each in valid if likeness(each) >= 0.5]
-    if near:
-        nearest = sorted(near, key=likeness, reverse=True)[:3]
-        return f"; did you mean {' or '.join(nearest)}?"
-    return f"; there are {', '.join(valid)}"
+    nearest = sorted(valid, key=likeness, reverse=True)[:3]
+    if near := [each for each in nearest if likeness(each) >= 0.5]:
+        return f"; did you mean {' or '.join(near)}?"
+    if len(valid) <= FEW:
+        return f"; there are {', '.join(valid)}"
+    return f"; the nearest are {', '.join(nearest)}, and --help shows all"
 
 
 def parse(text: str) -> Override:
@@ -178,15 +182,19 @@ def _choices(override: Override) -> list[str]:
 
 def _names(chosen: dict[str, list[str]]) -> set[str]:
     """Names of all settings in the configurations that choices compose to."""
-    names: set[str] = set()
+    groups = [f"{'+' * (group == RECIPE)}{group}" for group in chosen]
+    return {
+        name
+        for options in product(*chosen.values())
+        for name in _names_with(*map("=".join, zip(groups, options, strict=True)))
+    }
+
+
+@cache
+def _names_with(*choices: str) -> frozenset[str]:
+    """Names of all settings with one option of each group; slow to compose."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        for options in product(*chosen.values()):
-            choices = [
-                f"{'+' * (group == RECIPE)}{group}={name}"
-                for group, name in zip(chosen, options, strict=True)
-            ]
-            names |= set(_dotted(compose("config", choices)))
-    return names
+        return frozenset(_dotted(compose("config", list(choices))))
 
 
 def _dotted(config: DictConfig, prefix: str = "") -> Iterator[str]:

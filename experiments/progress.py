@@ -1,11 +1,16 @@
 """One progress bar over everything a command trains."""
 
-from typing import Any, Protocol, Self
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from avalanche.core import SupervisedPlugin
 from tqdm import tqdm
 
 from avalanche_pnr.distributed.collectives import rank
+
+if TYPE_CHECKING:
+    from avalanche_pnr import SelfSupervised
 
 
 class Progress(Protocol):
@@ -90,13 +95,13 @@ class ProgressPlugin(SupervisedPlugin):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore nothing."""
 
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+    def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Show which experience is being trained."""
         number = strategy.experience.current_experience + 1
         length = len(strategy.experience.origin_stream)
         self.bar.set_description(f"{self.name} {number}/{length}")
 
-    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_epoch(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Advance."""
         self.bar.set_postfix(loss=f"{strategy.loss.item():.3f}", refresh=False)
         self.bar.update()

@@ -118,6 +118,7 @@ class Comparison:
             locked(self.out) if rank() == 0 else nullcontext(),
             self.interruption,
             self.bar,
+            self.trainer.loggers,
             explain_dead_worker(),
         ):
             self._begin()

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.jobs import seed_is_swept, settings_typed
@@ -132,6 +131,8 @@ def jobs_at_a_time(config: DictConfig, seeds: int) -> tuple[int, str]:
 
 def physical_cores() -> int:
     """Number of physical cores that this process may use."""
+    import psutil
+
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         cores = min(cores, len(os.sched_getaffinity(0)))

@@ -6,6 +6,7 @@ On several processes the first one writes.
 import io
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ class Trainer:
         out: Folder of the run.
         bar: Progress bar over all epochs.
         journal: Journal that saves strategies in training.
+
+    Attributes:
+        loggers: Closes the attached loggers when the run ends.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Trainer:
         self.downstream = make_downstream(config)
         self.bar = bar
         self.journal = journal
+        self.loggers = ExitStack()
 
     def strategy(
         self,
@@ -97,19 +102,24 @@ class Trainer:
                 ),
             ),
         )
-        strategy.pause = self.journal.periodic.pause
+        strategy.checkpoint_callback = self.journal.periodic.checkpoint
         return strategy
 
     def attach_loggers(self, name: str, strategy: SelfSupervised) -> SelfSupervised:
         """Attach those of Avalanche's loggers that the configuration names.
 
-        They write as soon as they are made.
+        They write as soon as they are made, and are closed with :attr:`loggers`.
         """
         values = {"out": str(self.out), "training": name}
         config = OmegaConf.merge(self.config, values)
         if rank() == 0:
             loggers = [instantiate(config.logger[each]) for each in config.loggers]
             strategy.evaluator.loggers += loggers
+            for logger in loggers:
+                # Avalanche's logger for TensorBoard can only be closed by its writer.
+                written_to = getattr(logger, "writer", logger)
+                if hasattr(written_to, "close"):
+                    self.loggers.callback(written_to.close)
         return strategy
 
     def train(self, strategy: SelfSupervised, experience: Any) -> None:

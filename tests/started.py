@@ -5,8 +5,11 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-HEAVY = {"torch", "avalanche", "torchvision", "lightly", "numpy"}
-"""What takes seconds to import."""
+HEAVY = {
+    *("torch", "avalanche", "torchvision", "lightly", "numpy"),
+    *("matplotlib", "psutil", "wandb"),
+}
+"""What takes long to import, and no answer needs."""
 
 PROGRAM = """
 import json, runpy, sys

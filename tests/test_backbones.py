@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchvision import transforms
 
 from avalanche_pnr import PNRPlugin, TwoViews, backbones
+from avalanche_pnr.backbones import resnet18, resnet_small
 from avalanche_pnr.benchmarks import ImageData, class_incremental
 from avalanche_pnr.evaluation import extract_features
 from avalanche_pnr.methods import MoCoV2Plus, SimCLR, infer_feature_dim
@@ -86,7 +87,7 @@ def test_patches_must_tile_the_image(size: int, patch_size: int) -> None:
 
 
 def test_width_of_the_small_resnet_is_checked() -> None:
-    with pytest.raises(ValueError, match="multiple of 8, got 12"):
+    with pytest.raises(ValueError, match="width=12 must be a multiple of 8"):
         backbones.resnet_small(12)
 
 
@@ -112,8 +113,39 @@ def test_a_backbone_that_does_not_return_vectors_is_refused() -> None:
         MoCoV2Plus(maps)
     with pytest.raises(ValueError, match="not one vector an image"):
         SimCLR(nn.Identity())
-    with pytest.raises(ValueError, match="WithTokens returns tuple"):
+    with pytest.raises(ValueError, match=r"returns tuple of a tensor .*wrap it in"):
         SimCLR(WithTokens())
+    with pytest.raises(ValueError, match=r"returns dict of out, aux, .*wrap it in"):
+        SimCLR(WithNames())
+    tokens = nn.Flatten(start_dim=2)
+    with pytest.raises(ValueError, match=r"\(2, 3, 1024\).*take one token"):
+        SimCLR(tokens)
+
+
+class WithNames(nn.Module):
+    """Returns a dictionary, as torchvision's networks for segmentation do."""
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return {"out": images, "aux": images}
+
+
+@pytest.mark.parametrize(
+    ("backbone", "least"),
+    [(resnet_small(16), 8), (resnet_small(16, 2), 16), (resnet18(False), 32)],
+)
+def test_images_that_a_backbone_reduces_to_nothing_are_refused(
+    backbone: nn.Module, least: int
+) -> None:
+    assert infer_feature_dim(backbone, (3, least, least)) > 0
+    message = rf"image_shape=\(3, 1, 1\) nothing is left .* of {least} px or more"
+    with pytest.raises(ValueError, match=message):
+        infer_feature_dim(backbone, (3, 1, 1))
+
+
+def test_squeeze_and_excitation_is_no_reduction() -> None:
+    backbone = torchvision.models.mobilenet_v3_small()
+    backbone.classifier = nn.Identity()
+    assert infer_feature_dim(backbone, (3, 16, 16)) == 576
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 import avalanche_pnr
 
@@ -18,6 +20,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "avalanche": "avalanche-lib",
     "hydra": "hydra-core",
+    "mlflow": "mlflow-skinny",
     "pillow_heif": "pillow-heif",
     "sklearn": "scikit-learn",
 }
@@ -46,7 +49,7 @@ def declared(*extras: str) -> set[str]:
     return {re.split(r"[<>=; ]", line)[0] for line in lines if line}
 
 
-OPTIONAL = ("heif", "huggingface", "onnx", "parquet", "timm", "webdataset")
+OPTIONAL = ("heif", "huggingface", "mlflow", "onnx", "parquet", "timm", "webdataset")
 
 
 def test_everything_imported_is_declared() -> None:
@@ -67,6 +70,59 @@ def test_names_are_imported_when_they_are_first_used() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
     with pytest.raises(AttributeError, match="no attribute 'SimClr'"):
         avalanche_pnr.SimClr  # noqa: B018
+
+
+IMPORTS = """
+import json, sys
+
+def loaded():
+    return {name.partition(".")[0] for name in sys.modules}
+
+start = loaded()
+import avalanche_pnr as pnr
+package = loaded() - start
+import lightly.models.modules  # and with them timm, where it is installed, and wandb
+lightlys = loaded()
+pnr.SimCLR(pnr.resnet_small())
+method = loaded() - lightlys
+import avalanche, numpy, torch
+from torchvision.transforms import ToTensor
+avalanches = loaded()
+pixels = numpy.random.default_rng(0).integers(0, 256, (2, 12, 8, 8, 3), "uint8")
+train, test = ((x, numpy.arange(12) % 3) for x in pixels)
+benchmark = pnr.class_incremental(
+    pnr.ImageData.from_arrays("noise", train, test),
+    n_experiences=3,
+    train_transform=pnr.TwoViews(ToTensor()),
+    eval_transform=ToTensor(),
+)
+model = pnr.SimCLR(pnr.resnet_small())
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+strategy = pnr.SelfSupervised(
+    model=model, optimizer=optimizer, plugins=[pnr.PNRPlugin()]
+)
+json.dump([*map(sorted, (package, method, loaded() - avalanches))], sys.stdout)
+"""
+
+
+def test_dependencies_are_imported_when_they_are_first_used() -> None:
+    # Without a warning, too, that of Avalanche for want of a solver included; one
+    # package's use of another, which Python tells nobody, apart.
+    program = f"import sys; sys.modules['quadprog'] = None\n{IMPORTS}"
+    warnings = ["-W", "error", "-W", "ignore::DeprecationWarning"]
+    ended = subprocess.run(
+        [sys.executable, *warnings, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr == ""
+    package, method, strategy = map(set, json.loads(ended.stdout))
+    assert package & {"avalanche", "lightly", "numpy", "torch"} == set()
+    later = {"hydra", "jinja2", "matplotlib", "psutil", "pytorch_lightning"}
+    later |= {"safetensors", "sklearn", "wandb"}
+    assert method & later == set()
+    assert strategy & later == set()
 
 
 def test_type_checkers_know_every_name_where_it_is_defined() -> None:
@@ -104,3 +160,10 @@ def test_the_installed_package_brings_neither_tests_nor_experiments() -> None:
     tops = {path.parts[0] for path in installed[0].files or []}
     assert tops
     assert not tops & {"tests", "experiments"}
+
+
+def test_the_version_is_in_one_place() -> None:
+    version = avalanche_pnr.__version__
+    assert "version" not in yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert headings[0].removesuffix(" (unreleased)") == version

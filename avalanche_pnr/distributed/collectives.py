@@ -34,12 +34,12 @@ class LostProcessError(ConnectionError):
 
 
 def world_size() -> int:
-    """Number of processes that train together."""
+    """Return the number of processes that train together."""
     return dist.get_world_size() if dist.is_initialized() and not _alone else 1
 
 
 def rank() -> int:
-    """Rank of this process, from 0."""
+    """Return the rank of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
@@ -117,7 +117,7 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 @contextmanager
 def local_only() -> Iterator[None]:
-    """A block in which this process communicates with no other."""
+    """Communicate with no other process within a block."""
     global _alone
     before, _alone = _alone, True
     try:

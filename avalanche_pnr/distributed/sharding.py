@@ -43,7 +43,7 @@ class ShardedBatches:
 
 
 def shard_of(batch: Sequence[int], process: int, processes: int) -> list[int]:
-    """One process's shard of a batch of indices."""
+    """Return one process's shard of a batch of indices."""
     size = -(-len(batch) // processes)
     rows = range(process * size, (process + 1) * size)
     return [batch[row if row < len(batch) else row % len(batch)] for row in rows]
@@ -90,7 +90,7 @@ class ShardedLoader:
 
 
 def sharded(loader: Any) -> Any:
-    """The loader of this process's shards; the loader itself on one process."""
+    """Let a loader read this process's shards; on one process it stays as it is."""
     return loader if world_size() == 1 else ShardedLoader(loader)
 
 
@@ -103,7 +103,7 @@ def whole_batch(loader: Any, rows: Tensor) -> Tensor:
 
 
 def plain_loader(loader: Any) -> Any:
-    """The PyTorch loader inside one of Avalanche's, or the loader itself.
+    """Return the PyTorch loader inside one of Avalanche's, or the loader itself.
 
     On several processes Avalanche's loaders would divide the data set themselves, in a
     random order that no other process knows; PyTorch's read all of it.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from avalanche_pnr.evaluation.functional import accuracy, probe_accuracy
     from avalanche_pnr.evaluation.json_lines import JSONLinesLogger
     from avalanche_pnr.evaluation.metrics import PluginValues, ssl_metrics
+    from avalanche_pnr.evaluation.mlflow_logger import MLflowLogger
     from avalanche_pnr.evaluation.plugin import ProbePlugin
     from avalanche_pnr.evaluation.probes import (
         ConvexProbe,
@@ -58,6 +59,7 @@ __all__ = [
     "JSONLinesLogger",
     "KNNProbe",
     "LinearProbe",
+    "MLflowLogger",
     "NearestMeanProbe",
     "OnlineProbe",
     "PluginValues",
@@ -105,6 +107,9 @@ _MODULES = {
     """,
     "metrics": """
         PluginValues ssl_metrics
+    """,
+    "mlflow_logger": """
+        MLflowLogger
     """,
     "plugin": """
         ProbePlugin

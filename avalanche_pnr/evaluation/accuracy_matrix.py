@@ -21,7 +21,7 @@ Row = NDArray[np.float64]
 
 
 def average_accuracy(a: Matrix) -> float:
-    r"""Mean over the experiences in the end, A_T = 1/K sum_k a[T, k].
+    r"""Average over the experiences in the end, A_T = 1/K sum_k a[T, k].
 
     Args:
         a: Accuracy matrix, shape (T, K).
@@ -32,7 +32,7 @@ def average_accuracy(a: Matrix) -> float:
 
 
 def average_incremental_accuracy(a: Matrix) -> float:
-    r"""Accuracy on the experiences seen so far, 1/T sum_t 1/t sum_{k<=t} a[t, k].
+    r"""Average accuracy on what was seen so far, 1/T sum_t 1/t sum_{k<=t} a[t, k].
 
     Args:
         a: Accuracy matrix, shape (T, T).
@@ -49,7 +49,7 @@ def average_incremental_accuracy(a: Matrix) -> float:
 
 
 def forgetting(a: Matrix) -> float:
-    r"""Mean drop from the best, F = 1/(T-1) sum_{k<T} max_t (a[t, k] - a[T, k]).
+    r"""Average the drop from the best, F = 1/(T-1) sum_{k<T} max_t (a[t, k] - a[T, k]).
 
     The best is taken over all rows, so the figure is never below 0. Lower is better.
 
@@ -73,7 +73,7 @@ stability = forgetting
 
 
 def backward_transfer(a: Matrix) -> float:
-    r"""Mean change since learning, BWT = 1/(T-1) sum_{k<T} (a[T, k] - a[k, k]).
+    r"""Average the change since learning, BWT = 1/(T-1) sum_{k<T} (a[T, k] - a[k, k]).
 
     Args:
         a: Accuracy matrix, shape (T, T).
@@ -89,7 +89,7 @@ def backward_transfer(a: Matrix) -> float:
 
 
 def forward_transfer(a: Matrix, random: Row) -> float:
-    r"""Gain before an experience, FWT = 1/(T-1) sum_{k>=2} (a[k-1, k] - r[k]).
+    r"""Average the head start, FWT = 1/(T-1) sum_{k>=2} (a[k-1, k] - r[k]).
 
     Args:
         a: Accuracy matrix, shape (T, T).
@@ -110,7 +110,7 @@ def forward_transfer(a: Matrix, random: Row) -> float:
 
 
 def plasticity(a: Matrix, single: Row) -> float:
-    r"""Accuracy on later experiences, compared with models trained on each alone.
+    r"""Compare accuracy on later experiences with models trained on each alone.
 
     P = 1/(T-1) sum_{t=1}^{T-1} 1/(T-t) sum_{k>t} (a[t, k] - FT[k]): the accuracy on
     experience k after experience t minus that of a model trained on experience k

@@ -56,11 +56,11 @@ class DownstreamPlugin(SupervisedPlugin):
         self._fitted_to = b""
 
     def metrics(self) -> list[Any]:
-        """Metrics that publish the values, ``Linear_Acc_Downstream_<name>`` etc."""
+        """Make metrics of the values, ``Linear_Acc_Downstream_<name>`` etc."""
         return [PluginValues(self)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Empty: probes are fitted anew in each evaluation."""
+        """Return nothing: probes are fitted anew in each evaluation."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

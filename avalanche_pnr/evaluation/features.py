@@ -36,7 +36,7 @@ def extract_features(
     device: str | torch.device = "cpu",
     num_workers: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Features and labels of a data set, in its order.
+    """Extract features and labels of a data set, in its order.
 
     The model is unchanged (parameters, BatchNorm statistics, modes), and so are the
     random number generators. Several processes divide the images between them, and
@@ -73,7 +73,7 @@ def extract_unlabelled(
     device: str | torch.device = "cpu",
     num_workers: int = 0,
 ) -> Tensor:
-    """Features without labels, in the data set's order.
+    """Extract features without labels, in the data set's order.
 
     The model and the random number generators are unchanged.
 
@@ -102,7 +102,7 @@ def extract_unlabelled(
 def extract_stream(
     model: nn.Module, experiences: Iterable[Any], **kwargs: Any
 ) -> list[tuple[Tensor, Tensor]]:
-    """Features and labels of each experience, under the eval transforms.
+    """Extract features and labels of each experience, under the eval transforms.
 
     Args:
         model: Maps images (N, C, H, W) to features (N, F).
@@ -116,7 +116,7 @@ def extract_stream(
 
 
 def labelled(batch: Any) -> tuple[Tensor, Tensor]:
-    """Images and labels of a batch.
+    """Return images and labels of a batch.
 
     Raises:
         ValueError: If samples have no label or the label -1.

@@ -19,7 +19,7 @@ def probe_accuracy(
     probes: Sequence[Probe],
     **kwargs: Any,
 ) -> dict[str, list[float]]:
-    """Accuracy of probes on frozen features, for each test experience.
+    """Measure the accuracy of probes on frozen features, for each test experience.
 
     Args:
         model: Maps images (N, C, H, W) to features (N, F).
@@ -51,7 +51,7 @@ def accuracy(
     k: int = 1,
     classes: Iterable[int] | None = None,
 ) -> float:
-    """Fraction of rows whose label has one of the k highest scores.
+    """Return the fraction of rows whose label has one of the k highest scores.
 
     Ties go to the lower class, as with ``argmax``; a score of minus infinity or NaN is
     never among the highest.

@@ -8,6 +8,7 @@ from typing import Any
 
 from avalanche.evaluation.metric_results import MetricValue
 from avalanche.logging import BaseLogger
+from avalanche.training.templates.base_sgd import BaseSGDTemplate
 
 from avalanche_pnr.runs.files import append
 from avalanche_pnr.runs.state_checks import check_same_form
@@ -39,11 +40,15 @@ class JSONLinesLogger(BaseLogger):
         self._uncounted = 0
         self._sub_experiences = 0
 
-    def before_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
+    def before_training_exp(
+        self, strategy: BaseSGDTemplate, metrics: Any, **kwargs: Any
+    ) -> None:
         """Note that evaluations from now on are in the midst of training."""
         self._training, self._uncounted = True, 0
 
-    def after_training_exp(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
+    def after_training_exp(
+        self, strategy: BaseSGDTemplate, metrics: Any, **kwargs: Any
+    ) -> None:
         """Count the experience as trained; the clock counts it later.
 
         On online streams it ends with its last sub-experience; the clock counts each.
@@ -54,32 +59,34 @@ class JSONLinesLogger(BaseLogger):
         self._training, self._uncounted = not ended, 1
         self._sub_experiences += not ended
 
-    def after_training(self, strategy: Any, metrics: Any, **kwargs: Any) -> None:
+    def after_training(
+        self, strategy: BaseSGDTemplate, metrics: Any, **kwargs: Any
+    ) -> None:
         """Rely on the clock again, which has counted by now."""
         self._uncounted = 0
 
     def after_training_epoch(
-        self, strategy: Any, metrics: list[MetricValue], **kwargs: Any
+        self, strategy: BaseSGDTemplate, metrics: list[MetricValue], **kwargs: Any
     ) -> None:
         """Write the metrics of an epoch."""
         self._write(strategy, metrics, epoch=strategy.clock.train_exp_epochs)
 
     def after_eval_exp(
-        self, strategy: Any, metrics: list[MetricValue], **kwargs: Any
+        self, strategy: BaseSGDTemplate, metrics: list[MetricValue], **kwargs: Any
     ) -> None:
         """Write the metrics of an experience."""
         stream = strategy.experience.origin_stream.name
         self._write_evaluation(strategy, metrics, stream=stream)
 
     def after_eval(
-        self, strategy: Any, metrics: list[MetricValue], **kwargs: Any
+        self, strategy: BaseSGDTemplate, metrics: list[MetricValue], **kwargs: Any
     ) -> None:
         """Write the metrics of a stream."""
         stream = next(iter(strategy.current_eval_stream)).origin_stream.name
         self._write_evaluation(strategy, metrics, stream=stream)
 
     def state_dict(self) -> dict[str, Any]:
-        """Position in training, for the lines to come; not the lines written."""
+        """Return the position in training, for the lines to come; not the lines."""
         return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -92,12 +99,16 @@ class JSONLinesLogger(BaseLogger):
         for name in _STATE:
             setattr(self, name, state[name])
 
-    def _write_evaluation(self, strategy: Any, metrics: Any, **where: Any) -> None:
+    def _write_evaluation(
+        self, strategy: BaseSGDTemplate, metrics: Any, **where: Any
+    ) -> None:
         if self._training:
             where["epoch"] = strategy.clock.train_exp_epochs
         self._write(strategy, metrics, **where)
 
-    def _write(self, strategy: Any, metrics: list[MetricValue], **where: Any) -> None:
+    def _write(
+        self, strategy: BaseSGDTemplate, metrics: list[MetricValue], **where: Any
+    ) -> None:
         after = (
             strategy.clock.train_exp_counter + self._uncounted - self._sub_experiences
         )

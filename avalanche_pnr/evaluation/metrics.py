@@ -17,7 +17,7 @@ class HasMetrics(Protocol):
     """A plugin whose results can be published."""
 
     def metrics(self) -> list[Any]:
-        """Metrics for an ``EvaluationPlugin``."""
+        """Make metrics for an ``EvaluationPlugin``."""
 
 
 class HasScores(Protocol):
@@ -31,11 +31,11 @@ class HasValues(Protocol):
 
     @property
     def values(self) -> Mapping[str, float]:
-        """Values by name."""
+        """Return the values by name."""
 
 
 def ssl_metrics(*plugins: HasMetrics) -> list[Any]:
-    """Metrics of all that plugins such as ``ProbePlugin`` measure.
+    """Make metrics of all that plugins such as ``ProbePlugin`` measure.
 
     For an ``EvaluationPlugin``: ``EvaluationPlugin(ssl_metrics(probes), ...)``. Every
     logger takes them but Avalanche's ``CSVLogger``, whose columns are fixed: it writes
@@ -117,7 +117,7 @@ class PluginValues(PluginMetric[Mapping[str, float]]):
         self._plugin = plugin
 
     def result(self) -> Mapping[str, float]:
-        """The plugin's values."""
+        """Return the plugin's values."""
         return self._plugin.values
 
     def reset(self) -> None:

@@ -76,7 +76,7 @@ class ProbePlugin(SupervisedPlugin):
         self._fitted_to = b""
 
     def metrics(self) -> list[Any]:
-        """Accuracies of every probe by experience and by stream, and ``values``.
+        """Make accuracies of every probe by experience and by stream, and ``values``.
 
         Named ``Linear_Acc_Exp``, ``Knn_Top5_Acc_Stream``, ``Linear_Lr_Stream`` etc.
         Metrics that are always 1, such as top-5 accuracy of five classes, are left out.
@@ -160,7 +160,7 @@ class ProbePlugin(SupervisedPlugin):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """State of the probes that are trained beside the network."""
+        """Return the state of the probes that are trained beside the network."""
         return {probe.name: probe.state_dict() for probe in self.probes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ class Kind(NamedTuple):
 
 
 def whole_number(least: int, most: int) -> Kind:
-    """Whole numbers in a range, both ends included."""
+    """Accept whole numbers in a range, both ends included."""
 
     def fits(value: Any) -> bool:
         return type(value) is int and least <= value <= most

@@ -13,7 +13,7 @@ from avalanche_pnr.evaluation.float64 import in_float64
 
 
 def linear_cka(x: Tensor, y: Tensor) -> float:
-    r"""Centred kernel alignment of two representations of the same images.
+    r"""Compute the centred kernel alignment of two representations of the same images.
 
     With centred columns, |Y^T X|_F^2 / (|X^T X|_F |Y^T Y|_F): between 0 and 1, and 1
     if one is the other but for a rotation, an isotropic scale and a shift.
@@ -37,7 +37,7 @@ def linear_cka(x: Tensor, y: Tensor) -> float:
 
 
 def alignment(x: Tensor, y: Tensor) -> float:
-    r"""Mean squared distance of positive pairs on the sphere.
+    r"""Compute the mean squared distance of positive pairs on the sphere.
 
     The mean of |x_i/|x_i| - y_i/|y_i||^2, in 0..4; lower is better, but 0 is also what
     a collapse gives.
@@ -61,7 +61,7 @@ def alignment(x: Tensor, y: Tensor) -> float:
 
 
 def uniformity(x: Tensor, t: float = 2.0, chunk: int = 1024) -> float:
-    r"""Uniformity of features on the sphere, log mean_{i<j} e^{-t |x_i - x_j|^2}.
+    r"""Compute uniformity on the sphere, log mean_{i<j} e^{-t |x_i - x_j|^2}.
 
     The x_i are L2-normalised. At most 0, if all are equal; lower is more even.
 
@@ -91,7 +91,7 @@ def uniformity(x: Tensor, t: float = 2.0, chunk: int = 1024) -> float:
 
 
 def effective_rank(x: Tensor) -> float:
-    r"""Dimensions in use, e^H of the singular values of the centred features.
+    r"""Compute the dimensions in use, e^H of the centred features' spectrum.
 
     H is the entropy of p_i = s_i / sum_j s_j. The mean does not count as a dimension in
     use, hence the centring.

@@ -66,7 +66,10 @@ class RepresentationPlugin(SupervisedPlugin):
         super().__init__()
         self.supports_distributed = True
         if images < 2:
-            raise ValueError(f"features are compared in pairs: images={images} < 2")
+            raise ValueError(
+                f"images={images} must be 2 or more, as features are compared in "
+                "pairs (representation_images=200)"
+            )
         generator = torch.Generator().manual_seed(seed)
         experiences = {each.current_experience: each for each in stream}
         self._origins = {k: each.origin_stream for k, each in experiences.items()}
@@ -81,7 +84,7 @@ class RepresentationPlugin(SupervisedPlugin):
         self._measured = b""
 
     def metrics(self) -> list[Any]:
-        """Metrics for an ``EvaluationPlugin`` that publish the values."""
+        """Make metrics for an ``EvaluationPlugin`` that publish the values."""
         return [PluginValues(self)]
 
     def before_training(self, strategy: EvaluatedStrategy, **kwargs: Any) -> None:
@@ -121,7 +124,7 @@ class RepresentationPlugin(SupervisedPlugin):
             self._measured = state
 
     def state_dict(self) -> dict[str, Any]:
-        """Features kept of each experience that has ended."""
+        """Return the features kept of each experience that has ended."""
         return {"kept": dict(self._kept)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

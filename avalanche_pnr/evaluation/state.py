@@ -10,7 +10,7 @@ from avalanche_pnr.evaluation.protocol import EvaluatedStrategy
 
 
 def backbone_state(strategy: EvaluatedStrategy, plugin: Any) -> bytes:
-    """Digest of the backbone that a plugin evaluates.
+    """Compute a digest of the backbone that a plugin evaluates.
 
     Args:
         strategy: The strategy.
@@ -29,7 +29,7 @@ def backbone_state(strategy: EvaluatedStrategy, plugin: Any) -> bytes:
 
 
 def checksum(module: nn.Module) -> bytes:
-    """Digest of all parameters and buffers of a network.
+    """Compute a digest of all parameters and buffers of a network.
 
     Args:
         module: The network.

@@ -13,7 +13,7 @@ from avalanche.training.determinism.rng_manager import RNGManager
 from avalanche.training.plugins import EvaluationPlugin, ReplayPlugin
 from avalanche.training.storage_policy import ExemplarsBuffer
 from torch import nn
-from torch.optim import SGD, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 from torchvision.transforms import Compose
 
 from avalanche_pnr.backbones import (
@@ -23,7 +23,7 @@ from avalanche_pnr.backbones import (
     resnet_small,
     vit_tiny,
 )
-from avalanche_pnr.learner.options import Settings, Training, checked
+from avalanche_pnr.learner.options import Settings, Training, checked, nearest
 from avalanche_pnr.learner.published import METHODS, SMALL_IMAGES, Recipe
 from avalanche_pnr.learner.targets import call, imported
 from avalanche_pnr.methods import SelfSupervisedMethod
@@ -35,6 +35,7 @@ from avalanche_pnr.plugins import (
     PNRPlugin,
     WarmupCosinePlugin,
 )
+from avalanche_pnr.runs.devices import choose_device
 from avalanche_pnr.training import LARS
 from avalanche_pnr.transforms import make_eval_transform, make_ssl_transform
 
@@ -69,6 +70,7 @@ OPTIMIZERS: dict[str, Callable[[Any, float, Recipe], Optimizer]] = {
     "sgd": lambda parameters, lr, recipe: SGD(
         parameters, lr, momentum=0.9, weight_decay=recipe.weight_decay
     ),
+    "adamw": lambda parameters, lr, _: AdamW(parameters, lr, weight_decay=0.05),
 }
 """Optimizers of parameters, with a learning rate and the settings of a method."""
 TIMM = "timm/"
@@ -131,7 +133,7 @@ def check_choices(settings: Settings, training: Training) -> None:
         training: Of the experience.
 
     Raises:
-        ValueError: With the nearest name.
+        ValueError: With the nearest name, or if the device is not available.
     """
     checked("method", settings.method, METHODS)
     if "." not in settings.backbone and not settings.backbone.startswith(TIMM):
@@ -140,6 +142,7 @@ def check_choices(settings: Settings, training: Training) -> None:
     checked("regularizer", training.regularizer, REGULARIZERS)
     checked("augment", training.augment, AUGMENTATIONS)
     checked("precision", training.precision, PRECISIONS)
+    choose_device(training.device)
     checked("views", training.views, VIEWS)
     checked("keep", training.keep, KEPT)
 
@@ -164,7 +167,7 @@ def make_backbone(settings: Settings, options: Mapping[str, Any]) -> nn.Module:
     arguments = dict(options)
     make: Callable[..., nn.Module]
     if name.startswith(TIMM):
-        make = partial(_timm().create_model, name.removeprefix(TIMM), num_classes=0)
+        make = partial(_timm().create_model, _timm_name(name), num_classes=0)
     elif is_imported(name):
         make = imported("backbone", name)
     else:
@@ -318,6 +321,21 @@ class FixedReplayPlugin(ReplayPlugin):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Do nothing, likewise."""
+
+
+def _timm_name(backbone: str) -> str:
+    """Return the name that timm has for a backbone, perhaps one of a hub.
+
+    Raises:
+        ValueError: If it has none of that name, with the nearest.
+    """
+    name = backbone.removeprefix(TIMM)
+    if ":" not in name and not _timm().is_model(name.partition(".")[0]):
+        raise ValueError(
+            f"timm has no {name} (backbone={backbone})"
+            f"{nearest(name, _timm().list_models())}"
+        )
+    return name
 
 
 def _timm() -> Any:

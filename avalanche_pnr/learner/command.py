@@ -24,6 +24,7 @@ from avalanche_pnr.runs.failures import (
     explain_dead_worker,
     explain_full_device,
     sentence,
+    warnings_as_lines,
 )
 
 
@@ -180,7 +181,12 @@ def _run(command: Command, values: dict[str, Any], arguments: Sequence[str]) -> 
     from avalanche_pnr.runs.interruption import InterruptedRunError, Interruption
 
     try:
-        with Interruption(), explain_dead_worker(), explain_full_device():
+        with (
+            Interruption(),
+            explain_dead_worker(),
+            explain_full_device(),
+            warnings_as_lines(),
+        ):
             command.run(values)
     except InterruptedRunError as stop:
         again = f"avalanche-pnr {shlex.join(arguments)}"

@@ -122,7 +122,9 @@ class ExperienceTrainer:
             strategy.load_state_dict(load_state(path), stream)
         seed_experience(self.settings.seed, self.plan.number - 1)
         minutes = self.training.save_every_minutes
-        strategy.pause = PeriodicSave(minutes, self.interruption, self._save).pause
+        strategy.checkpoint_callback = PeriodicSave(
+            minutes, self.interruption, self._save
+        ).checkpoint
         with self.interruption.noted(), self._explained():
             strategy.train(experience, num_workers=self.training.workers)
         own = {k: v for k, v in sets.items() if k == self.plan.number}

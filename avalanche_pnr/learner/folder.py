@@ -170,9 +170,9 @@ class LearnerFolder:
         raise FileNotFoundError(
             f"there is no backbone after experience {number}: "
             + (
-                f"the learner has learned {last} experiences"
-                if number > last
-                else "it was not kept (keep=last)"
+                "it was not kept (keep=last)"
+                if 0 <= number <= last
+                else f"choose one of 0 to {last}, which the learner has learned"
             )
         )
 

@@ -151,7 +151,10 @@ def find_images(
     if skip_damaged and not isinstance(images, ArrayImages):
         images, damaged = without_damaged(images)
     if not len(images):
-        raise FileNotFoundError(f"data={data} holds no image that can be read")
+        raise FileNotFoundError(
+            f"data={data} holds no image that can be read: all {len(damaged)} are "
+            f"damaged, such as {listed(damaged, 1)}"
+        )
     return Arrivals(images, _names(images), os.path.abspath(path), tuple(damaged))
 
 
@@ -190,7 +193,8 @@ def _found(path: Path, data: Any, max_pixels: int | None) -> Any:
         if missing := [each for each in paths if not os.path.isfile(each)]:
             raise FileNotFoundError(
                 f"{path} lists {len(missing)} files that are not there, such as "
-                f"{listed(missing, 3)}"
+                f"{listed(missing, 3)}: write paths that begin at the folder of that "
+                "file, or whole ones"
             )
         return _files(paths, f"listed in {path}", max_pixels)
     raise ValueError(
@@ -263,14 +267,20 @@ def first_of_each(
 
 def _files(paths: list[str], where: str, max_pixels: int | None) -> FileImages:
     if not paths:
-        raise FileNotFoundError(f"there are no images {where}")
+        raise FileNotFoundError(
+            f"there are no images {where}: data= must name a folder of images, a text "
+            "file of their paths (.txt), tar shards or an .npz file"
+        )
     return FileImages(paths, [-1] * len(paths), max_pixels=max_pixels)
 
 
 def _shards(path: str, max_pixels: int | None) -> ShardImages:
     shards: list[str] = webdataset().shardlists.expand_urls(path)
     if missing := [each for each in shards if not os.path.isfile(each)]:
-        raise FileNotFoundError(f"there are no shards {listed(missing, 3)}")
+        raise FileNotFoundError(
+            f"there are no shards {listed(missing, 3)}: data= must name files that are "
+            "there, as in data='train-{0000..0099}.tar'"
+        )
     places = index_shards(shards, "jpg;jpeg;png;webp", None)
     return ShardImages(shards, places, max_pixels)
 
@@ -279,9 +289,15 @@ def _array(path: Path) -> ArrayImages:
     try:
         arrays = read_arrays(path, ["x"])
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read as .npz ({error})") from error
+        raise ValueError(
+            f"{path} cannot be read as .npz ({error}): save it anew with "
+            "numpy.savez(path, x=images)"
+        ) from error
     if "x" not in arrays:
-        raise ValueError(f"{path} lacks the array x of images, uint8 (N, H, W, 3)")
+        raise ValueError(
+            f"{path} lacks the array x of images, uint8 (N, H, W, 3): save it with "
+            "numpy.savez(path, x=images)"
+        )
     x = arrays["x"]
     if x.ndim != 4 or x.shape[3] != 3 or x.dtype != np.uint8:
         raise ValueError(

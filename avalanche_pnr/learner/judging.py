@@ -101,7 +101,15 @@ def judge(
         view: Makes a tensor (C, H, W) of an image.
         device: Where they are computed.
         **reading: Arguments of :func:`extract_features`.
+
+    Raises:
+        ValueError: If there is a single class, of which nothing can be told apart.
     """
+    if len(data.class_names) < 2:
+        raise ValueError(
+            f"all labelled images are of one class, {data.class_names[0]}: add images "
+            "of another, as accuracies tell how well classes are told apart"
+        )
     train = make_plain_data_set(data.train, view)
     test = make_plain_data_set(data.test, view)
     reading["device"] = device
@@ -183,7 +191,10 @@ def _listed(path: Path, skip_damaged: bool, max_pixels: int | None) -> ImageData
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as .csv ({error})") from error
+        raise ValueError(
+            f"{path} cannot be read as .csv ({error}): save it as UTF-8, with the "
+            "columns path and label"
+        ) from error
     if not rows or not {"path", "label"} <= rows[0].keys():
         raise ValueError(
             f"{path} must have the columns path and label, and rows: it has "

@@ -33,7 +33,6 @@ from avalanche_pnr.learner.kept import KeptImages
 from avalanche_pnr.learner.networks import LearnerNetworks
 from avalanche_pnr.learner.next_experience import NextExperience
 from avalanche_pnr.learner.options import Reading, chosen
-from avalanche_pnr.learner.report import write_report
 from avalanche_pnr.learner.watch import features_of
 from avalanche_pnr.runs.devices import AUTO, choose_device
 from avalanche_pnr.runs.files import save_state
@@ -156,11 +155,13 @@ class Learner:
         if out is not None:
             out = Path(out).expanduser()
             check_format(out)
-        number = self._number(after)
+        options, number = chosen(Reading(), reading), self._number(after)
+        choose_device(options.device)
+        self.folder.backbone(number)
         images = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
         for name in images.damaged:
             self.say(f"left out, since it cannot be read: {name}")
-        batches = self._features(images, number, chosen(Reading(), reading))
+        batches = self._features(images, number, options)
         if out is not None:
             write_features(out, batches, number)
             self.say(f"{len(images)} images, backbone after experience {number}: {out}")
@@ -192,15 +193,15 @@ class Learner:
             A judgement of a random backbone; of the one before learning, where ``init``
             gave it weights; and of that after each experience whose backbone was kept.
         """
-        options = chosen(Reading(), reading)
-        view = self._view()
+        options, view = chosen(Reading(), reading), self._view()
+        device = choose_device(options.device)
         images = labelled_images(data, layout, skip_damaged, max_pixels)
         judgements = judge(
             self.networks.backbones(),
             images,
             view,
             batch_size=options.batch_size,
-            device=choose_device(options.device),
+            device=device,
             num_workers=options.workers,
         )
         text = table(judgements, images.domain_names)
@@ -237,6 +238,8 @@ class Learner:
 
     def report(self) -> Path:
         """Write ``report.html`` into the learner's folder, and return its path."""
+        from avalanche_pnr.learner.report import write_report
+
         self.networks.settings()
         self.folder.last()
         sample, device = self._kept()["sample"], choose_device(AUTO)

@@ -17,7 +17,7 @@ from avalanche_pnr.learner.builders import (
     options_of,
 )
 from avalanche_pnr.learner.folder import LearnerFolder
-from avalanche_pnr.learner.options import Settings, Training, differences
+from avalanche_pnr.learner.options import Settings, Training, differences, nearest
 from avalanche_pnr.weights import export_backbone, load_backbone
 
 
@@ -40,9 +40,9 @@ class LearnerNetworks:
         self._arguments = {k: v for k, v in given.items() if "." in k}
         known = {each.name for each in fields(Settings)}
         if unknown := self._settings.keys() - known:
+            name = min(unknown)
             raise ValueError(
-                f"{', '.join(sorted(unknown))}: a learner is made of "
-                f"{', '.join(sorted(known))}"
+                f"a learner has no setting {name!r}{nearest(name, sorted(known))}"
             )
         if folder.exists:
             self.settings()

@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from avalanche_pnr.benchmarks.reading.text_lists import counted
 from avalanche_pnr.learner.description import duration, file_size
 from avalanche_pnr.learner.experience_trainer import ExperienceTrainer
 from avalanche_pnr.learner.folder import LearnerFolder
-from avalanche_pnr.learner.images import Arrivals, summary
+from avalanche_pnr.learner.images import Arrivals, first_of_each, summary
 from avalanche_pnr.learner.networks import LearnerNetworks
 from avalanche_pnr.learner.options import chosen
 from avalanche_pnr.learner.planning import (
     Plan,
+    Schedule,
     continued,
     plan_experience,
     planned_images,
@@ -64,6 +66,7 @@ class NextExperience:
         if self.folder.exists:
             self.networks.trusted()  # refused before anything is written
         else:
+            Schedule.of(len(first_of_each(arrivals.digests)), self._training)
             for line in self.networks.make():
                 self.say(line)
         if not self._has_entered(arrivals):
@@ -91,8 +94,8 @@ class NextExperience:
             cost = trainer.cost(images)
         self.say(
             f"would {'go on with' if interrupted else 'learn'} {plan.images:,} images "
-            f"in {plan.epochs} epochs of {plan.batch_size} images a step: "
-            f"{plan.steps:,} steps of {cost.seconds:.2g} s, "
+            f"in {counted(plan.epochs, 'epoch')} of {plan.batch_size} images a step: "
+            f"{counted(plan.steps, 'step')} of {cost.seconds:.2g} s, "
             f"{duration(cost.seconds * plan.steps)} on {plan.device}; on the disk "
             f"{file_size(cost.weights)} of weights and {file_size(cost.images)} of "
             f"images, and {file_size(cost.meanwhile)} while it learns"
@@ -138,16 +141,16 @@ class NextExperience:
         has_init = self.networks.settings().init is not None
         if plan.number == 1 and plan.images < FEW_IMAGES and not has_init:
             self.say(
-                f"advice: {plan.images} images are few to begin with; "
+                f"advice: {counted(plan.images, 'image')} to begin with are few; "
                 "init=weights.pth starts from published weights"
             )
 
     def _train(self, plan: Plan, images: Arrivals, interruption: Interruption) -> None:
         trainer = self._trainer(self.folder, self.networks, plan, interruption)
         self.say(
-            f"experience {plan.number}: {plan.images:,} images, {plan.epochs} epochs "
-            f"of {plan.batch_size} images a step, {plan.steps:,} steps, on "
-            f"{plan.device}"
+            f"experience {plan.number}: {plan.images:,} images, "
+            f"{counted(plan.epochs, 'epoch')} of {plan.batch_size} images a step, "
+            f"{counted(plan.steps, 'step')}, on {plan.device}"
         )
         try:
             trainer.run(images)

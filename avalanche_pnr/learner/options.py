@@ -7,26 +7,47 @@ from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+LARGEST = 2**32 - 1
+"""The largest number that any option may be: what seeds of NumPy may be."""
+FEW = 12
+"""Number of names up to which all of them are listed."""
 
-def option(default: Any, meaning: str, least: float | None = None) -> Any:
+
+def option(
+    default: Any,
+    meaning: str,
+    least: float | None = None,
+    most: float = LARGEST,
+    *,
+    above: bool = False,
+) -> Any:
     """Make a field of a dataclass of options.
 
     Args:
         default: Its default; ``"..."`` if it must be given.
         meaning: Its line in ``--help``.
         least: The smallest number that it may be, if it is one.
+        most: The largest.
+        above: Whether it must be above ``least``.
     """
-    return field(default=default, metadata={"meaning": meaning, "least": least})
+    bounds = None if least is None else (least, most, above)
+    return field(default=default, metadata={"meaning": meaning, "bounds": bounds})
 
 
 class Options:
-    """A dataclass of options, which refuses numbers that are too small."""
+    """A dataclass of options, which refuses numbers out of their bounds."""
 
     def __post_init__(self) -> None:
         for each in fields(cast(Any, self)):
-            value, least = getattr(self, each.name), each.metadata["least"]
-            if value is not None and least is not None and not value >= least:
-                raise ValueError(f"{each.name}={value} must be at least {least:g}")
+            value, bounds = getattr(self, each.name), each.metadata["bounds"]
+            if value is None or bounds is None:
+                continue
+            least, most, above = bounds
+            if not value >= least or (above and value == least):
+                bound = "above" if above else "at least"
+                raise ValueError(f"{each.name}={value} must be {bound} {least:g}")
+            if value > most:
+                raise ValueError(f"{each.name}={value} must be at most {most}")
 
 
 @dataclass(frozen=True)
@@ -52,10 +73,14 @@ class Training(Options):
     """Options of an experience; the next one begins with the same."""
 
     regularizer: str = option("pnr", "pnr, cassle, pfr, less_forget or none")
-    epochs: int | None = option(None, "passes over the images; by their number", 1)
+    epochs: int | None = option(
+        None, "passes over the images; by their number", 1, 10**6
+    )
     batch_size: int | None = option(None, "images in a step; at most 256, by number", 2)
-    base_lr: float | None = option(None, "rate for 256 images; the method's", 0)
-    optimizer: str = option("lars", "lars, as published, or sgd")
+    base_lr: float | None = option(
+        None, "rate for 256 images; the method's", 0, above=True
+    )
+    optimizer: str = option("lars", "lars, as published, sgd or adamw")
     warmup_epochs: int = option(10, "epochs of linear warm-up, a tenth at most", 0)
     predictor_hidden_dim: int = option(2048, "width of the distillation predictor", 1)
     augment: str = option("photographs", "photographs, digits or none")
@@ -89,7 +114,9 @@ class Opening(Options):
     """Options of opening files of images."""
 
     skip_damaged: bool = option(False, "leave out images that cannot be read")
-    max_pixels: int | None = option(None, "that an image may have; 179 million", 1)
+    max_pixels: int | None = option(
+        None, "that an image may have; 179 million", 1, 2**62
+    )
 
 
 @dataclass(frozen=True)
@@ -161,10 +188,14 @@ def chosen(options: Chosen, given: Mapping[str, Any]) -> Chosen:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return the nearest valid name, or all, as the end of a sentence."""
+    """Return the nearest valid name, or a few, as the end of a sentence."""
     valid = list(valid)
-    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(valid)}"
+    if near := difflib.get_close_matches(name, valid, n=1, cutoff=0.5):
+        return f"; did you mean {near[0]}?"
+    if len(valid) <= FEW:
+        return f"; there are {', '.join(valid) or 'none'}"
+    few = difflib.get_close_matches(name, valid, n=3, cutoff=0.0)
+    return f"; the nearest are {', '.join(few)}, and --help lists all"
 
 
 def checked(name: str, value: str, valid: Mapping[str, Any]) -> Any:
@@ -228,6 +259,8 @@ def _convert(name: str, text: str, hint: Any) -> Any:
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if type(None) in kinds and text in ("", "null", "none"):
         return None
+    if not text:
+        raise ValueError(f"{name}= is empty: write {name}=VALUE")
     (kind,) = (each for each in kinds if each is not type(None))
     if kind is bool:
         if text.lower() not in ("true", "false"):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from avalanche_pnr.benchmarks.reading.text_lists import counted
 from avalanche_pnr.learner.images import (
     Arrivals,
     Digests,
@@ -52,9 +53,10 @@ class Schedule:
         if batch_size is None:
             batch_size = min(256, 1 << max(images // 4, 2).bit_length() - 1)
         if images < batch_size:
+            fewer = f", or write batch_size={images} or less" if images > 1 else ""
             raise ValueError(
-                f"{images} new images are fewer than a batch of {batch_size}: add "
-                "images, or lower batch_size"
+                f"{counted(images, 'new image')}, and a step takes {batch_size}: add "
+                f"images{fewer}"
             )
         epochs = training.epochs
         if epochs is None:
@@ -122,11 +124,13 @@ class Plan:
         ]
         if self.duplicates:
             lines.append(
-                f"{self.duplicates:,} images are there twice: one of each counts"
+                f"{counted(self.duplicates, 'image')} left out with the content of "
+                "another: one of each counts"
             )
         if self.damaged:
             lines.append(
-                f"{len(self.damaged):,} images cannot be read, and are left out"
+                f"{counted(len(self.damaged), 'image')} left out that cannot be read, "
+                f"such as {self.damaged[0]}"
             )
         return lines
 

@@ -20,6 +20,9 @@ from avalanche_pnr.methods import (
 SMALL_IMAGES = 64
 """Up to this size, in pixels, images are small, and a ResNet has the stem for them."""
 
+ADAMW_LR = 1e-3
+"""Learning rate of AdamW for 256 images, the comparison's; not published."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -54,9 +57,11 @@ class Recipe:
         """Return the learning rate for 256 images.
 
         Args:
-            optimizer: ``lars`` or ``sgd``.
+            optimizer: ``lars``, ``sgd`` or ``adamw``.
             image_size: Height and width of a view, pixels.
         """
+        if optimizer == "adamw":
+            return ADAMW_LR
         if optimizer == "sgd":
             return self.sgd_base_lr
         return self.base_lr[image_size > SMALL_IMAGES]

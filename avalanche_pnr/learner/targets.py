@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,17 +17,36 @@ def imported(option: str, name: str) -> Callable[..., Any]:
         name: Of a module, and of what is in it.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or it is of Python's own library.
     """
+    refuse_standard_library(option, name)
     module, _, attribute = name.rpartition(".")
     try:
         found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a module of a user's raises what it likes
         raise ValueError(
             f"{option}={name} cannot be imported ({error}): write "
             "package.module.name, of a package that is installed"
         ) from error
     return found
+
+
+def refuse_standard_library(option: str, name: str) -> None:
+    """Refuse functions such as ``os.system``: none of them makes a network or images.
+
+    Args:
+        option: That named it.
+        name: A dotted name, of which nothing is imported.
+
+    Raises:
+        ValueError: If it is of Python's own library.
+    """
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        raise ValueError(
+            f"{option}={name} is of Python's own library and is not called: write the "
+            "name of a function or class of your own or of a package, for example "
+            "torchvision.models.resnet18 or torchvision.datasets.CIFAR10"
+        )
 
 
 def call(option: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

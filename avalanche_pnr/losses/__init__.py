@@ -3,7 +3,7 @@
 from avalanche_pnr.losses.barlow_twins import barlow_twins_loss
 from avalanche_pnr.losses.byol import byol_distance
 from avalanche_pnr.losses.cassle import contrastive_distillation
-from avalanche_pnr.losses.info_nce import NegativeSet, Reduction, info_nce
+from avalanche_pnr.losses.info_nce import LossReduction, NegativeSet, info_nce
 from avalanche_pnr.losses.mixup import mixup
 from avalanche_pnr.losses.moco import moco_distillation, moco_loss
 from avalanche_pnr.losses.osiris import cross_task_loss
@@ -11,8 +11,8 @@ from avalanche_pnr.losses.simclr import simclr_distillation, simclr_loss
 from avalanche_pnr.losses.vicreg import vicreg_loss
 
 __all__ = [
+    "LossReduction",
     "NegativeSet",
-    "Reduction",
     "barlow_twins_loss",
     "byol_distance",
     "contrastive_distillation",

@@ -3,13 +3,13 @@
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from avalanche_pnr.losses.info_nce import Reduction
+from avalanche_pnr.losses.info_nce import LossReduction
 
 
 def byol_distance(
-    prediction: Tensor, target: Tensor, reduction: Reduction = "mean"
+    prediction: Tensor, target: Tensor, reduction: LossReduction = "mean"
 ) -> Tensor:
-    """Squared distance of the L2-normalised embeddings, 2 - 2 cos.
+    """Compute the squared distance of the L2-normalised embeddings, 2 - 2 cos.
 
     Args:
         prediction: Embeddings, shape (..., D), not necessarily normalised.

@@ -4,11 +4,10 @@ import torch
 from torch import Tensor
 
 from avalanche_pnr.losses.info_nce import NegativeSet, info_nce
-from avalanche_pnr.losses.views import views_to_rows
 
 
 def contrastive_distillation(p: Tensor, f: Tensor, temperature: float) -> Tensor:
-    """InfoNCE of predictions against past outputs and vice versa, averaged.
+    """Average InfoNCE of predictions against past outputs and vice versa.
 
     The denominators hold every row of the batch; no current-model embedding is a
     negative. The other methods distil with their own SSL loss of (p, f).
@@ -20,7 +19,7 @@ def contrastive_distillation(p: Tensor, f: Tensor, temperature: float) -> Tensor
 
     Source: Fini et al. 2022, arXiv 2112.04215, equation 5.
     """
-    predicted, past = views_to_rows(p), views_to_rows(f)
+    predicted, past = torch.cat(p.unbind(1)), torch.cat(f.unbind(1))  # (2 N, D)
     itself = torch.eye(len(past), dtype=torch.bool, device=past.device)
     return (
         info_nce(predicted, past, [NegativeSet(past, itself)], temperature)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from avalanche_pnr.losses.log_sum_exp import log_sum_exp
 
-Reduction = Literal["mean", "none"]
+LossReduction = Literal["mean", "none"]
+"""Reductions of a loss: to a scalar, or none, for one value an image."""
 
 
 class NegativeSet(NamedTuple):
@@ -35,9 +36,9 @@ def info_nce(
     temperature: float,
     *,
     positive_in_denominator: bool = True,
-    reduction: Reduction = "mean",
+    reduction: LossReduction = "mean",
 ) -> Tensor:
-    r"""InfoNCE with the union of several negative sets.
+    r"""Compute InfoNCE with the union of several negative sets.
 
     .. math::
         \ell_i = -\log \frac{e^{q_i \cdot k_i / \tau}}
@@ -60,7 +61,13 @@ def info_nce(
     """
     scaled = query / temperature
     positive_logit = (scaled * positive).sum(dim=1)  # (N,)
-    log_denominator = [log_sum_exp(scaled, *each) for each in negatives]
+    log_denominator = []
+    for keys, excluded in negatives:
+        if excluded is None:
+            log_denominator.append(log_sum_exp(scaled, keys))
+        else:
+            similarity = (scaled @ keys.T).masked_fill(excluded, -torch.inf)  # (N, M)
+            log_denominator.append(similarity.logsumexp(dim=1))
     if positive_in_denominator:
         log_denominator.append(positive_logit)
     loss = torch.stack(log_denominator).logsumexp(dim=0) - positive_logit

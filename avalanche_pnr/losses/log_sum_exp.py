@@ -19,24 +19,20 @@ HELD_ON_CPU, HELD_ON_GPU = 2**17, 2**22
 """Number of similarities held at a time, which fit in the cache."""
 
 
-def log_sum_exp(query: Tensor, keys: Tensor, excluded: Tensor | None = None) -> Tensor:
-    r"""The logarithm of :math:`\sum_m e^{q_n \cdot k_m}` of every query, shape (N,).
+def log_sum_exp(query: Tensor, keys: Tensor) -> Tensor:
+    r"""Compute the logarithm of :math:`\sum_m e^{q_n \cdot k_m}`, shape (N,).
 
-    Keys that need no gradient, and are all in the sum, cost no memory that grows with
-    their number. The result then has one derivative, not two.
+    Keys that need no gradient cost no memory that grows with their number. The result
+    then has one derivative, not two.
 
     Args:
         query: Queries divided by the temperature, shape (N, D).
         keys: Keys, shape (M, D), M of 1 or more.
-        excluded: Pairs to leave out, boolean of shape (N, M).
     """
-    if excluded is None and not keys.requires_grad:
-        total: Tensor = _OverConstantKeys.apply(query, keys)
-        return total
-    similarity = query @ keys.T  # (N, M)
-    if excluded is not None:
-        similarity = similarity.masked_fill(excluded, -torch.inf)
-    return similarity.logsumexp(dim=1)
+    if keys.requires_grad:
+        return (query @ keys.T).logsumexp(dim=1)
+    total: Tensor = _OverConstantKeys.apply(query, keys)
+    return total
 
 
 class _OverConstantKeys(Function):

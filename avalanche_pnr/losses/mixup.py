@@ -1,4 +1,4 @@
-"""Mixtures of images."""
+"""Mixup: linear interpolation of images."""
 
 from torch import Tensor
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from avalanche_pnr.losses.info_nce import NegativeSet, Reduction, info_nce
+from avalanche_pnr.losses.info_nce import LossReduction, NegativeSet, info_nce
 
 
 def moco_loss(
@@ -17,9 +17,9 @@ def moco_loss(
     k: Tensor,
     queues: Sequence[Tensor],
     temperature: float,
-    reduction: Reduction = "mean",
+    reduction: LossReduction = "mean",
 ) -> Tensor:
-    """InfoNCE of each view's query against the other view's key and queues.
+    """Contrast each view's query with the other view's key and queues.
 
     With ``queues=[Q]`` this is MoCo's loss; with ``queues=[Q, R]``, where R holds
     the past model's outputs, it is PNR's first term L1.
@@ -40,7 +40,7 @@ def moco_loss(
 def moco_distillation(
     p: Tensor, f: Tensor, queues: Sequence[Tensor], temperature: float
 ) -> Tensor:
-    """InfoNCE of each view's prediction against the past output of the same view.
+    """Contrast each view's prediction with the past output of the same view.
 
     With ``queues=[R, Q]`` this is PNR's second term L2: the past model's outputs
     R are the negatives, the momentum keys Q the pseudo-negatives.
@@ -61,7 +61,7 @@ def _symmetric(
     positives: Tensor,
     queues: Sequence[Tensor],
     temperature: float,
-    reduction: Reduction,
+    reduction: LossReduction,
 ) -> Tensor:
     losses = [
         info_nce(

@@ -1,9 +1,9 @@
 """Osiris's loss across experiences."""
 
+import torch
 from torch import Tensor
 
 from avalanche_pnr.losses.info_nce import NegativeSet, info_nce
-from avalanche_pnr.losses.views import views_to_rows
 
 
 def cross_task_loss(current: Tensor, remembered: Tensor, temperature: float) -> Tensor:
@@ -20,7 +20,7 @@ def cross_task_loss(current: Tensor, remembered: Tensor, temperature: float) -> 
 
     Source: Zhang et al. 2024, arXiv 2404.19132; the form is that of the authors' code.
     """
-    z, u = views_to_rows(current), views_to_rows(remembered)
+    z, u = torch.cat(current.unbind(1)), torch.cat(remembered.unbind(1))
     other_z, other_u = z.roll(len(current), dims=0), u.roll(len(remembered), dims=0)
     return (
         info_nce(z, other_z, [NegativeSet(u)], temperature)

@@ -7,17 +7,16 @@ over the 2N rows [z_A; z_B]; i' is the other view of row i.
 import torch
 from torch import Tensor
 
-from avalanche_pnr.losses.info_nce import NegativeSet, Reduction, info_nce
-from avalanche_pnr.losses.views import mean_over_views, views_to_rows
+from avalanche_pnr.losses.info_nce import LossReduction, NegativeSet, info_nce
 
 
 def simclr_loss(
     z: Tensor,
     temperature: float,
     past: Tensor | None = None,
-    reduction: Reduction = "mean",
+    reduction: LossReduction = "mean",
 ) -> Tensor:
-    """NT-Xent: attract z_i and z_i', repel z_i and every other z_j, j != i.
+    """Compute NT-Xent: attract z_i and z_i', repel z_i and every other z_j, j != i.
 
     With ``past`` this is PNR's first term L1, whose denominator also holds the
     past model's f_j, j != i.
@@ -31,15 +30,15 @@ def simclr_loss(
     Source: Chen et al. 2020, arXiv 2002.05709, equation 1 (SimCLR); Cha et al.
     2024, arXiv 2306.05101, section 3 (PNR).
     """
-    rows = views_to_rows(z)
+    rows = torch.cat(z.unbind(1))  # (2 N, D)
     itself = torch.eye(len(rows), dtype=torch.bool, device=z.device)
     other_view = itself.roll(z.shape[0], dims=1)
     negatives = [NegativeSet(rows, itself | other_view)]
     if past is not None:
-        negatives.append(NegativeSet(views_to_rows(past), itself))
+        negatives.append(NegativeSet(torch.cat(past.unbind(1)), itself))
     positives = rows.roll(z.shape[0], dims=0)
     loss = info_nce(rows, positives, negatives, temperature, reduction="none")
-    each = mean_over_views(loss, z.shape[1])
+    each = loss.reshape(2, -1).mean(dim=0)  # (N,)
     return each.mean() if reduction == "mean" else each
 
 
@@ -50,7 +49,7 @@ def simclr_distillation(
     current: Tensor | None = None,
     positive_in_denominator: bool = True,
 ) -> Tensor:
-    """PNR's second term L2: attract p_i and f_i, repel p_i and f_j, z_j, j != i.
+    """Compute PNR's term L2: attract p_i and f_i, repel p_i and f_j, z_j, j != i.
 
     Args:
         p: Distillation predictor's outputs g(z), shape (N, 2, D).
@@ -62,11 +61,11 @@ def simclr_distillation(
 
     Source: Cha et al. 2024, arXiv 2306.05101, section 3.
     """
-    rows, positives = views_to_rows(p), views_to_rows(f)
+    rows, positives = torch.cat(p.unbind(1)), torch.cat(f.unbind(1))  # (2 N, D)
     itself = torch.eye(len(rows), dtype=torch.bool, device=p.device)
     negatives = [NegativeSet(positives, itself)]
     if current is not None:
-        negatives.append(NegativeSet(views_to_rows(current), itself))
+        negatives.append(NegativeSet(torch.cat(current.unbind(1)), itself))
     return info_nce(
         rows,
         positives,

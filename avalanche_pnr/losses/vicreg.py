@@ -12,7 +12,7 @@ def vicreg_loss(
     variance: float = 25.0,
     covariance: float = 1.0,
 ) -> Tensor:
-    """Mean squared error, hinged standard deviations and decorrelation.
+    """Add up mean squared error, hinged standard deviations and decorrelation.
 
     Args:
         a: Embeddings, shape (N, D), not normalised, N of 2 or more.
@@ -32,7 +32,7 @@ def vicreg_loss(
 
 
 def covariance_loss(x: Tensor) -> Tensor:
-    """Squared covariances of different dimensions, summed and divided by D.
+    """Sum the squared covariances of different dimensions, divided by D.
 
     The squares of X^T X, (D, D), add up to those of X X^T, (N, N), which is smaller at
     the published sizes.

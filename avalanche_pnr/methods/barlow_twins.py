@@ -1,17 +1,22 @@
 """Barlow Twins: decorrelated embeddings."""
 
+import torch
 from lightly.models.modules import BarlowTwinsProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from avalanche_pnr.losses import Reduction, barlow_twins_loss
-from avalanche_pnr.losses.views import mean_over_pairs
-from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
+from avalanche_pnr.losses import LossReduction, barlow_twins_loss
+from avalanche_pnr.methods.base import SelfSupervisedMethod
 from avalanche_pnr.methods.checks import check_mean, check_weights
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 
 
 class BarlowTwins(SelfSupervisedMethod):
     """Pulls the cross-correlation of the views to the identity.
+
+    With f of the past model, f' that of the other view and p = g(z), PNR's objective is
+    L_BT(z) + lambda_distill L_BT(p, f) + lambda_pnr cos(p, f'), see
+    :meth:`SelfSupervisedMethod.pnr_distill_loss`.
 
     Args:
         backbone: Maps images to features (N, F), without a classifier.
@@ -47,7 +52,6 @@ class BarlowTwins(SelfSupervisedMethod):
             scale=scale,
             lambda_off_diagonal=lambda_off_diagonal,
             lambda_distill=lambda_distill,
-            lambda_pnr=lambda_pnr,
         )
         features = infer_feature_dim(backbone, image_shape)
         projector = BarlowTwinsProjectionHead(features, hidden_dim, projection_dim)
@@ -55,19 +59,20 @@ class BarlowTwins(SelfSupervisedMethod):
         self.scale = scale
         self.lambda_off_diagonal = lambda_off_diagonal
         self.lambda_distill = lambda_distill
-        self.lambda_pnr = lambda_pnr
+        self.set_lambda_pnr(lambda_pnr)
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """Redundancy reduction between the two views."""
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
+        """Compute the redundancy reduction of the two views."""
         check_mean("BarlowTwins", reduction)
         return self._redundancy(output[:, 0], output[:, 1])
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """The same loss of p and f of the same view."""
-        return mean_over_pairs(self._redundancy, predicted, past)
+        """Compute the same loss of p and f of the same view."""
+        views = zip(predicted.unbind(1), past.unbind(1), strict=True)
+        return torch.stack([self._redundancy(p, f) for p, f in views]).mean()
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Negative cosine of p and f of the other view."""
+        """Compute the negative cosine of p and f of the other view."""
         return -cosine_similarity(predicted, past.flip(1), dim=-1).mean()
 
     def _redundancy(self, a: Tensor, b: Tensor) -> Tensor:

@@ -1,14 +1,13 @@
 """The base class of self-supervised methods."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from avalanche_pnr.losses import Reduction
+from avalanche_pnr.losses import LossReduction
+from avalanche_pnr.methods.checks import check_weights
 from avalanche_pnr.methods.precision import Precision
 
 
@@ -35,7 +34,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         heads: Networks that plugins have added, by name; see :meth:`add_head`.
         lambda_distill: Weight of ``distill_loss``.
         lambda_pnr: Weight of ``pseudo_negative_loss``; without effect where
-            ``pnr_distill_loss`` is overridden.
+            ``pnr_distill_loss`` is overridden. See :meth:`set_lambda_pnr`.
         stack_views: Whether the views pass the networks as one batch (2 N, C, H, W):
             BatchNorm then normalises both together, which is not as published.
         precision: How the networks are computed; see :meth:`compute_in`.
@@ -64,8 +63,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
         self.heads = nn.ModuleDict()
 
     @abstractmethod
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """The SSL loss of the current batch.
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
+        """Compute the SSL loss of the current batch.
 
         Args:
             output: The method's output for stacked views, shape (N, V, E).
@@ -76,8 +75,23 @@ class SelfSupervisedMethod(nn.Module, ABC):
         """Return whether the method overrides a loss, given by name."""
         return getattr(type(self), loss) is not getattr(SelfSupervisedMethod, loss)
 
+    def set_lambda_pnr(self, lambda_pnr: float) -> None:
+        """Set the weight of ``pseudo_negative_loss``.
+
+        Raises:
+            ValueError: If it is negative, or ``pnr_distill_loss`` has no such weight.
+        """
+        if self.defines("pnr_distill_loss"):
+            raise ValueError(
+                f"lambda_pnr={lambda_pnr:g} has no place in {type(self).__name__}, "
+                "whose own loss takes the pseudo-negatives in, without a weight: leave "
+                "lambda_pnr out"
+            )
+        check_weights(lambda_pnr=lambda_pnr)
+        self.lambda_pnr = lambda_pnr
+
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance of predictions to the past model's outputs: CaSSLe's D(p, f).
+        """Measure how far predictions are from past outputs: CaSSLe's D(p, f).
 
         Args:
             predicted: p = g(z), shape (N, V, D).
@@ -86,7 +100,9 @@ class SelfSupervisedMethod(nn.Module, ABC):
         raise NotImplementedError(f"define distill_loss in {type(self).__name__}")
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance to the pseudo-negatives, f of the other view: PNR's D'(p, f).
+        """Measure how far predictions are from pseudo-negatives: PNR's D'(p, f).
+
+        The pseudo-negatives are f of the other view.
 
         Args:
             predicted: p = g(z), shape (N, V, D).
@@ -97,7 +113,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         )
 
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
-        """PNR's L1, which replaces the SSL loss.
+        """Compute PNR's L1, which replaces the SSL loss.
 
         Args:
             output: The method's output, shape (N, V, E).
@@ -108,7 +124,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
     def pnr_distill_loss(
         self, output: Tensor, predicted: Tensor, past: Tensor
     ) -> Tensor:
-        """PNR's L2, which regularises towards the past model.
+        """Compute PNR's L2, which regularises towards the past model.
 
         Args:
             output: The method's output, shape (N, V, E).
@@ -121,16 +137,16 @@ class SelfSupervisedMethod(nn.Module, ABC):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features of images (N, C, H, W), or outputs of views (N, V, C, H, W)."""
+        """Compute features of images (N, C, H, W) or outputs of views (N, V, ...)."""
         if x.dim() == 4:
             features: Tensor = self.backbone(x)
             return features
-        return self.precision.run(self._encode_views, x)
-
-    def _encode_views(self, x: Tensor) -> Tensor:
-        if self.stack_views:
-            return self.encode(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
-        return torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
+        with self.precision.autocast(x.device.type):
+            if self.stack_views:
+                output = self.encode(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
+            else:
+                output = torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
+        return output.to(torch.promote_types(output.dtype, torch.float32))
 
     def compute_in(self, precision: Precision) -> None:
         """Choose how the networks are computed from now on."""
@@ -138,11 +154,9 @@ class SelfSupervisedMethod(nn.Module, ABC):
         precision.prepare(self)
 
     def encode(self, images: Tensor) -> Tensor:
-        """One view's part of the output, (N, E); the projection comes first."""
-        return self.project(images)
+        """Project one view, (N, C, H, W) to (N, D).
 
-    def project(self, images: Tensor) -> Tensor:
-        """Online projection of one view, (N, C, H, W) to (N, D).
+        A subclass whose loss needs more than the projection appends it: (N, E).
 
         Raises:
             ValueError: If the projector returns something else.
@@ -160,7 +174,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         return projection
 
     def projection(self, output: Tensor) -> Tensor:
-        """The online projection inside an output, as g receives it, (N, V, D)."""
+        """Return the online projection in an output, as g receives it, (N, V, D)."""
         return output[..., : self.projection_dim]
 
     def add_head(self, name: str, make: Callable[[], nn.Module]) -> None:
@@ -222,67 +236,3 @@ class SelfSupervisedMethod(nn.Module, ABC):
         Args:
             images: Number of images in the experience about to be trained on.
         """
-
-
-def infer_feature_dim(backbone: nn.Module, image_shape: tuple[int, int, int]) -> int:
-    """Find the size of a backbone's features by a dry run.
-
-    Args:
-        backbone: Maps images to feature vectors.
-        image_shape: Channels, height and width of an image.
-
-    Warns:
-        UserWarning: If the backbone ends in a classifier.
-
-    Raises:
-        ValueError: If the backbone cannot take such images, or returns something else
-            than (N, F).
-    """
-    features = _dry_run(backbone, image_shape)
-    if not isinstance(features, Tensor) or features.dim() != 2:
-        shape = tuple(getattr(features, "shape", ()))
-        raise ValueError(
-            f"{type(backbone).__name__} returns {type(features).__name__} of shape "
-            f"{shape} for 2 images {image_shape}, not one vector an image: end it "
-            "with nn.AdaptiveAvgPool2d(1) and nn.Flatten()"
-        )
-    _warn_of_classifier(backbone, features.shape[1])
-    return features.shape[1]
-
-
-def _dry_run(backbone: nn.Module, image_shape: tuple[int, int, int]) -> Any:
-    """Return a backbone's output for two images; its modes stay as they are."""
-    was_training = {module: module.training for module in backbone.modules()}
-    like = next(backbone.parameters(), torch.empty(0))
-    try:
-        with torch.no_grad():
-            return backbone.eval()(torch.zeros(2, *image_shape).to(like))
-    except (RuntimeError, ValueError, AssertionError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(
-            f"{type(backbone).__name__} cannot take images of "
-            f"image_shape={tuple(image_shape)} ({reason}): give the method the "
-            "image_shape=(channels, height, width) of your images (on the command line "
-            "data.image_size), and the backbone their size if it has one: image_size, "
-            "or timm's img_size or dynamic_img_size=True"
-        ) from error
-    finally:
-        for module, mode in was_training.items():
-            module.training = mode
-
-
-CLASSIFIERS = ("fc", "classifier", "head", "heads")
-"""Names in torchvision and timm of the layers after the features."""
-
-
-def _warn_of_classifier(backbone: nn.Module, features: int) -> None:
-    layers = {n: m for n, m in backbone.named_modules() if isinstance(m, nn.Linear)}
-    name = next(reversed(layers), "")
-    top = name.partition(".")[0]
-    if top in CLASSIFIERS and layers[name].out_features == features:
-        warnings.warn(
-            f"{type(backbone).__name__} ends in a classifier, {name}, whose "
-            f"{features} class scores are taken for features: write "
-            f"backbone.{top} = nn.Identity(), with timm num_classes=0",
-            stacklevel=4,
-        )

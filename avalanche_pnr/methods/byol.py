@@ -4,9 +4,9 @@ import torch
 from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
 from torch import Tensor, nn
 
-from avalanche_pnr.losses import Reduction, byol_distance
-from avalanche_pnr.methods.base import infer_feature_dim
+from avalanche_pnr.losses import LossReduction, byol_distance
 from avalanche_pnr.methods.checks import check_weights
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 from avalanche_pnr.methods.momentum import MomentumMethod
 
 
@@ -15,6 +15,10 @@ class BYOL(MomentumMethod):
 
     The output of a view is [z | h | k]: projection, its prediction, and the momentum
     projection. The distillation predictor receives z.
+
+    With f of the past model, f' that of the other view and p = g(z), all L2-normalised,
+    PNR's objective is L_BYOL + lambda_distill |p - f|^2 - lambda_pnr |p - f'|^2, see
+    :meth:`SelfSupervisedMethod.pnr_distill_loss`.
 
     Args:
         backbone: Maps images to features (N, F), without a classifier.
@@ -48,7 +52,7 @@ class BYOL(MomentumMethod):
         momentum_end: float = 1.0,
         image_shape: tuple[int, int, int] = (3, 32, 32),
     ) -> None:
-        check_weights(lambda_distill=lambda_distill, lambda_pnr=lambda_pnr)
+        check_weights(lambda_distill=lambda_distill)
         features = infer_feature_dim(backbone, image_shape)
         projector = BYOLProjectionHead(features, hidden_dim, projection_dim)
         super().__init__(
@@ -58,23 +62,23 @@ class BYOL(MomentumMethod):
             projection_dim, predictor_hidden_dim, projection_dim
         )
         self.lambda_distill = lambda_distill
-        self.lambda_pnr = lambda_pnr
+        self.set_lambda_pnr(lambda_pnr)
 
     def encode(self, images: Tensor) -> Tensor:
-        """[z | h | k] of one view, (N, C, H, W) to (N, 3 D)."""
-        z, k = self.project(images), self.momentum_project(images)
+        """Encode one view as [z | h | k], (N, C, H, W) to (N, 3 D)."""
+        z, k = super().encode(images), self.momentum_project(images)
         return torch.cat([z, self.predictor(z), k], dim=-1)
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """Distance of h to the other view's k, summed over the views."""
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
+        """Sum over the views the distance of h to the other view's k."""
         _, h, k = output.chunk(3, dim=-1)
         each = byol_distance(h, k.flip(1), "none").sum(dim=1)  # (N,)
         return each.mean() if reduction == "mean" else each
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance of p to f of the same view."""
+        """Compute the distance of p to f of the same view."""
         return byol_distance(predicted, past)
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Distance of p to f of the other view."""
+        """Compute the distance of p to f of the other view."""
         return byol_distance(predicted, past.flip(1))

@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from avalanche_pnr.losses import Reduction
+from avalanche_pnr.losses import LossReduction
 
 
 def check_choice(name: str, value: str, choices: Any) -> None:
@@ -27,7 +27,7 @@ def check_weights(**weights: float) -> None:
             raise ValueError(f"{name} must be 0 or more and finite, got {value}")
 
 
-def check_mean(method: str, reduction: Reduction) -> None:
+def check_mean(method: str, reduction: LossReduction) -> None:
     """Refuse to split a loss of batch statistics into one value an image.
 
     Raises:

@@ -52,6 +52,6 @@ class ContrastiveMixin:
         )
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """CaSSLe's InfoNCE between predictions and past outputs."""
+        """Compute CaSSLe's InfoNCE between predictions and past outputs."""
         p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
         return contrastive_distillation(p, f, self.distillation_temperature)

@@ -9,10 +9,10 @@ from lightly.models.modules import MoCoProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from avalanche_pnr.losses import Reduction, moco_distillation, moco_loss
-from avalanche_pnr.methods.base import infer_feature_dim
+from avalanche_pnr.losses import LossReduction, moco_distillation, moco_loss
 from avalanche_pnr.methods.checks import check_choice
 from avalanche_pnr.methods.contrastive import ContrastiveMixin, PseudoNegatives
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 from avalanche_pnr.methods.momentum import MomentumMethod
 from avalanche_pnr.methods.queue import Queue
 
@@ -25,6 +25,13 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     The output of a view is [q | k], not normalised: plugins that measure the output,
     such as MAS, need its length. Each view has two queues, of momentum keys
     (``queue``, Q) and of past outputs (``past_queue``, R); PNR reads both.
+
+    With q of one view, k' of the other view and Q' and R' of its queues, f of the past
+    model and p = g(q), all L2-normalised and divided by a temperature, PNR's two losses
+    are
+
+    * L1 = -log e^{q.k'} / (e^{q.k'} + sum_{n in Q'} e^{q.n} + sum_{n in R'} e^{q.n});
+    * L2 = -log e^{p.f} / (e^{p.f} + sum_{n in R'} e^{p.n} + sum_{n in Q'} e^{p.n}).
 
     Args:
         backbone: Maps images to features (N, F), without a classifier.
@@ -78,21 +85,21 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         self.past_queue = Queue(queue_length, projection_dim)
 
     def encode(self, images: Tensor) -> Tensor:
-        """[q | k] of one view, (N, C, H, W) to (N, 2 D)."""
-        q, k = self.project(images), self.momentum_project(images)
+        """Encode one view as [q | k], (N, C, H, W) to (N, 2 D)."""
+        q, k = super().encode(images), self.momentum_project(images)
         return torch.cat([q, k], dim=-1)
 
     def projection(self, output: Tensor) -> Tensor:
-        """The queries q, L2-normalised, (N, V, 2 D) to (N, V, D)."""
+        """Return the queries q, L2-normalised, (N, V, 2 D) to (N, V, D)."""
         return self._q_and_k(output)[0]
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """InfoNCE of q against the other view's k, negatives Q."""
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
+        """Contrast q with the other view's k; the negatives are Q."""
         q, k = self._q_and_k(output)
         return moco_loss(q, k, [self.queue.keys], self.temperature, reduction)
 
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
-        """L1: the loss with the past queue R beside Q."""
+        """Compute L1: the loss with the past queue R beside Q."""
         q, k = self._q_and_k(output)
         queues = [self.queue.keys]
         if self.pseudo_negatives_in_loss:
@@ -102,7 +109,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     def pnr_distill_loss(
         self, output: Tensor, predicted: Tensor, past: Tensor
     ) -> Tensor:
-        """L2: p against the same view's f, negatives R and pseudo-negatives Q."""
+        """Compute L2: p against f of its view, negatives R, pseudo-negatives Q."""
         p, f = normalize(predicted, dim=-1), normalize(past, dim=-1)
         queues = [self.past_queue.keys]
         if self.pseudo_negatives_in_regularizer:

@@ -52,7 +52,7 @@ class MomentumMethod(SelfSupervisedMethod):
     def named_parameters(
         self, *args: Any, **kwargs: Any
     ) -> Iterator[tuple[str, nn.Parameter]]:
-        """The parameters without those of the momentum networks, which are state.
+        """List the parameters without those of the momentum networks, which are state.
 
         Optimizers and Avalanche's plugins (MIR, GEM, EWC) take every parameter for
         one that has a gradient.
@@ -64,7 +64,7 @@ class MomentumMethod(SelfSupervisedMethod):
 
     @torch.no_grad()
     def momentum_project(self, images: Tensor) -> Tensor:
-        """Momentum projection of one view, (N, C, H, W) to (N, D)."""
+        """Project one view by the momentum network, (N, C, H, W) to (N, D)."""
         projection: Tensor = self.momentum_projector(self.momentum_backbone(images))
         return projection
 

@@ -1,11 +1,13 @@
 """Precision of the networks: number formats, memory layout, compilation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 NumberFormat = Literal["float32", "bfloat16", "float16"]
 
@@ -25,9 +27,16 @@ class Precision:
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         tf32: Whether matrix products in float32 may be rounded to TF32, on GPUs that
             have it. Convolutions may be in any case, unless PyTorch is told otherwise.
-        channels_last: Whether images are stored pixel by pixel.
+        channels_last: Whether images are stored pixel by pixel. A network keeps its
+            layout where a 1x1 convolution with a stride has fewer than 8 input
+            channels: oneDNN's gradient of it, as of PyTorch 2.14, writes beyond its
+            memory on CPUs without AVX-512.
         compile: Whether ``torch.compile`` compiles the networks; the first batches then
             take long. Names of parameters stay.
+
+    Attributes:
+        autocast: Makes the context in which networks are computed, given the type of
+            their device. Outputs may then be of less than float32.
 
     Raises:
         ValueError: If the number format is unknown.
@@ -37,6 +46,9 @@ class Precision:
     tf32: bool = False
     channels_last: bool = False
     compile: bool = False
+    autocast: Callable[[str], AbstractContextManager[Any]] = field(
+        init=False, repr=False, compare=False, default=nullcontext
+    )
 
     def __post_init__(self) -> None:
         if self.dtype not in get_args(NumberFormat):
@@ -44,6 +56,9 @@ class Precision:
                 f"there is no precision {self.dtype!r}: choose one of "
                 f"{', '.join(get_args(NumberFormat))}"
             )
+        if self.dtype != "float32":
+            autocast = partial(torch.autocast, dtype=getattr(torch, self.dtype))
+            object.__setattr__(self, "autocast", autocast)  # of a frozen dataclass
 
     @property
     def scales_losses(self) -> bool:
@@ -55,16 +70,17 @@ class Precision:
         if self.tf32:
             torch.backends.cuda.matmul.allow_tf32 = True
             torch.backends.cudnn.allow_tf32 = True
-        if self.channels_last:
+        if self.channels_last and not any(map(_overruns, network.modules())):
             network.to(memory_format=torch.channels_last)
         if self.compile:
             network.compile()
 
-    def run(self, network: Callable[[Tensor], Any], x: Tensor) -> Tensor:
-        """Return a network's output, in float32 if it was computed in less."""
-        if self.dtype == "float32":
-            output: Tensor = network(x)
-            return output
-        with torch.autocast(x.device.type, getattr(torch, self.dtype)):
-            output = network(x)
-        return output.float()
+
+def _overruns(layer: nn.Module) -> bool:
+    """Return whether oneDNN's gradient may overrun its memory with channels last."""
+    return (
+        isinstance(layer, nn.Conv2d)
+        and layer.in_channels < 8
+        and layer.kernel_size == (1, 1)
+        and layer.stride != (1, 1)
+    )

@@ -4,9 +4,10 @@ from lightly.models.modules import SimCLRProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from avalanche_pnr.losses import Reduction, simclr_distillation, simclr_loss
-from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
+from avalanche_pnr.losses import LossReduction, simclr_distillation, simclr_loss
+from avalanche_pnr.methods.base import SelfSupervisedMethod
 from avalanche_pnr.methods.contrastive import ContrastiveMixin, PseudoNegatives
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 
 
 class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
@@ -58,13 +59,13 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
         self.set_contrast(temperature, distillation_temperature, pseudo_negatives)
         self.positive_in_denominator = positive_in_denominator
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """NT-Xent over the 2N rows of the batch."""
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
+        """Compute NT-Xent over the 2N rows of the batch."""
         z = normalize(output, dim=-1)
         return simclr_loss(z, self.temperature, reduction=reduction)
 
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
-        """L1: the loss with the past outputs of the batch as further negatives."""
+        """Compute L1: the loss with past outputs as further negatives."""
         z, f = normalize(output, dim=-1), normalize(past, dim=-1)
         negatives = f if self.pseudo_negatives_in_loss else None
         return simclr_loss(z, self.temperature, negatives)
@@ -72,7 +73,7 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
     def pnr_distill_loss(
         self, output: Tensor, predicted: Tensor, past: Tensor
     ) -> Tensor:
-        """L2: p against f, negatives the other f and pseudo-negatives the other z."""
+        """Compute L2: p against f, negatives other f and pseudo-negatives other z."""
         z, p, f = (normalize(each, dim=-1) for each in (output, predicted, past))
         negatives = z if self.pseudo_negatives_in_regularizer else None
         return simclr_distillation(

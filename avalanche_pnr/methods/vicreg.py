@@ -4,9 +4,10 @@ from lightly.models.modules.heads import VICRegProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from avalanche_pnr.losses import Reduction, vicreg_loss
-from avalanche_pnr.methods.base import SelfSupervisedMethod, infer_feature_dim
+from avalanche_pnr.losses import LossReduction, vicreg_loss
+from avalanche_pnr.methods.base import SelfSupervisedMethod
 from avalanche_pnr.methods.checks import check_mean, check_weights
+from avalanche_pnr.methods.dry_run import infer_feature_dim
 
 
 class VICReg(SelfSupervisedMethod):
@@ -55,30 +56,38 @@ class VICReg(SelfSupervisedMethod):
             variance=variance,
             covariance=covariance,
             lambda_distill=lambda_distill,
-            lambda_pnr=lambda_pnr,
         )
-        if lambda_pnr >= lambda_distill and lambda_pnr > 0:
-            raise ValueError(
-                f"lambda_pnr={lambda_pnr:g} must be below lambda_distill="
-                f"{lambda_distill:g}: both weigh squared distances of embeddings that "
-                "are not normalised, and the loss would fall without bound as they grow"
-            )
         features = infer_feature_dim(backbone, image_shape)
         projector = VICRegProjectionHead(features, hidden_dim, projection_dim)
         super().__init__(backbone, projector, projection_dim)
         self.weights = (invariance, variance, covariance)
         self.lambda_distill = lambda_distill
-        self.lambda_pnr = lambda_pnr
+        self.set_lambda_pnr(lambda_pnr)
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """Weighted sum of the three terms."""
+    def set_lambda_pnr(self, lambda_pnr: float) -> None:
+        """Set the weight of ``pseudo_negative_loss``.
+
+        Raises:
+            ValueError: If it is negative, or not below ``lambda_distill``.
+        """
+        if lambda_pnr >= self.lambda_distill and lambda_pnr > 0:
+            raise ValueError(
+                f"lambda_pnr={lambda_pnr:g} must be below lambda_distill="
+                f"{self.lambda_distill:g}: both weigh squared distances of embeddings "
+                "that are not normalised, and the loss would fall without bound as "
+                "they grow"
+            )
+        super().set_lambda_pnr(lambda_pnr)
+
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
+        """Add up the three weighted terms."""
         check_mean("VICReg", reduction)
         return vicreg_loss(output[:, 0], output[:, 1], *self.weights)
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Mean squared error of p and f of the same view."""
+        """Compute the mean squared error of p and f of the same view."""
         return mse_loss(predicted, past)
 
     def pseudo_negative_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
-        """Mean squared error of p and f of the other view."""
+        """Compute the mean squared error of p and f of the other view."""
         return mse_loss(predicted, past.flip(1))

@@ -14,7 +14,7 @@ class SelfSupervisedPlugin(SupervisedPlugin):
     """A plugin that needs the batches of views of a ``SelfSupervised`` strategy."""
 
     def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
-        """Functions that make the heads trained with the method, by name.
+        """Name the heads trained with the method, with functions that make them.
 
         Args:
             method: The strategy's model.

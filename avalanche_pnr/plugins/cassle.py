@@ -16,7 +16,7 @@ class CaSSLePlugin(DistillationPlugin):
     """
 
     def required_losses(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
-        """``distill_loss``."""
+        """Require ``distill_loss``."""
         return ("distill_loss",)
 
     def before_backward(self, strategy: LossContext, **kwargs: Any) -> None:

@@ -55,7 +55,7 @@ class DERPlugin(MemoryPlugin):
         """Stored projections z_M, shape (M, V, D), in the order of the memory."""
 
     def remembered(self) -> AvalancheDataset:
-        """Remembered images, each with its row in the memory."""
+        """Return the remembered images, each with its row in the memory."""
         dataset = self.memory.dataset
         places = DataAttribute(list(range(len(dataset))), "place", use_in_getitem=True)
         return dataset.update_data_attribute("place", places)
@@ -80,7 +80,8 @@ class DERPlugin(MemoryPlugin):
 
 def _project(method: Any, views: Tensor) -> Tensor:
     """Projections z, (M, V, C, H, W) to (M, V, D)."""
-    return torch.stack([method.project(view) for view in views.unbind(1)], dim=1)
+    rows = [method.projector(method.backbone(view)) for view in views.unbind(1)]
+    return torch.stack(rows, dim=1)
 
 
 @torch.no_grad()

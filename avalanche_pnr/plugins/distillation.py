@@ -34,7 +34,7 @@ class DistillationPlugin(PastModelPlugin):
         self.predictor_hidden_dim = predictor_hidden_dim
 
     def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
-        """The distillation predictor g."""
+        """Name the distillation predictor g."""
         dim, hidden_dim = method.projection_dim, self.predictor_hidden_dim
         if hidden_dim is None:
             return {HEAD: nn.Identity}
@@ -59,12 +59,14 @@ def predict_past(method: SelfSupervisedMethod, output: Tensor) -> Tensor:
             f"{type(method).__name__} has no distillation predictor: call "
             "PNRPlugin().add_heads(method) before the optimizer is made"
         )
-    predictor, views = method.heads[HEAD], method.projection(output).unbind(1)
-    return torch.stack([method.precision.run(predictor, z) for z in views], dim=1)
+    predictor, z = method.heads[HEAD], method.projection(output)
+    with method.precision.autocast(z.device.type):
+        p = torch.stack([predictor(view) for view in z.unbind(1)], dim=1)
+    return p.to(torch.promote_types(p.dtype, torch.float32))
 
 
 def two_layers(dim: int, hidden_dim: int) -> nn.Module:
-    """Linear(dim, hidden_dim), BatchNorm, ReLU, Linear(hidden_dim, dim)."""
+    """Make Linear(dim, hidden_dim), BatchNorm, ReLU, Linear(hidden_dim, dim)."""
     layers = [
         (dim, hidden_dim, BatchNorm1d(hidden_dim), ReLU()),
         (hidden_dim, dim, None, None),

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from avalanche_pnr.methods import SelfSupervisedMethod
@@ -27,7 +28,7 @@ class PastFeaturesPlugin(PastModelPlugin):
     def feature_regularizer(
         self, method: SelfSupervisedMethod, features: Tensor, past: Tensor
     ) -> Tensor:
-        """The term to add to the loss.
+        """Compute the term to add to the loss.
 
         Args:
             method: The strategy's model.
@@ -48,9 +49,13 @@ class PastFeaturesPlugin(PastModelPlugin):
 
     def before_backward(self, strategy: LossContext, **kwargs: Any) -> None:
         """Add the regulariser."""
-        if self._recorded is not None:
-            features = self._recorded.features(len(strategy.mb_x))
-            past = strategy.past_model.features(strategy.mb_x)
-            term = self.feature_regularizer(strategy.model, features, past)
-            self.add_to_loss(strategy, term)
-            self._recorded = None
+        recorded, self._recorded = self._recorded, None
+        network, views = strategy.past_model.network, strategy.mb_x
+        if recorded is None or network is None:
+            return
+        features = recorded.features(len(views))
+        with torch.no_grad(), strategy.model.precision.autocast(views.device.type):
+            past = network[0](views.flatten(0, 1))  # its backbone
+        past = past.reshape(features.shape).to(features.dtype)
+        term = self.feature_regularizer(strategy.model, features, past)
+        self.add_to_loss(strategy, term)

@@ -28,6 +28,6 @@ class LessForgetPlugin(PastFeaturesPlugin):
     def feature_regularizer(
         self, method: SelfSupervisedMethod, features: Tensor, past: Tensor
     ) -> Tensor:
-        """lambda_features / 2 * mean |h - h_past|^2."""
+        """Compute lambda_features / 2 * mean |h - h_past|^2."""
         distances = (features - past).square().sum(dim=-1)
         return self.lambda_features / 2 * distances.mean()

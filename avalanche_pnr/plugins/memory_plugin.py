@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from avalanche_pnr.plugins.base import SelfSupervisedPlugin
 from avalanche_pnr.plugins.memory import Memory
+from avalanche_pnr.plugins.protocols import Strategy
 from avalanche_pnr.reproducibility.random_state import RandomStream
 from avalanche_pnr.reproducibility.sampling import SeededLoader
 
@@ -44,7 +45,7 @@ class MemoryPlugin(SelfSupervisedPlugin):
         self._batches: Iterator[Any] | None = None
 
     def before_training_epoch(
-        self, strategy: Any, num_workers: int = 0, **kwargs: Any
+        self, strategy: Strategy, num_workers: int = 0, **kwargs: Any
     ) -> None:
         """Prepare one batch for each batch of the epoch."""
         rows = len(self.memory)
@@ -66,10 +67,10 @@ class MemoryPlugin(SelfSupervisedPlugin):
             self._batches = None
 
     def remembered(self) -> AvalancheDataset:
-        """Remembered samples ``(views, ...)`` in the order of the memory."""
+        """Return the remembered samples ``(views, ...)`` in the order of the memory."""
         return self.memory.dataset
 
-    def draw(self, strategy: Any) -> list[Tensor] | None:
+    def draw(self, strategy: Strategy) -> list[Tensor] | None:
         """Draw the next batch, ``[views (M, V, C, H, W), ...]``, if there is one."""
         if self._loader is None:
             return None
@@ -78,11 +79,11 @@ class MemoryPlugin(SelfSupervisedPlugin):
             self._batches = iter(self._loader)
         return [part.to(strategy.device) for part in next(self._batches)]
 
-    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_epoch(self, strategy: Strategy, **kwargs: Any) -> None:
         """Release the loader."""
         self._loader = self._batches = None
 
-    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_exp(self, strategy: Strategy, **kwargs: Any) -> None:
         """Add the images of the experience to the memory."""
         self.memory.add(strategy.experience.dataset)
 

@@ -64,7 +64,7 @@ class OsirisPlugin(MemoryPlugin):
         self._recorded: RecordedFeatures | None = None
 
     def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
-        """The second projector P."""
+        """Name the second projector P."""
         return {HEAD: lambda: copy.deepcopy(method.projector)}
 
     def after_train_dataset_adaptation(self, strategy: Strategy, **kwargs: Any) -> None:
@@ -90,9 +90,9 @@ class OsirisPlugin(MemoryPlugin):
             return
         method, views = strategy.model, batch[0]
         current = _embed(method, recorded.features(len(strategy.mb_x)))
-        run, backbone = method.precision.run, method.backbone
-        features = torch.stack([run(backbone, view) for view in views.unbind(1)], dim=1)
-        remembered = _embed(method, features)
+        with method.precision.autocast(views.device.type):
+            rows = [method.backbone(view) for view in views.unbind(1)]
+        remembered = _embed(method, torch.stack(rows, dim=1).to(current.dtype))
         cross = cross_task_loss(current, remembered, self.temperature)
         past = simclr_loss(remembered, self.temperature)
         self.add_to_loss(strategy, self.lambda_osiris * (cross + past))

@@ -23,7 +23,7 @@ class PastModelPlugin(SelfSupervisedPlugin):
         self.supports_distributed = True
 
     def required_losses(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
-        """Names of the losses about the past that the method must define.
+        """Name the losses about the past that the method must define.
 
         Args:
             method: The strategy's model.

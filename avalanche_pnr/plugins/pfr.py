@@ -40,7 +40,7 @@ class PFRPlugin(PastFeaturesPlugin):
         self.hidden_dim = hidden_dim
 
     def heads(self, method: SelfSupervisedMethod) -> dict[str, Callable[[], nn.Module]]:
-        """The temporal projection M.
+        """Name the temporal projection M.
 
         Raises:
             ValueError: If the projector, which tells the size, has no parameters.
@@ -56,7 +56,7 @@ class PFRPlugin(PastFeaturesPlugin):
     def feature_regularizer(
         self, method: SelfSupervisedMethod, features: Tensor, past: Tensor
     ) -> Tensor:
-        """-lambda_pfr * mean cos(M(h), h_past)."""
+        """Compute -lambda_pfr * mean cos(M(h), h_past)."""
         predictor = method.heads[HEAD]
         views = [predictor(each) for each in features.unbind(1)]
         predicted = torch.stack(views, dim=1)

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from avalanche_pnr.methods import SelfSupervisedMethod
+from avalanche_pnr.methods.checks import check_weights
 from avalanche_pnr.plugins.distillation import DistillationPlugin, predict_past
 from avalanche_pnr.plugins.protocols import LossContext
 
@@ -17,11 +18,30 @@ class PNRPlugin(DistillationPlugin):
     the place of the SSL loss; L2 is its ``pnr_distill_loss``. The loss that other
     plugins compute on batches of their own stays the plain SSL loss.
 
+    Args:
+        predictor_hidden_dim: Width of g's hidden layer; ``None`` for no network, p = z.
+        lambda_pnr: Weight of the pseudo-negatives, for methods that have one (Barlow
+            Twins, BYOL, VICReg); ``None`` for the method's own.
+
+    Raises:
+        ValueError: If the width is below 1 or the weight negative.
+
     Source: Cha et al. 2024, arXiv 2306.05101, section 3.
     """
 
+    def __init__(
+        self,
+        *,
+        predictor_hidden_dim: int | None = 2048,
+        lambda_pnr: float | None = None,
+    ) -> None:
+        super().__init__(predictor_hidden_dim=predictor_hidden_dim)
+        if lambda_pnr is not None:
+            check_weights(lambda_pnr=lambda_pnr)
+        self.lambda_pnr = lambda_pnr
+
     def objective(self, strategy: LossContext) -> dict[str, Tensor]:
-        """The two terms of the loss of a batch."""
+        """Compute the two terms of the loss of a batch, L1 and L2."""
         method, z = strategy.model, strategy.mb_output
         f = strategy.past_model(strategy.mb_x)
         ssl_loss = method.pnr_ssl_loss(z, f)
@@ -30,10 +50,22 @@ class PNRPlugin(DistillationPlugin):
         return {"loss": ssl_loss, type(self).__name__: distill_loss}
 
     def required_losses(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
-        """Both losses in L2, unless ``pnr_distill_loss`` is overridden."""
+        """Require both losses in L2, unless ``pnr_distill_loss`` is overridden."""
         if method.defines("pnr_distill_loss"):
             return ("pnr_distill_loss",)
         return ("distill_loss", "pseudo_negative_loss")
+
+    def before_training(self, strategy: LossContext, **kwargs: Any) -> None:
+        """Give the method its weight.
+
+        Raises:
+            TypeError: If the strategy is not a ``SelfSupervised`` one, or its method
+                lacks a loss.
+            ValueError: If the weight does not fit the method.
+        """
+        super().before_training(strategy, **kwargs)
+        if self.lambda_pnr is not None:
+            strategy.model.set_lambda_pnr(self.lambda_pnr)
 
     def before_training_exp(self, strategy: LossContext, **kwargs: Any) -> None:
         """Set the objective, once there is a past model, and prepare queue R (MoCo)."""
@@ -46,5 +78,5 @@ class PNRPlugin(DistillationPlugin):
 
     def after_training_iteration(self, strategy: LossContext, **kwargs: Any) -> None:
         """Enqueue f as pseudo-negatives of later batches (MoCo)."""
-        if strategy.past_model.exists:
+        if strategy.objective is not None:
             strategy.model.enqueue_past(strategy.past_model(strategy.mb_x))

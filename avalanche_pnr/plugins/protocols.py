@@ -46,7 +46,7 @@ class LossContext(Protocol):
         ...
 
     def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
-        """One pass over the views of the experience."""
+        """Yield the views of the experience once."""
         ...
 
 

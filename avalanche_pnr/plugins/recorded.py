@@ -23,7 +23,7 @@ class RecordedFeatures:
         self._hook.remove()
 
     def features(self, images: int) -> Tensor:
-        """The features h.
+        """Return the features h.
 
         Args:
             images: Number of images in the batch, N.

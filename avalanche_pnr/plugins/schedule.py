@@ -82,7 +82,7 @@ class WarmupCosinePlugin(SupervisedPlugin):
         self._scheduler = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's own learning rates, and the position in the schedule."""
+        """Return the optimizer's learning rates, and the position in the schedule."""
         scheduler = self._scheduler and self._scheduler.state_dict()
         return {"base_lrs": self._base_lrs, "scheduler": scheduler}
 

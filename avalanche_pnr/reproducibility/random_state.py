@@ -30,7 +30,7 @@ def preserve_random_state() -> Iterator[None]:
 
 
 def host_states() -> tuple[Any, ...]:
-    """States of torch's generator of the CPU, numpy's and Python's."""
+    """Return the states of torch's generator of the CPU, numpy's and Python's."""
     numpy_state = np.random.get_state()  # noqa: NPY002
     return torch.get_rng_state(), numpy_state, random.getstate()
 
@@ -90,7 +90,7 @@ class RandomStream:
 
 
 def random_state() -> dict[str, Any]:
-    """States of all generators, CUDA's included, as tensors and plain data."""
+    """Return the states of all generators, CUDA's too, as tensors and plain data."""
     torch_state, (name, keys, *rest), python_state = host_states()
     return {
         "torch": torch_state,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import psutil
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -15,7 +14,7 @@ ENDING = ".npy"
 
 
 def array_names(path: Path) -> list[str]:
-    """Names of the arrays in a file that :func:`read_arrays` reads."""
+    """Name the arrays in a file that :func:`read_arrays` reads."""
     with zipfile.ZipFile(path) as archive:
         return [name.removesuffix(ENDING) for name in archive.namelist()]
 
@@ -46,12 +45,18 @@ def read_arrays(
 
 
 def _check_fits(sizes: dict[str, int], most: int | None) -> None:
-    free = psutil.virtual_memory().available if most is None else most
+    free = _free_memory() if most is None else most
     if sum(sizes.values()) > free:
         raise ValueError(
             f"{', '.join(sizes)} take {sum(sizes.values()) / 1e9:.3g} GB of memory, of "
             f"{free / 1e9:.3g} GB that they may take"
         )
+
+
+def _free_memory() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def _size(archive: zipfile.ZipFile, name: str) -> int:

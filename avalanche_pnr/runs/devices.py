@@ -27,7 +27,7 @@ def choose_device(name: str) -> "torch.device":
             "always can, device=auto takes what is available)"
         )
     try:
-        torch.empty(0, device=name)
+        torch.zeros(1, device=name).item()  # a meta device has no numbers
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(

@@ -1,11 +1,16 @@
-"""Errors that users cause, as sentences for the command line."""
+"""Errors and warnings for users of the command line: a sentence or a line each."""
 
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
 
 
 def sentence(error: BaseException) -> str:
-    """What an error says, without the frames that its way here has put around it."""
+    """Return the message of an error, without what its way here has put around it."""
     text = str(error).strip() or repr(error)
     if not text.startswith("Caught "):
         return text
@@ -14,9 +19,31 @@ def sentence(error: BaseException) -> str:
     return text.splitlines()[-1].removeprefix(name)
 
 
+def warning_line(message: Warning | str) -> str:
+    """A warning as one line, without the place in the program that it comes from."""
+    return f"warning: {' '.join(str(message).split())}"
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Show each warning as one line above any progress bar, and the same line once."""
+    before, shown = warnings.showwarning, set[str]()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if (line := warning_line(message)) not in shown:
+            shown.add(line)
+            tqdm.write(line, file=sys.stderr)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
+
+
 @contextmanager
 def explain_dead_worker() -> Iterator[None]:
-    """Say what it means that a process that loads images has died.
+    """Explain that a process that loads images has died.
 
     Raises:
         ChildProcessError: Instead of PyTorch's error.
@@ -34,7 +61,7 @@ def explain_dead_worker() -> Iterator[None]:
 
 @contextmanager
 def explain_full_device() -> Iterator[None]:
-    """Say what helps where the memory of a GPU is not enough.
+    """Explain how to do with less memory of a GPU.
 
     Raises:
         ValueError: Instead of PyTorch's error.

@@ -95,7 +95,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def previous(path: Path) -> Path:
-    """Path at which :func:`save_state` keeps the state before the last."""
+    """Return the path at which :func:`save_state` keeps the state before the last."""
     return path.with_name(f"{path.name}.previous")
 
 
@@ -275,7 +275,8 @@ def _plain(path: Path, data: memoryview, remedy: str = "") -> Any:
         refused = re.search(r"GLOBAL (\S+)", str(error))
         if refused is None:
             raise ValueError(
-                f"{path} is damaged, or not a file of torch.save"
+                f"{path} is damaged, or not a file of torch.save: fetch it again, or "
+                "save state_dict() with torch.save"
             ) from error
         raise ValueError(
             f"{path} holds something else than tensors and plain data "

@@ -80,7 +80,7 @@ class Interruption:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """A block that handles ``requested`` itself."""
+        """Note signals in a block that handles ``requested`` itself."""
         self._training = True
         try:
             yield

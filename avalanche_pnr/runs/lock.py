@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from avalanche_pnr.runs.system_lock import NoLocksError, SystemLock
 
 LOCK = "run.lock"
@@ -157,4 +155,6 @@ def _is(path: Path, own: Holder) -> bool:
 
 def _runs(holder: Holder) -> bool:
     """Return whether a process of the holder's number runs, that one or another."""
+    import psutil
+
     return bool(psutil.pid_exists(holder["process"]))

@@ -46,7 +46,7 @@ class PeriodicSave(Generic[Trained]):
         """Count the minutes from now on."""
         self._last = time.monotonic()
 
-    def pause(self, training: Trained) -> None:
+    def checkpoint(self, training: Trained) -> None:
         """Save between two batches or epochs if it is time to, or the run must stop.
 
         Raises:

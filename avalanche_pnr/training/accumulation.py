@@ -62,7 +62,7 @@ class Accumulation:
         }
 
     def outputs(self, last: Tensor) -> Tensor:
-        """Outputs of all images of the step, shape (N, V, E).
+        """Return the outputs of all images of the step, shape (N, V, E).
 
         Args:
             last: Output for its last batch.
@@ -70,7 +70,7 @@ class Accumulation:
         return torch.cat([*self._outputs, last]) if self._outputs else last
 
     def state_dict(self) -> dict[str, Any]:
-        """Gradients by the names of the parameters, and outputs."""
+        """Return gradients by the names of the parameters, and outputs."""
         return {"gradients": dict(self._gradients), "outputs": list(self._outputs)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ def use_collate_fn(loader: Any, dataset: Any) -> None:
 
 
 def with_common_fields(dataset: Any) -> Any:
-    """A data set whose batches have the fields that all of its samples have.
+    """Let the batches of a data set have the fields that all its samples have.
 
     Memories sorted by class give their samples task labels, also where others have
     none.
@@ -80,7 +80,7 @@ class CommonFields:
 
 
 def workarounds(strategy: SelfSupervised) -> list[Callable[[], object]]:
-    """Functions to call when an iteration has begun, for the plugins present.
+    """List functions to call when an iteration has begun, for the plugins present.
 
     Args:
         strategy: Strategy whose hooks before an experience have run.

@@ -1,9 +1,11 @@
 """The state of a strategy: all it needs to resume as if never interrupted."""
 
+from __future__ import annotations
+
 import copy
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avalanche.training.plugins import AGEMPlugin, GDumbPlugin, MIRPlugin
 from torch import Tensor
@@ -30,12 +32,16 @@ from avalanche_pnr.training.plain import (
     named_states,
 )
 
+if TYPE_CHECKING:
+    from avalanche_pnr.training.strategy import SelfSupervised
+
 FORMAT = 2
 """Format of the states of this release; those of 0.1.0 have none."""
 
 _OWN = ("model", "optimizer", "past_model")
 """Members of a strategy whose state is taken separately."""
-_UNSAVED: dict[type, str] = {
+
+_UNSUPPORTED: dict[type, str] = {
     AGEMPlugin: "reads its memory by an iterator",
     MIRPlugin: "reads its memory by an iterator",
     GDumbPlugin: "resets model and memory when an experience begins",
@@ -43,7 +49,9 @@ _UNSAVED: dict[type, str] = {
 """Plugins whose state cannot be saved, each with the reason."""
 
 
-def strategy_state(strategy: Any, samples: StreamSamples | None) -> dict[str, Any]:
+def strategy_state(
+    strategy: SelfSupervised, samples: StreamSamples | None
+) -> dict[str, Any]:
     """Take the state of a strategy; its tensors are the strategy's own, not copies.
 
     Args:
@@ -63,8 +71,9 @@ def strategy_state(strategy: Any, samples: StreamSamples | None) -> dict[str, An
             [class_name(each), _plugin_state(strategy, each, place)]
             for each in strategy.plugins
         ],
-        "parts": {
-            name: offered_state(part, name) for name, part in _parts(strategy).items()
+        "components": {
+            name: offered_state(each, name)
+            for name, each in _components(strategy).items()
         },
         "sub_experience": strategy.sub_experience,
         "stop": getattr(strategy, "_stop_training", False),
@@ -111,14 +120,14 @@ def check_state(state: Any) -> None:
 
 
 _STATE = (
-    *("format", "model", "past_model", "optimizer", "plugins", "parts"),
+    *("format", "model", "past_model", "optimizer", "plugins", "components"),
     *("sub_experience", "stop", "loss", "random", "experience", "batches", "seed"),
 )
 """Keys of a state, including those that ``SelfSupervised.state_dict`` adds."""
 
 
 def restore_strategy(
-    strategy: Any, state: dict[str, Any], samples: StreamSamples | None
+    strategy: SelfSupervised, state: dict[str, Any], samples: StreamSamples | None
 ) -> None:
     """Restore the state of a strategy made with the same arguments.
 
@@ -132,16 +141,16 @@ def restore_strategy(
             its place.
     """
     plugins = named_states(state["plugins"], strategy.plugins, "plugin")
-    check_keys(state["parts"], _parts(strategy), "parts")
+    check_keys(state["components"], _components(strategy), "components")
     strategy.model.to(strategy.device)
     _load_weights(strategy, state)
     restore_optimizer(strategy, copy.deepcopy(state["optimizer"]))
     place = _place(strategy, samples)
     for plugin, saved in zip(strategy.plugins, plugins, strict=True):
         _restore_plugin(strategy, plugin, saved, place)
-    _check_gradients(state["parts"]["accumulation"], place.parameters)
-    for name, part in _parts(strategy).items():
-        part.load_state_dict(state["parts"][name])
+    _check_gradients(state["components"]["accumulation"], place.parameters)
+    for name, each in _components(strategy).items():
+        each.load_state_dict(state["components"][name])
     strategy.sub_experience = state["sub_experience"]
     strategy._stop_training = state["stop"]
     strategy.loss = state["loss"].to(strategy.device)
@@ -149,27 +158,27 @@ def restore_strategy(
 
 
 def whole_stream(experience: Any) -> Iterable[Any]:
-    """The stream that an experience, or a sub-experience, belongs to."""
+    """Return the stream that an experience, or a sub-experience, belongs to."""
     whole = getattr(experience, "origin_experience", None) or experience
     stream: Iterable[Any] = whole.origin_stream
     return stream
 
 
-def _place(strategy: Any, samples: StreamSamples | None) -> Place:
+def _place(strategy: SelfSupervised, samples: StreamSamples | None) -> Place:
     model = strategy.model
     return Place("", None, samples, dict(model.named_parameters()), model.state_dict())
 
 
-def _parts(strategy: Any) -> dict[str, Any]:
+def _components(strategy: SelfSupervised) -> dict[str, Any]:
     """Further members with a state, such as the scaler of mixed precision."""
     return {
-        name: part
-        for name, part in vars(strategy).items()
-        if name not in _OWN and has_state(part)
+        name: each
+        for name, each in vars(strategy).items()
+        if name not in _OWN and has_state(each)
     }
 
 
-def _load_weights(strategy: Any, state: dict[str, Any]) -> None:
+def _load_weights(strategy: SelfSupervised, state: dict[str, Any]) -> None:
     """Load the weights of the model, with the heads of plugins, and the past model."""
     model, past_model = strategy.model, strategy.past_model
     for name in ("model", "past_model"):
@@ -192,11 +201,11 @@ def _load_weights(strategy: Any, state: dict[str, Any]) -> None:
         ) from error
 
 
-def _plugin_state(strategy: Any, plugin: Any, place: Place) -> Any:
+def _plugin_state(strategy: SelfSupervised, plugin: Any, place: Place) -> Any:
     name = class_name(plugin)
     if plugin is strategy.evaluator:
         return evaluator_state(plugin, place)
-    for kind, why in _UNSAVED.items():
+    for kind, why in _UNSUPPORTED.items():
         if isinstance(plugin, kind):
             raise TypeError(
                 f"{name} {why}, so a training with it cannot be saved and continued: "
@@ -205,7 +214,9 @@ def _plugin_state(strategy: Any, plugin: Any, place: Place) -> Any:
     return encode(plugin, place.within(name))
 
 
-def _restore_plugin(strategy: Any, plugin: Any, saved: Any, place: Place) -> None:
+def _restore_plugin(
+    strategy: SelfSupervised, plugin: Any, saved: Any, place: Place
+) -> None:
     if plugin is strategy.evaluator:
         restore_evaluator(plugin, saved, place)
     else:

@@ -10,7 +10,6 @@ from torch import Tensor
 from avalanche_pnr.distributed.collectives import world_size
 from avalanche_pnr.methods import PastModel
 from avalanche_pnr.plugins import PastModelPlugin
-from avalanche_pnr.training.distributed import DistributedForward
 from avalanche_pnr.training.problem import (
     MethodLoss,
     SelfSupervisedProblem,
@@ -45,7 +44,8 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
     """
 
     is_training = True
-    dataloader = ()
+    distributed = None
+    train_mb_size = None  # batches may be of any size
 
     def __init__(self, plugin: PastModelPlugin) -> None:
         if not isinstance(plugin, PastModelPlugin):
@@ -57,7 +57,6 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         self.plugin = plugin
         self.model: Any = None
         self.past_model = PastModel()
-        self.distributed = DistributedForward()
         self.sub_experience = 0
         self._criterion = MethodLoss()
         self._awaits_step = False
@@ -83,7 +82,7 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         self.plugin.before_training_exp(self)
 
     def __call__(self, views: Tensor) -> Tensor:
-        """The loss of a batch of views (N, 2, C, H, W), a scalar.
+        """Compute the loss of a batch of views (N, 2, C, H, W), a scalar.
 
         Raises:
             ValueError: If the views have another shape, or are too few or too many.

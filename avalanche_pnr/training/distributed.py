@@ -43,7 +43,8 @@ class DistributedForward:
     All processes run the same program. Each passes its shard of a batch through the
     network, then outputs and labels are gathered: so ``mb_x`` are the process's own
     views, while ``mb_output``, ``mb_y``, losses, regularizers and queues are those of
-    the whole batch, the same everywhere. On one process nothing is done.
+    the whole batch, the same everywhere. The network is wrapped at its first use, with
+    the parameters that it has then.
 
     Attributes:
         images: Number of images in the whole batch.
@@ -56,10 +57,6 @@ class DistributedForward:
     def __getstate__(self) -> dict[str, Any]:
         return {"images": self.images, "_network": None}
 
-    def renew(self) -> None:
-        """Wrap the network anew at its next use, as its parameters may have changed."""
-        self._network = None
-
     def begin_batch(self, loader: Any, fields: list[Tensor]) -> list[Tensor]:
         """Note the size of the whole batch and gather its labels.
 
@@ -70,17 +67,11 @@ class DistributedForward:
         Returns:
             This process's views; labels and further fields of the whole batch.
         """
-        if world_size() == 1:
-            self.images = len(fields[0])
-            return fields
         self.images = loader.images
         return [fields[0], *map(self.gather, fields[1:])]
 
     def __call__(self, model: nn.Module, views: Tensor) -> Tensor:
-        """Outputs for the whole batch, from this process's shard of its views."""
-        if world_size() == 1:
-            output: Tensor = model(views)
-            return output
+        """Compute outputs of the whole batch from this process's shard of views."""
         if self._network is None or self._network.module is not model:
             # They are the same already (queues), or averaged where they are needed.
             without_buffers: dict[str, Any] = {SYNC_BUFFERS: False}
@@ -89,7 +80,7 @@ class DistributedForward:
 
     def gather(self, rows: Tensor) -> Tensor:
         """Gather the rows of the whole batch from those of each process's shard."""
-        return rows if world_size() == 1 else gather_rows(rows)[: self.images]
+        return gather_rows(rows)[: self.images]
 
 
 def share_weights(model: nn.Module) -> None:
@@ -156,7 +147,7 @@ def check_same_weights(model: nn.Module) -> None:
         )
 
 
-def check_plugins(plugins: list[Any]) -> None:
+def check_supports_distributed(plugins: list[Any]) -> None:
     """Refuse plugins whose results would differ on several processes.
 
     Raises:

@@ -12,50 +12,24 @@ if TYPE_CHECKING:
     from avalanche_pnr.training.strategy import SelfSupervised
 
 
-class RunningStatistics:
-    """Statistics of normalisation layers, which a forward pass changes.
-
-    Kept before a batch, they undo its forward pass.
-    """
-
-    def __init__(self) -> None:
-        self._kept: list[tuple[Tensor, Tensor]] = []
-
-    def keep(self, model: nn.Module) -> None:
-        """Copy the statistics as they are before a batch."""
-        layers = [each for each in model.modules() if isinstance(each, _NormBase)]
-        buffers = [buffer for layer in layers for buffer in layer.buffers()]
-        self._kept = [(buffer, buffer.clone()) for buffer in buffers]
-
-    def restore(self) -> None:
-        """Put the copies back."""
-        for buffer, kept in self._kept:
-            buffer.copy_(kept)
+def running_statistics(model: nn.Module) -> list[Tensor]:
+    """Find the statistics of normalisation layers, which a forward pass changes."""
+    layers = [each for each in model.modules() if isinstance(each, _NormBase)]
+    return [buffer for layer in layers for buffer in layer.buffers()]
 
 
-def check_finite(strategy: SelfSupervised) -> None:
-    """Refuse to learn from a loss or gradients that are NaN or infinite.
-
-    One number is read back from the device. Gradients are checked before a step, unless
-    they are scaled: then the scaler checks them.
+def not_finite(strategy: SelfSupervised) -> FloatingPointError:
+    """Undo the changes of a batch whose loss or gradient is NaN or infinite.
 
     Args:
         strategy: Strategy in training, after the backward pass.
 
-    Raises:
-        FloatingPointError: If one is, with experience, epoch, iteration and terms of
-            the loss; the model is as it was before the batch.
+    Returns:
+        The error to raise, with experience, epoch, iteration and terms of the loss.
     """
-    steps = strategy.accumulation.completes_step and not strategy.scaler.is_enabled()
-    groups = strategy.optimizer.param_groups if steps else []
-    params = [param for group in groups for param in group["params"]]
-    gradients = [param.grad for param in params if param.grad is not None]
-    norms = torch._foreach_norm(gradients) if gradients else ()
-    if torch.stack([strategy.loss.detach().sum(), *norms]).isfinite().all():
-        return
-    if torch.isfinite(strategy.loss).all():
-        raise stop(strategy, f"the gradient is not finite {_where(strategy)}")
-    raise stop(strategy, f"the loss is {strategy.loss.item():g} {_where(strategy)}")
+    if strategy.loss.isfinite().all():
+        return stop(strategy, f"the gradient is not finite {_where(strategy)}")
+    return stop(strategy, f"the loss is {strategy.loss.item():g} {_where(strategy)}")
 
 
 def check_scale(strategy: SelfSupervised) -> None:
@@ -75,7 +49,8 @@ def check_scale(strategy: SelfSupervised) -> None:
 
 def stop(strategy: SelfSupervised, why: str) -> FloatingPointError:
     """Undo the changes of the batch to model and scaler, and return the error."""
-    strategy.running_statistics.restore()
+    for statistic, kept in strategy.kept_statistics:
+        statistic.copy_(kept)
     strategy.scaler.update(strategy.scaler.get_scale())  # forget the gradients
     return FloatingPointError(why)
 

@@ -47,7 +47,7 @@ class Place:
         return self.name.partition(".")[0]
 
     def within(self, part: str, owner: Any = None) -> "Place":
-        """The place of a value inside this one."""
+        """Return the place of a value inside this one."""
         owner = self.owner if owner is None else owner
         return replace(self, name=f"{self.name}{part}", owner=owner)
 
@@ -88,7 +88,7 @@ class Scalar(Kind):
     """A number, a truth value, ``None``, or text, which is never changed."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """The value itself."""
+        """Return the value itself."""
         value = value.item() if isinstance(value, np.generic) else value
         if type(value) not in (type(None), bool, int, float, str):
             raise TypeError(
@@ -99,7 +99,7 @@ class Scalar(Kind):
         return value
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The saved value."""
+        """Return the saved value."""
         now = now.item() if isinstance(now, np.generic) else now
         check_scalar(saved, now, place.name)
         return saved
@@ -109,11 +109,11 @@ class Offered(Kind):
     """An object with a ``state_dict`` of its own, whose form does not change."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """The object's state."""
+        """Return the object's state."""
         return offered_state(value, place.name)
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The object, with the saved state."""
+        """Return the object with the saved state."""
         check_same_form(saved, now.state_dict(), place.name)
         now.load_state_dict(saved)
         return now
@@ -123,7 +123,7 @@ class Images(Kind):
     """A data set of images of the stream, saved as indices and digests."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """Experience and index of each image, and its digest."""
+        """Note experience, index and digest of each image."""
         indices = torch.empty(0, 2, dtype=torch.long)
         digests = torch.empty(0, DIGEST, dtype=torch.uint8)
         if len(value):
@@ -134,7 +134,7 @@ class Images(Kind):
         return {"indices": indices, "digests": digests}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The same images of the current stream."""
+        """Find the same images in the current stream."""
         check_keys(saved, ("indices", "digests"), place.name)
         indices, digests = saved["indices"], saved["digests"]
         check_tensor(indices, place.name, (None, 2), torch.long)
@@ -162,11 +162,11 @@ class PerImage(Kind):
         self._images, self._dims = images, dims
 
     def encode(self, value: Any, place: Place) -> Any:
-        """The tensor."""
+        """Return the tensor."""
         return value.detach()
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """A copy of the saved tensor, on the CPU."""
+        """Copy the saved tensor to the CPU."""
         images = self._images(place.owner)
         rows = (images, *[None] * self._dims)
         if not images:
@@ -187,7 +187,7 @@ class Views(Kind):
         self._dtypes, self._like = dtypes, like
 
     def encode(self, value: Any, place: Place) -> Any:
-        """The tensors by number of the experience."""
+        """Return the tensors by number of the experience."""
         return {number: tensor.detach() for number, tensor in value.items()}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
@@ -223,11 +223,11 @@ class PerParameter(Kind):
         self._flat, self._names = flat, names
 
     def encode(self, value: Any, place: Place) -> Any:
-        """Tensors by name of the parameter."""
+        """Return the tensors by name of the parameter."""
         return value and {name: each.data for name, each in value.items()}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """Copies of the saved tensors, on the devices of the parameters."""
+        """Copy the saved tensors to the devices of the parameters."""
         check_type(saved, place.name, dict, type(None))
         if self._names is not None:
             check_keys(saved, self._names(place.owner), place.name)
@@ -260,11 +260,11 @@ class Weights(Kind):
     """A state of the whole model, or ``None``."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """The state."""
+        """Return the state."""
         return value and dict(value)
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """A copy on the model's device."""
+        """Copy the state to the model's device."""
         if saved is None:
             return None
         check_same_form(saved, dict(place.weights), place.name)
@@ -290,12 +290,12 @@ class Each(Kind):
         self._kind, self._make, self._known = kind, make, known
 
     def encode(self, value: Any, place: Place) -> Any:
-        """The encoded values by key."""
+        """Encode the values by key."""
         encode = self._kind.encode
         return {k: encode(each, place.within(f"[{k!r}]")) for k, each in value.items()}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The dictionary, perhaps one with defaults, with the saved values."""
+        """Fill the dictionary, perhaps one with defaults, with the saved values."""
         check_type(saved, place.name, dict)
         if self._known:
             check_keys(saved, now, place.name)
@@ -336,11 +336,11 @@ class Numbers(Kind):
     """A set of whole numbers."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """The set."""
+        """Return the set."""
         return {int(each) for each in value}
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """A copy of the set."""
+        """Copy the set."""
         check_type(saved, place.name, set)
         for each in saved:
             check_count(each, place.name, least=-1)

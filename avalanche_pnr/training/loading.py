@@ -68,5 +68,6 @@ def views_of_experience(strategy: SelfSupervised, num_workers: int) -> Iterator[
     with preserve_random_state():
         for batch in loader:
             views = batch if isinstance(batch, Tensor) else batch[0]
-            strategy.distributed.begin_batch(loader, [views])
+            if strategy.distributed is not None:
+                strategy.distributed.begin_batch(loader, [views])
             yield views.to(strategy.device)

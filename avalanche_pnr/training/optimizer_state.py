@@ -1,6 +1,8 @@
 """The state of an optimizer whose parameters change over a stream."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -11,8 +13,11 @@ from avalanche_pnr.runs.state_checks import (
     check_type,
 )
 
+if TYPE_CHECKING:
+    from avalanche_pnr.training.strategy import SelfSupervised
 
-def optimizer_state(strategy: Any) -> dict[str, Any]:
+
+def optimizer_state(strategy: SelfSupervised) -> dict[str, Any]:
     """Take the optimizer's state by names of parameters, whatever their order.
 
     Args:
@@ -29,7 +34,7 @@ def optimizer_state(strategy: Any) -> dict[str, Any]:
     }
 
 
-def restore_optimizer(strategy: Any, saved: Any) -> None:
+def restore_optimizer(strategy: SelfSupervised, saved: Any) -> None:
     """Restore a state that :func:`optimizer_state` took.
 
     Args:
@@ -106,7 +111,7 @@ def _check_momenta(saved: Any, parameters: dict[str, Tensor]) -> None:
                 check_tensor(value, what, shape)
 
 
-def _optimized_names(strategy: Any) -> list[list[str]]:
+def _optimized_names(strategy: SelfSupervised) -> list[list[str]]:
     """Names of the parameters in each group of the optimizer."""
     names = {id(param): name for name, param in strategy.model.named_parameters()}
     return [

@@ -114,7 +114,7 @@ def has_state(value: Any) -> bool:
 
 
 def class_name(value: Any) -> str:
-    """Name of an object's class."""
+    """Name an object's class."""
     return type(value).__name__
 
 
@@ -151,7 +151,7 @@ class Nested(Kind):
     """An object of a class in :data:`ATTRIBUTES`, which is filled in place."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """The object's attributes."""
+        """Encode the object's attributes."""
         if not any(cls in ATTRIBUTES for cls in type(value).__mro__):
             raise TypeError(
                 f"{place.name} is a {type(value).__name__}, of which a state does not "
@@ -161,7 +161,7 @@ class Nested(Kind):
         return encode(value, place)
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The current object, with the saved attributes."""
+        """Restore the current object's attributes."""
         decode(saved, now, place)
         return now
 
@@ -170,10 +170,10 @@ class Setting(Kind):
     """A value that training does not change, or makes anew: not part of a state."""
 
     def encode(self, value: Any, place: Place) -> Any:
-        """``None``: nothing is saved."""
+        """Return ``None``: nothing is saved."""
 
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
-        """The current value."""
+        """Return the current value."""
         return now
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from avalanche.training.templates.strategy_mixin_protocol import SGDStrategyProtocol
+from avalanche.training.templates.problem_type import SupervisedProblem
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from avalanche_pnr.losses import Reduction
+from avalanche_pnr.losses import LossReduction
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.plugins.protocols import Objective
 
@@ -27,20 +27,21 @@ class MethodLoss:
     model: Any
 
     def __init__(self) -> None:
-        self.reduction: Reduction = "mean"
+        self.reduction: LossReduction = "mean"
 
     def __call__(self, output: Tensor, target: Tensor | None = None) -> Tensor:
-        """The SSL loss of an output (N, V, E); targets are not used."""
+        """Compute the SSL loss of an output (N, V, E); targets are not used."""
         loss: Tensor = self.model.loss(output, self.reduction)
         return loss
 
 
-class SelfSupervisedProblem(SGDStrategyProtocol):
-    """Avalanche mixin for batches of stacked views, labelled or not.
+class SelfSupervisedProblem(SupervisedProblem):
+    """Avalanche's mixin for batches and their loss, of stacked views, labelled or not.
 
     In training a batch is ``[views (N, V, C, H, W), labels, ...]``, where labels may
     be absent (they become -1). In evaluation it is ``[images (N, C, H, W), labels,
-    ...]``; the output is that of the probe ``readout`` for the features.
+    ...]``; the output is that of the probe ``readout`` for the features. The first two
+    are ``mb_x`` and ``mb_y``; on several processes ``mb_x`` are the process's own.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -78,21 +79,6 @@ class SelfSupervisedProblem(SGDStrategyProtocol):
         return getattr(self.experience, "sub_stream_length", None) or 1
 
     @property
-    def mb_x(self) -> Tensor:
-        """Views (N, V, C, H, W) in training, images (N, C, H, W) in evaluation.
-
-        On several processes, this process's own views.
-        """
-        x: Tensor = self.mbatch[0]
-        return x
-
-    @property
-    def mb_y(self) -> Tensor:
-        """Labels (N,), -1 where there are none."""
-        y: Tensor = self.mbatch[1]
-        return y
-
-    @property
     def mb_task_id(self) -> Tensor:
         """Task labels (N,).
 
@@ -105,17 +91,21 @@ class SelfSupervisedProblem(SGDStrategyProtocol):
         return task_id
 
     def forward(self) -> Tensor:
-        """The model's output (N, V, E) in training, class scores in evaluation.
+        """Compute outputs (N, V, E) in training, class scores in evaluation.
 
         Without labels and probes these are the features themselves.
 
         Raises:
             RuntimeError: If there are labels in evaluation and no probe.
         """
+        if self.is_training and self.distributed is not None:
+            whole: Tensor = self.distributed(self.model, self.mb_x)
+            return whole
+        output: Tensor = self.model(self.mb_x)
         if self.is_training:
-            output: Tensor = self.distributed(self.model, self.mb_x)
             return output
-        output = self.distributed.gather(self.model(self.mb_x))
+        if self.distributed is not None:
+            output = self.distributed.gather(output)
         if self.readout is None and (self.mb_y < 0).all():
             return output  # of use to plugins that judge without labels
         if self.readout is None:
@@ -127,7 +117,7 @@ class SelfSupervisedProblem(SGDStrategyProtocol):
         return self.readout(output)
 
     def criterion(self) -> Tensor:
-        """Loss of the batch in training; cross-entropy of the probe in evaluation.
+        """Compute the loss in training, the cross-entropy of the probe in evaluation.
 
         The loss is the sum of the objective's terms: PNR's, while it is at work, and
         the method's SSL loss otherwise.
@@ -144,14 +134,19 @@ class SelfSupervisedProblem(SGDStrategyProtocol):
 
     def _unpack_minibatch(self) -> None:
         fields = [self.mbatch] if isinstance(self.mbatch, Tensor) else self.mbatch
-        if self.is_training:
-            check_views(fields[0])
+        x = fields[0]
+        stacked = isinstance(x, Tensor) and x.dim() == 5 and x.shape[1] == 2
+        if self.is_training and not stacked:
+            raise _not_stacked(x)
         batch = [field.to(self.device, non_blocking=True) for field in fields]
         if len(batch) == 1:
             batch.append(torch.full((len(batch[0]),), -1, device=self.device))
-        self.mbatch: Any = self.distributed.begin_batch(self.dataloader, batch)
-        if self.is_training:
-            self.model.check_batch_size(self.distributed.images)
+        if self.distributed is not None:
+            batch = self.distributed.begin_batch(self.dataloader, batch)
+        self.mbatch: Any = batch
+        images = len(batch[1])  # in the whole batch
+        if self.is_training and images != self.train_mb_size:  # which has been checked
+            self.model.check_batch_size(images)
 
 
 def check_method(model: Any) -> None:
@@ -170,19 +165,10 @@ def check_method(model: Any) -> None:
     raise TypeError(f"{type(model).__name__} is not a self-supervised method: {advice}")
 
 
-def check_views(x: Any) -> None:
-    """Refuse a batch that is not made of stacked views.
-
-    Args:
-        x: The first field of a training batch.
-
-    Raises:
-        ValueError: Unless it is a tensor (N, 2, C, H, W).
-    """
-    if isinstance(x, Tensor) and x.dim() == 5 and x.shape[1] == 2:
-        return
+def _not_stacked(x: Any) -> ValueError:
+    """Explain which batch was expected instead of one whose first field is x."""
     got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-    raise ValueError(
+    return ValueError(
         f"a training batch must be one tensor of two stacked views (N, 2, C, H, W), "
         f"got {got}: let the data set's train transform return "
         "torch.stack(views), as avalanche_pnr.TwoViews does, and let samples be "

@@ -37,16 +37,16 @@ from avalanche_pnr.training.compatibility import PluginCompatibility
 from avalanche_pnr.training.distributed import (
     DistributedForward,
     average_statistics,
-    check_plugins,
     check_same_experience,
     check_same_weights,
+    check_supports_distributed,
     check_world,
     share_random_state,
     share_weights,
     synchronise_batchnorm,
 )
 from avalanche_pnr.training.evaluator import default_evaluator
-from avalanche_pnr.training.finite import RunningStatistics, check_finite, check_scale
+from avalanche_pnr.training.finite import check_scale, not_finite, running_statistics
 from avalanche_pnr.training.loading import (
     check_batches,
     check_images,
@@ -58,8 +58,14 @@ from avalanche_pnr.training.problem import (
     check_method,
 )
 
-_UNSAVED: dict[str, Any] = {"_samples": None, "pause": None, "workarounds": []}
-"""Attributes left out of copies and Avalanche's checkpoints."""
+_TRANSIENT: dict[str, Any] = {
+    "_samples": None,
+    "distributed": None,
+    "kept_statistics": [],
+    "checkpoint_callback": None,
+    "workarounds": [],
+}
+"""Attributes left out of copies and Avalanche's checkpoints, which begin as here."""
 
 
 class SelfSupervised(
@@ -68,7 +74,8 @@ class SelfSupervised(
     """Train a self-supervised method on a stream of experiences.
 
     Without plugins this is finetuning. :class:`~avalanche_pnr.PNRPlugin` or
-    :class:`~avalanche_pnr.CaSSLePlugin` make it a continual method;
+    :class:`~avalanche_pnr.CaSSLePlugin` make it a continual method, as the strategies
+    of their names, :class:`~avalanche_pnr.PNR` and :class:`~avalanche_pnr.CaSSLe`, do;
     :class:`~avalanche_pnr.ProbePlugin` judges it. Avalanche's own plugins compose;
     those that cannot work are refused, see ``docs/compatibility.md``. One training step
     is in :meth:`training_epoch`; ``docs/architecture.md`` walks through it.
@@ -157,12 +164,12 @@ class SelfSupervised(
             eval_every=eval_every,
             peval_mode=peval_mode,
         )
-        check_plugins(self.plugins)
+        check_supports_distributed(self.plugins)
 
-        self.distributed = DistributedForward()
-        """The network of this process, and the rows of the others."""
+        self.distributed: DistributedForward | None = None
+        """The forward pass of several processes; ``None`` on one."""
 
-        self.past_model = PastModel(self.distributed.gather)
+        self.past_model = PastModel()
         """The network of the previous experience, shared by plugins."""
 
         self.scaler = torch.amp.GradScaler(
@@ -170,8 +177,8 @@ class SelfSupervised(
         )
         """Scales losses in float16, and does nothing otherwise."""
 
-        self.running_statistics = RunningStatistics()
-        """Running statistics of BatchNorm as they were before the batch."""
+        self.kept_statistics: list[tuple[Tensor, Tensor]] = []
+        """BatchNorm's statistics, each with a copy from before the batch."""
 
         self.sub_experience = 0
         """Index of the current sub-experience on online streams."""
@@ -182,7 +189,7 @@ class SelfSupervised(
         self.within_epoch = False
         """True while the current epoch has further batches."""
 
-        self.pause: Callable[[SelfSupervised], None] | None = None
+        self.checkpoint_callback: Callable[[SelfSupervised], None] | None = None
         """Called after each iteration and each epoch, where the state is complete: to
         save it, or to stop by raising an error."""
 
@@ -247,7 +254,8 @@ class SelfSupervised(
         # Stopped in an experience's last epoch, Avalanche would skip the next one.
         self._stop_training = False
         share_random_state()
-        self.distributed.renew()
+        self.distributed = DistributedForward() if world_size() > 1 else None
+        self.past_model.gather = self.distributed.gather if self.distributed else None
         self.objective = None
         super()._before_training_exp(**kwargs)  # loader, optimizer, then the plugins
         check_same_experience(self)
@@ -274,6 +282,7 @@ class SelfSupervised(
         if drop_last:
             self.compatibility.check_memories(self)
         check_images(self, drop_last)
+        self.model.check_batch_size(self.train_mb_size)
         self.model.check_experience(len(self.adapted_dataset))
         pin_memory = self.device.type == "cuda" and kwargs.get("num_workers", 0) > 0
         super().make_train_dataloader(
@@ -340,8 +349,8 @@ class SelfSupervised(
             self.training_epoch(**kwargs)
             self.within_epoch = False
             self._after_training_epoch(**kwargs)
-            if self.pause is not None:
-                self.pause(self)
+            if self.checkpoint_callback is not None:
+                self.checkpoint_callback(self)
 
     def training_epoch(self, **kwargs: Any) -> None:
         """Train on the batches of an epoch: Avalanche's loop, with updates after steps.
@@ -354,6 +363,8 @@ class SelfSupervised(
             **kwargs: Arguments of the hooks.
         """
         accumulation = self.accumulation
+        accumulates = accumulation.batches > 1
+        statistics = running_statistics(self.model)
         steps = len(self.dataloader) * self.train_epochs // accumulation.batches
         first = self.sub_experience * steps
         total = self.sub_experiences * steps
@@ -364,7 +375,7 @@ class SelfSupervised(
 
             self.mbatch = batch
             self._unpack_minibatch()
-            self.running_statistics.keep(self.model)
+            self.kept_statistics = [(each, each.clone()) for each in statistics]
             self._before_training_iteration(**kwargs)
             for work_around in self.workarounds:
                 work_around()
@@ -373,7 +384,8 @@ class SelfSupervised(
 
             iteration = self.clock.train_exp_iterations
             self.optimizer.zero_grad()
-            accumulation.begin_batch(self.model, iteration)
+            if accumulates:
+                accumulation.begin_batch(self.model, iteration)
             self.loss = self._make_empty_loss()
 
             # Forward
@@ -392,17 +404,20 @@ class SelfSupervised(
                 self._after_backward(**kwargs)
                 self._before_update(**kwargs)
                 self.optimizer_step()
-                output = accumulation.outputs(self.mb_output.detach())
                 self._after_update(**kwargs)
+                output = self.mb_output.detach()
+                if accumulates:
+                    output = accumulation.outputs(output)
                 step = first + iteration // accumulation.batches
                 self.model.after_step(output, step, total)
+            elif not self.loss.isfinite().all():
+                raise not_finite(self)
             else:
-                check_finite(self)
                 accumulation.keep_batch(self.model, self.mb_output.detach())
 
             self._after_training_iteration(**kwargs)
-            if self.pause is not None:
-                self.pause(self)
+            if self.checkpoint_callback is not None:
+                self.checkpoint_callback(self)
 
     def backward(self) -> None:
         """Add the gradient of the batch to that of the step."""
@@ -418,7 +433,15 @@ class SelfSupervised(
             FloatingPointError: If one is (in float16, a gradient at any scale); the
                 model stays as it was before the batch.
         """
-        check_finite(self)
+        groups = self.optimizer.param_groups
+        params = [param for group in groups for param in group["params"]]
+        gradients = [param.grad for param in params if param.grad is not None]
+        if self.scaler.is_enabled():  # it checks them itself
+            gradients = []
+        norms = torch._foreach_norm(gradients) if gradients else ()
+        # One number is read back from the device, which the host waits for.
+        if not torch.stack([self.loss.detach().sum(), *norms]).isfinite().all():
+            raise not_finite(self)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.scaler.is_enabled():
@@ -438,7 +461,7 @@ class SelfSupervised(
         self.loss_terms = {}
 
     def training_views(self, num_workers: int = 0) -> Iterator[Tensor]:
-        """One pass over the experience's own views in random order.
+        """Yield the experience's own views once, in random order.
 
         Samples that replay plugins add to the training loader are left out. The random
         number generators are restored.
@@ -479,6 +502,7 @@ class SelfSupervised(
         super().make_eval_dataloader(**kwargs)
         if world_size() > 1:
             self.dataloader = sharded(plain_loader(self.dataloader))
+            self.distributed = self.distributed or DistributedForward()
 
     def _save_train_state(self) -> dict[str, Any]:
         # Avalanche forgets the batch, which MIR asks for when the experience ends.
@@ -496,13 +520,13 @@ class SelfSupervised(
     # States.
 
     def state_dict(self) -> dict[str, Any]:
-        """All that training depends on, as tensors and plain data.
+        """Return all that training depends on, as tensors and plain data.
 
         Model, past model, optimizer, plugins, metrics, counters and random number
         generators; remembered images as indices into the stream, with a digest of
         each. Like a module's, the tensors are not copies. It may be taken between
-        experiences and in ``pause``; on several processes all call it, and it is the
-        same in each.
+        experiences and in ``checkpoint_callback``; on several processes all call it,
+        and it is the same in each.
 
         Raises:
             TypeError: If a plugin holds what cannot be saved; the message names it.
@@ -564,11 +588,11 @@ class SelfSupervised(
 
     def __getstate__(self) -> dict[str, Any]:
         bind_submodules(torch.optim)  # for Avalanche's save_checkpoint
-        return {k: v for k, v in vars(self).items() if k not in _UNSAVED}
+        return {k: v for k, v in vars(self).items() if k not in _TRANSIENT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({**_UNSAVED, **state})
+        self.__dict__.update({**_TRANSIENT, **state})
 
     def _check_distributed_training_compatibility(self) -> bool:
-        check_plugins(self.plugins)
+        check_supports_distributed(self.plugins)
         return True

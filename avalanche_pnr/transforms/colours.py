@@ -47,7 +47,7 @@ def _blend(images: Tensor, factors: Tensor, now: Tensor) -> None:
 
 
 def luma(images: Tensor) -> Tensor:
-    """Luma of each pixel, (N, 1, H, W), of images (N, 3, H, W)."""
+    """Compute the luma of each pixel, (N, 1, H, W), of images (N, 3, H, W)."""
     red, green, blue = images.unbind(dim=1)
     light: Tensor = (0.299 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114)
     return light[:, None]

@@ -44,7 +44,7 @@ class RandomResizedCrops:
     flip: float
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Crops (N, C, size, size) of images (N, C, H, W), values in 0..1."""
+        """Draw crops (N, C, size, size) of images (N, C, H, W), values in 0..1."""
         height, width = images.shape[-2:]
         boxes = draw_boxes(len(images), height, width, self.scale)
         flipped = torch.rand(len(images)) < self.flip
@@ -61,7 +61,7 @@ class RandomResizedCrops:
 def resize_one_by_one(
     images: Tensor, boxes: Tensor, flipped: Tensor, size: int
 ) -> Tensor:
-    """Crops by PyTorch's own resizing: the faster way for large images on a CPU.
+    """Crop by PyTorch's own resizing: the faster way for large images on a CPU.
 
     Args:
         images: Images, shape (N, C, H, W).
@@ -90,7 +90,7 @@ def resize_one_by_one(
 def resize_by_products(
     images: Tensor, boxes: Tensor, flipped: Tensor, size: int
 ) -> Tensor:
-    """Crops as products of matrices, a pair for each image.
+    """Crop by products of matrices, a pair for each image.
 
     Bicubic interpolation is linear in each direction.
 

@@ -25,7 +25,7 @@ class SmallestCrop(NamedTuple):
     square: float = math.inf
 
     def times(self, width: int, height: int) -> float:
-        """Length of the crop's shorter side, in units of the view's side."""
+        """Return the length of the crop's shorter side, in units of the view's side."""
         side = min(width, height, math.sqrt(self.square * width * height))
         return side / self.view
 
@@ -63,7 +63,7 @@ class Reduction:
         return cls(sum(map(smallest_crops, transforms), ()))
 
     def factor(self, width: int, height: int) -> int:
-        """Factor by which the sides may be shorter, a whole number; 1 for full size.
+        """Return by which whole factor the sides may be shorter; 1 for full size.
 
         Args:
             width: Width of the image in pixels.

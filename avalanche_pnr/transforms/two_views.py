@@ -11,7 +11,7 @@ ViewTransform = Callable[[Any], Tensor]
 
 
 class TwoViews(MultiViewTransform):
-    """Transform that draws two random views of an image and stacks them, (2, C, H, W).
+    """Draw two random views of an image and stack them, (2, C, H, W).
 
     lightly returns a list of views; Avalanche, whose samples are tuples, needs one
     tensor.

@@ -79,7 +79,8 @@ class LoadedWeights:
         where = f" under {self.key!r}" if self.key else ""
         sentence = f"{self.path}: {len(self.used)} tensors{where} are used"
         if self.unused:
-            sentence += f", {len(self.unused)} are not ({_some(self.unused)})"
+            are = "are" if len(self.unused) > 1 else "is"
+            sentence += f", {len(self.unused)} {are} not ({_some(self.unused)})"
         if self.missing:
             sentence += f"; the file lacks {_some(self.missing)}, which is harmless"
         return sentence
@@ -125,8 +126,8 @@ def load_backbone(
     tensors = _tensors(path)
     found = _below_prefixes(tensors, wanted)
     if key is not None:
-        found = _chosen(path, found, key)
-    complete = {k: v for k, v in found.items() if not _faults(v, wanted)}
+        found = _chosen(path, found, key, wanted)
+    complete = _complete(found, wanted)
     if not complete:
         raise ValueError(_difference(path, backbone, found, wanted))
     prefix = _the_only(path, complete)
@@ -172,9 +173,7 @@ def _without_wrappers(name: str) -> str:
 
 def _tensors(path: Path) -> Weights:
     """All weights in a file by name, without wrappers."""
-    content: Any = (
-        _safetensors(path) if path.suffix == ".safetensors" else load_plain(path)
-    )
+    content: Any = _safetensors(path) if _is_safetensors(path) else load_plain(path)
     if isinstance(content, dict) and content.keys() == {"version", "state"}:
         state = read_state(path)  # checks its digest
         content = state.get("strategy", state)  # of a run, or of a strategy
@@ -198,6 +197,15 @@ def _flat(content: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, Ten
             yield prefix + name, value
         else:
             yield from _flat(value, path, f"{prefix}{name}.")
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Return whether a file is one of safetensors, whatever its name is."""
+    with path.open("rb") as file:
+        begin = file.read(9)
+    if begin[8:] == b"{":  # after the length of the description comes that itself
+        return True
+    return path.suffix == ".safetensors" and not begin.startswith((b"PK", b"\x80"))
 
 
 def _safetensors(path: Path) -> Weights:
@@ -234,15 +242,23 @@ def _endings(name: str) -> Iterator[str]:
         name = name.partition(".")[2]
 
 
-def _chosen(path: Path, found: dict[str, Weights], key: str) -> dict[str, Weights]:
+def _complete(found: dict[str, Weights], wanted: Weights) -> dict[str, Weights]:
+    """Prefixes below which all weights of the backbone are."""
+    return {k: v for k, v in found.items() if not _faults(v, wanted)}
+
+
+def _chosen(
+    path: Path, found: dict[str, Weights], key: str, wanted: Weights
+) -> dict[str, Weights]:
     """Prefixes that equal a key or contain it."""
     asked = f".{key.strip('.')}."
     chosen = {k: v for k, v in found.items() if asked in f".{k}" or k == key}
     if not chosen:
-        there = ", ".join(repr(each.removesuffix(".")) for each in found)
+        fitting = [each.removesuffix(".") for each in _complete(found, wanted)]
+        there = ", ".join(repr(each) for each in fitting if each)
         raise ValueError(
-            f"{path} has no weights of this backbone under {key!r}: choose one of "
-            f"{there or 'none, it is of another backbone'}"
+            f"{path} has no weights of this backbone under init_key={key}: "
+            + (f"choose one of {there}" if there else "leave init_key out")
         )
     return chosen
 

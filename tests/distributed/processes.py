@@ -12,7 +12,7 @@ from typing import Any
 
 import torch.distributed as dist
 
-TIMEOUT = timedelta(seconds=60)
+TIMEOUT = timedelta(minutes=5)
 
 
 def together(

@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from avalanche_pnr.distributed.rendezvous import meet
 
-PATIENCE = timedelta(seconds=20)
+PATIENCE = timedelta(minutes=5)
 SIZE = 3
 
 
@@ -56,6 +56,7 @@ def test_a_process_that_does_not_come_is_named() -> None:
     store = shared_store()
     other = threading.Thread(target=meet, args=(store, 1, SIZE, PATIENCE))
     other.start()
+    store.wait(["process 1"], PATIENCE)
     with pytest.raises(TimeoutError, match="process 2 has not come within 0:00:01"):
         meet(store, 0, SIZE, timedelta(seconds=1))
     other.join()

@@ -1,5 +1,6 @@
 """The strategy on several processes: replay, probes, states, and what goes wrong."""
 
+import multiprocessing
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -87,7 +88,7 @@ def ewc_state(make_strategy: Strategy, benchmark: CLScenario) -> dict[str, Any]:
         penalties.append(strategy.loss.item() - strategy.loss_terms["loss"].item())
 
     strategy = make_strategy(seeded(tiny_moco), plugins=[plugin])
-    strategy.pause = pause
+    strategy.checkpoint_callback = pause
     for experience in benchmark.train_stream[:3]:
         strategy.train(experience)
     return {
@@ -201,7 +202,7 @@ def test_a_state_is_gone_on_with_by_another_number_of_processes(
                 raise InterruptedError
 
         strategy = make_strategy(tiny_moco(), plugins=plugins(), train_epochs=2)
-        strategy.pause = pause
+        strategy.checkpoint_callback = pause
         for experience in benchmark_of_digits.train_stream[:1]:
             strategy.train(experience)
         with pytest.raises(InterruptedError):
@@ -273,9 +274,9 @@ def test_networks_that_drift_apart_are_noticed(
         strategy.train(benchmark_of_digits.train_stream[0])
         with torch.no_grad():
             next(strategy.model.parameters()).add_(rank())
-        strategy.pause = lambda strategy: next(strategy.model.parameters()).data.add_(
-            rank()
-        )
+        strategy.checkpoint_callback = lambda strategy: next(
+            strategy.model.parameters()
+        ).data.add_(rank())
         strategy.train(benchmark_of_digits.train_stream[1])
 
     for error in together(2, train):
@@ -288,7 +289,7 @@ def test_a_process_that_has_died_is_named(
     def train() -> None:
         strategy = make_strategy()
         if rank() == 1:
-            strategy.pause = lambda strategy: os._exit(1)
+            strategy.checkpoint_callback = lambda strategy: os._exit(1)
         strategy.train(benchmark_of_digits.train_stream[0])
 
     error, nothing = together(2, train)
@@ -300,15 +301,18 @@ def test_a_process_that_has_died_is_named(
 def test_a_process_that_does_not_answer_is_named(
     make_strategy: Strategy, benchmark_of_digits: CLScenario
 ) -> None:
-    def train() -> None:
-        import time
+    given_up = multiprocessing.get_context("fork").Event()
 
+    def train() -> None:
         strategy = make_strategy()
         if rank() == 1:
-            strategy.pause = lambda strategy: time.sleep(4)
-        strategy.train(benchmark_of_digits.train_stream[0])
+            strategy.checkpoint_callback = lambda strategy: given_up.wait(300)
+        try:
+            strategy.train(benchmark_of_digits.train_stream[0])
+        finally:
+            given_up.set()
 
-    errors = together(2, train, timeout=timedelta(seconds=1))
+    errors = together(2, train, timeout=timedelta(seconds=5))
     assert "does not answer" in str(errors[0])
 
 

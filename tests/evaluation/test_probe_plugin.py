@@ -275,10 +275,10 @@ def test_what_is_evaluated_plays_no_part_in_fitting(
     assert found[0] == found[1]
 
 
-def test_more_neighbours_than_images_are_refused_before_training(
+def test_more_neighbours_than_images_are_warned_of_before_training(
     benchmark: CLScenario,
 ) -> None:
-    with pytest.raises(ValueError, match=r"49 nearest neighbours .* among 48 features"):
+    with pytest.warns(UserWarning, match=r"knn looks at 48 .* and not at k=49"):
         ProbePlugin(benchmark.train_stream, [KNNProbe(k=49)])
 
 

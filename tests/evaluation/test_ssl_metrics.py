@@ -12,6 +12,8 @@ from avalanche.benchmarks.utils.classification_dataset import (
     TaskAwareClassificationDataset,
 )
 from avalanche.evaluation.metrics import accuracy_metrics
+from avalanche.evaluation.metrics.accuracy import AccuracyPerTaskPluginMetric
+from avalanche.training.plugins import ReplayPlugin
 from torch.utils.data import TensorDataset
 
 from avalanche_pnr import (
@@ -21,6 +23,7 @@ from avalanche_pnr import (
     LinearProbe,
     NearestMeanProbe,
     OnlineProbe,
+    PNRPlugin,
     ProbePlugin,
     PublishedProbe,
     RepresentationPlugin,
@@ -156,6 +159,41 @@ def test_what_fitting_found_is_published_by_probe(
     assert metrics[f"Linear_Lr_{tail}"] == 0.3
     assert 0 < metrics[f"Convex_GradientRatio_{tail}"] < 1e-6
     assert 0 < metrics[f"Convex_50pct_GradientRatio_{tail}"] < 1e-6
+
+
+def test_values_are_named_by_task_as_avalanches_are(
+    image_data: ImageData, make_strategy: MakeStrategy
+) -> None:
+    benchmark = class_incremental(
+        image_data, n_experiences=3, return_task_id=True, **TRANSFORMS
+    )
+    plugin = ProbePlugin(benchmark.probe_stream, _probes())
+    by_task = AccuracyPerTaskPluginMetric("stream", "stream", "eval")
+    strategy = make_strategy(
+        [plugin, PNRPlugin(), ReplayPlugin(mem_size=12)],
+        ssl_metrics(plugin),
+        accuracy_metrics(experience=True),
+        by_task,
+    )
+    for experience in benchmark.train_stream:
+        strategy.train(experience)
+        metrics = strategy.eval(benchmark.test_stream)
+        found = by_task.result()
+        assert list(found) == [0, 1, 2]
+        hand = _by_hand(
+            strategy, benchmark.train_stream, benchmark.test_stream, _probes()[0]
+        )
+        for task in range(3):
+            tail = f"Exp/eval_phase/test_stream/Task{task:03d}/Exp{task:03d}"
+            # Unmasked, over all classes; only TaskAware is among those of the task.
+            assert metrics[f"Linear_Acc_{tail}"] == pytest.approx(hand["Acc"][task])
+            assert metrics[f"Top1_Acc_{tail}"] == pytest.approx(hand["Acc"][task])
+            assert found[task] == pytest.approx(hand["Acc"][task])
+            aware = metrics[f"Linear_TaskAware_Acc_{tail}"]
+            assert aware == pytest.approx(hand["TaskAware_Acc"][task])
+        assert hand["TaskAware_Acc"] != hand["Acc"]
+        mean = metrics["Linear_Acc_Stream/eval_phase/test_stream"]
+        assert mean == pytest.approx(np.mean(hand["Acc"]))
 
 
 def _rebuilt(benchmark: CLScenario, make: Callable[[Any, int], Any]) -> CLScenario:

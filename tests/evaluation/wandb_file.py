@@ -15,9 +15,25 @@ History = dict[str, list[tuple[int, float]]]
 
 def read_history(folder: Path) -> History:
     """Step and value of everything that the one run below a folder has logged."""
-    (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    (history,) = read_runs(folder).values()
+    return history
+
+
+def read_runs(folder: Path) -> dict[str, History]:
+    """The same of every run below a folder, by the name of the run."""
+    files = folder.glob("wandb/offline-run-*/run-*.wandb")
+    runs = [_finished(path) for path in files]
+    return {_name(records): _history(records) for records in runs}
+
+
+def _name(records: list[Record]) -> str:
+    names = (each.run.display_name for each in records if each.HasField("run"))
+    return next(names)
+
+
+def _history(records: list[Record]) -> History:
     history: History = defaultdict(list)
-    for record in _finished(path):
+    for record in records:
         values = {
             "/".join(item.nested_key) or item.key: json.loads(item.value_json)
             for item in record.history.item
@@ -29,7 +45,7 @@ def read_history(folder: Path) -> History:
 
 def _finished(path: Path) -> list[Record]:
     """All records of a run; wandb's own process is a little later than ``finish``."""
-    for _ in range(500):
+    for _ in range(6000):
         records = list(_records(path.read_bytes()))
         if any(record.HasField("exit") for record in records):
             return records

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+import avalanche_pnr
+from tests.conftest import digits_of_each_class
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -18,7 +21,7 @@ def load(name: str) -> Any:
 
 
 def run(name: str, *arguments: str) -> Any:
-    """Run a script in this process, which has imported Avalanche already.
+    """Run a script in this process, on half of the digits if it is one on digits.
 
     Returns:
         Its variables at the end.
@@ -26,6 +29,8 @@ def run(name: str, *arguments: str) -> Any:
     path = str(EXAMPLES / f"{name}.py")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [path, *arguments])
+        digits = digits_of_each_class(72, 12)  # two batches of each experience
+        patch.setattr(avalanche_pnr, "load_digits", lambda: digits)
         return SimpleNamespace(**runpy.run_path(path, run_name="__main__"))
 
 

@@ -1,8 +1,27 @@
 """What tests of the main job share."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from experiments import report
+
+
+@pytest.fixture(scope="module")
+def uncovered(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Lines that are run are not counted, if they are elsewhere.
+
+    For tests that run none of the package's lines, or many thousand times those that
+    its own tests count: it would take twice the time.
+    """
+    plugin = request.config.pluginmanager.getplugin("_cov")
+    controller = getattr(plugin, "cov_controller", None)
+    if controller is None:
+        yield
+        return
+    controller.pause()
+    yield
+    controller.resume()
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from experiments.__main__ import main
 from experiments.overrides import check_overrides
 from experiments.report import write_report
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 
 @pytest.mark.parametrize(
     ("override", "answer"),
@@ -20,7 +22,7 @@ from experiments.report import write_report
         ("method=moco", "no method=moco; did you mean mocov2plus"),
         ("probe=lineer", "no probe=lineer; did you mean linear"),
         ("data=cifar1000", "did you mean cifar100 or cifar10"),
-        ("xyzzy=1", "no setting 'xyzzy'; there are accumulate, "),
+        ("xyzzy=1", "no setting 'xyzzy'; the nearest are "),
         ("out=a=b", "'out=a=b' is not understood"),
         ("epochs", "'epochs' is not understood: write name=value"),
         ("+recip=cifar100/byol", "no setting 'recip'; did you mean recipe"),
@@ -86,7 +88,12 @@ def test_valid_names_pass() -> None:
         (["seed=-1"], "seed must be a whole number from 0"),
         (["workers=-1"], "workers must be a whole number from 0"),
         (["device=gpu"], "device=auto takes what is available"),
-        (["optimizer.lr=0.001"], "the warm-up starts at 0.003"),
+        (["schedule.warmup_start_lr=9"], "the warm-up starts at 9"),
+        (["epochs=1000001"], "epochs must be at most 1000000, not 1000001"),
+        (["seed=100000000000000000000"], "seed must be at most 4294967295, not 1000"),
+        (["epochs=1e20"], "epochs must be a whole number from 1, not 1e+20"),
+        (["backbone._target_=os.system", "backbone.command=true"], "not called: write"),
+        (["data.image_size=1", "data.source._target_=avalanche_pnr.load_digits"], "px"),
         (["stream.n_experiences=11"], "11 experiences cannot be made of 10 classes"),
         (["data.image_size=32"], "set data.image_size=8"),
         (["out=/proc/nothing"], "out=/proc/nothing cannot be written"),

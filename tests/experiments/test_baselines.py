@@ -6,6 +6,8 @@ import pytest
 from experiments.results import Run
 from tests.experiments.small_runs import composed, finished, save_images
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 BASELINES = ("pfr", "less_forget", "er", "der", "lump", "osiris", "ewc")
 
 

@@ -16,6 +16,8 @@ from tests.experiments.made_runs import (
     write_run,
 )
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 METRIC = "Linear_Acc_Exp"
 EVEN = [0.0, 0.01, -0.01]
 """What an accuracy changes by with the seed."""

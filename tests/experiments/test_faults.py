@@ -1,4 +1,4 @@
-"""Faults are struck, survived and counted; one that does damage is found out."""
+"""Faults are injected, survived and counted; one that does damage is found out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ def test_the_last_line_is_what_follows_the_progress_bar() -> None:
     assert End(1, "").last_line == ""
 
 
-def test_a_hundred_runs_are_struck_and_counted() -> None:
+def test_a_hundred_runs_are_hit_and_counted() -> None:
     assert sum(fault.runs for fault in FAULTS) == 100
     good, bad = Trial(True, "", ()), Trial(False, "", ("results",))
     lines = faults.table({FAULTS[0]: [good, good], FAULTS[2]: [bad]}).splitlines()
@@ -71,5 +71,5 @@ def tampered(target: Target) -> Iterator[None]:
 @pytest.mark.slow
 def test_damage_is_found_out(tmp_path: Path) -> None:
     fault = Fault("tampering", tampered, is_killed, runs=1)
-    found = faults.strike({fault: 1}, tmp_path, jobs=1, seed=0)
+    found = faults.run_trials({fault: 1}, tmp_path, jobs=1, seed=0)
     assert found[fault][0].lost == ("results",)

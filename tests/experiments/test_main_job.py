@@ -1,10 +1,8 @@
 """The main job as a user runs it: its commands, real files."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,9 +12,9 @@ import pytest
 from experiments.__main__ import main
 from experiments.report import write_report
 from experiments.results import read_run
+from tests import commands
 from tests.experiments.small_runs import TINY, save_images
 
-ROOT = Path(__file__).parents[2]
 RUN = [
     "epochs=1",
     "method.hidden_dim=16",
@@ -26,18 +24,7 @@ RUN = [
     "method=simclr",
 ]
 QUICK_PROBE = ["probe=linear", "probes.main.epochs=5"]
-
-
-def experiments(*arguments: str, module: str = "") -> subprocess.CompletedProcess[str]:
-    """The command, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", f"experiments{module}", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+REFERENCES = "references=[raw pixels,random backbone]"
 
 
 def run_here(*arguments: str) -> None:
@@ -60,9 +47,18 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def choices(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The settings of ``runs``, but for the seed and the folder."""
+    images = save_images(tmp_path_factory.mktemp("images") / "images.npz")
+    data = ["data=npz", f"data.path={images}", "stream.n_experiences=3"]
+    return [*TINY, *data, "method=simclr", *QUICK_PROBE, REFERENCES]
+
+
+@pytest.fixture(scope="module")
+def runs(choices: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep over two seeds, with the regularizers of the default."""
     out = tmp_path_factory.mktemp("runs") / "all"
-    done = experiments("--multirun", *RUN, *QUICK_PROBE, f"out={out}", "seed=0,1")
+    done = commands.run("experiments", "--multirun", *choices, f"out={out}", "seed=0,1")
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^random backbone +\d", done.stdout, re.M)) == 2
     return out
@@ -128,7 +124,7 @@ def test_report_is_one_page_with_table_and_pictures(runs: Path) -> None:
 
 
 def test_report_over_seeds_has_deviations(runs: Path, tmp_path: Path) -> None:
-    done = experiments(str(runs), "--out", str(tmp_path), module=".report")
+    done = commands.run("experiments.report", str(runs), "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert re.search(r"pnr +\d+\.\d ± \d+\.\d", done.stdout)
     assert "seeds 0, 1" in done.stdout
@@ -159,22 +155,24 @@ def test_the_settings_of_a_sweep_change_what_is_trained(sweep: Path) -> None:
     assert both[1:] != neither[1:]
 
 
-def test_another_configuration_is_refused_and_the_run_untouched(runs: Path) -> None:
+def test_another_configuration_is_refused_and_the_run_untouched(
+    runs: Path, choices: list[str]
+) -> None:
     folder = seeds(runs)[0]
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    choices = ["probe=linear", "probes.main.epochs=6", "seeds=1", f'out="{folder}"']
+    other = ["probes.main.epochs=6", "seeds=1", f'out="{folder}"']
     told = r"\(probes.main.epochs is 5 there and 6 here\): give the same"
     with pytest.raises(SystemExit, match=told):
-        run_here(*RUN, *choices)
+        run_here(*choices, *other)
     assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 def test_a_finished_run_prints_its_report_again(
-    runs: Path, capsys: pytest.CaptureFixture[str]
+    runs: Path, choices: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = seeds(runs)[0]
     before = (folder / "results.jsonl").read_bytes()
-    run_here(*RUN, *QUICK_PROBE, f'out="{folder}"', "seeds=1", "workers=1")
+    run_here(*choices, f'out="{folder}"', "seeds=1", "workers=1")
     told = capsys.readouterr()
     assert re.search(r"^pnr +\d", told.out, re.M)
     assert "epoch" not in told.err  # nothing is trained

@@ -16,6 +16,8 @@ from experiments.run import Comparison
 from experiments.trainer import Trainer
 from tests.experiments.small_runs import prepared, save_images
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 # Momentum networks and queues are state that modes could carry over by mistake.
 MOCO = ["method=mocov2plus", "method.queue_length=32", "epochs=2"]
 ALL = "regularizers=[finetune,joint,single]"

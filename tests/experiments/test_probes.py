@@ -21,7 +21,7 @@ from experiments.overrides import check_overrides
 from experiments.report import write_report
 from experiments.results import Run, read_run
 from experiments.run import Comparison
-from tests.experiments.small_runs import TINY, composed, finished, prepared, save_images
+from tests.experiments.small_runs import composed, finished, prepared, save_images
 
 ALL = "regularizers=[finetune,cassle,pnr]"
 DIGITS = "{_target_: avalanche_pnr.load_digits}"
@@ -174,7 +174,10 @@ def refused(monkeypatch: pytest.MonkeyPatch, out: Path, *choices: str) -> str:
             ["downstream={a: {_target_: avalanche_pnr.ConvexProbe}}"],
             "which is not a data set",
         ),
-        (["loggers=[nothing]"], "no logger=nothing; there are tensorboard, wandb"),
+        (
+            ["loggers=[nothing]"],
+            "no logger=nothing; there are tensorboard, wandb, mlflow",
+        ),
         (["loggers=[tensorbord]"], "no logger=tensorbord; did you mean tensorboard"),
         (["loggers=wandb"], "loggers=wandb: write a list, for example [tensorboard]"),
         (["loggers=[tensorboard]", "batch_size=1", "base_lr=1"], "batches of 2 images"),
@@ -204,13 +207,14 @@ def test_settings_of_another_probe_say_which(override: str, answer: str) -> None
         check_overrides([override])
 
 
-def test_more_neighbours_than_images_end_the_run_with_a_sentence(
-    data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_more_neighbours_than_images_are_a_line_and_the_run_goes_on(
+    data: list[str], tmp_path: Path
 ) -> None:
-    arguments = [*TINY, *data, "probes.knn.k=97", f"out={tmp_path / 'out'}"]
-    monkeypatch.setattr(sys, "argv", ["experiments", *arguments])
-    with pytest.raises(SystemExit, match=r"^error: 97 nearest .* among 96 features"):
-        main()
+    with pytest.warns(UserWarning, match=r"knn looks at 96 .* and not at k=97"):
+        comparison = prepared(tmp_path / "out", *data, "probes.knn.k=97")
+    comparison.run()
+    text = (tmp_path / "out" / "results.jsonl").read_text()
+    assert "Knn_Acc_Stream" in text
 
 
 @pytest.mark.parametrize("option", ["--help", "--cfg=job"])

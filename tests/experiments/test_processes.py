@@ -71,14 +71,14 @@ def test_a_signal_to_one_process_stops_all_and_others_go_on(
 
         def signalled(self: Trainer, *args: Any, **kwargs: Any) -> Any:
             strategy = original(self, *args, **kwargs)
-            pause = strategy.pause
+            pause = strategy.checkpoint_callback
 
             def stop(strategy: Any) -> None:
                 if rank() == 1 and strategy.clock.train_exp_counter == experience:
                     self.journal.interruption._note(signal.SIGTERM, None)
                 pause(strategy)
 
-            strategy.pause = stop
+            strategy.checkpoint_callback = stop
             return strategy
 
         Trainer.strategy = signalled  # type: ignore[method-assign]

@@ -1,14 +1,12 @@
 """The three kinds of streams on real images, as a user runs them."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments.results import read_run
+from tests import commands
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -51,14 +49,7 @@ def test_streams_of_real_images_run_to_their_report(
 ) -> None:
     out = tmp_path / "out"
     source = ["data=npz", f"data.path={DATA / file}", f"out={out}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments", *SMALL, *choices, *source],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = commands.run("experiments", *SMALL, *choices, *source)
     assert done.returncode == 0, done.stderr
     run = read_run(out)
     for metric in ("Linear_Acc_Exp", "Knn_Acc_Exp", "Ncm_Acc_Exp"):

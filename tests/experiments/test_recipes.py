@@ -12,6 +12,8 @@ import experiments.__main__  # noqa: F401  (registers the resolvers)
 from avalanche_pnr import resnet_small
 from experiments.overrides import CONF, check_overrides
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 DATA = ("cifar100", "imagenet100_class", "imagenet100_data", "domainnet")
 METHODS = ("mocov2plus", "simclr", "barlow_twins", "byol", "vicreg")
 ALL = [(data, method) for data in DATA for method in METHODS]

@@ -17,6 +17,8 @@ from experiments.report import main, write_report
 from experiments.results import read_run
 from tests.experiments.made_runs import read_lines, write_lines, write_run
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 Spoil = Callable[[Path], None]
 
 
@@ -314,7 +316,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(folder, names=["finetune"], trained=2, tested=2, everything=False)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(
     where=st.floats(0, 1, exclude_max=True),
     field=st.sampled_from(FIELDS),

@@ -19,6 +19,8 @@ from experiments.results import find_runs
 from experiments.sweep import Group, group_runs
 from tests.experiments.made_runs import read_lines, write_lines, write_run
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 LONG = "a_rather_long_name_of_a_regularizer_with_everything_in_it"
 NAMES = ["finetune", LONG, "pnr", "joint", "single"]
 

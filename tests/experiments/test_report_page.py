@@ -10,6 +10,8 @@ import pytest
 from experiments.report import main, write_report
 from tests.experiments.made_runs import PROBES, read_lines, write_lines, write_run
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 FILES = {"report.html", "table.csv", "table.tex"}
 
 
@@ -75,6 +77,7 @@ def test_the_page_shows_what_each_run_has_of_its_own(report: Path) -> None:
     assert "batch_size: 64" in common
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_chosen_learning_rate_of_each_network_is_told(tmp_path: Path) -> None:
     probes = {"linear": "linear", "linear_1pct": "1 % of the labels"}
     folder = write_run(tmp_path / "run", probes=probes, names=["pnr"])
@@ -87,6 +90,7 @@ def test_the_chosen_learning_rate_of_each_network_is_told(tmp_path: Path) -> Non
     assert "".join(f"<td>{cell}</td>" for cell in cells) in page
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_learning_rate_chosen_on_data_never_seen_is_told(tmp_path: Path) -> None:
     write_run(tmp_path / "run", names=["pnr"], trained=3)
     write_report([tmp_path], tmp_path)
@@ -96,6 +100,7 @@ def test_the_learning_rate_chosen_on_data_never_seen_is_told(tmp_path: Path) -> 
     assert "Acc, downstream" not in page
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_fits_of_single_models_are_told_as_a_range_over_them(tmp_path: Path) -> None:
     write_run(tmp_path / "run", names=["pnr", "single"], trained=4, tested=4)
     write_report([tmp_path], tmp_path)
@@ -122,6 +127,7 @@ def test_plasticity_is_told_only_where_there_is_some(tmp_path: Path) -> None:
     assert "P = 1/(T-1)" not in page
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_class_list_is_told_with_the_table(tmp_path: Path) -> None:
     settings = {"data.classes": "classes.txt"}
     folder = write_run(tmp_path / "run", settings=settings)
@@ -132,6 +138,7 @@ def test_a_class_list_is_told_with_the_table(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_one_epoch_is_no_epochs(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", settings={"epochs": 1})
     write_report([folder], tmp_path)

@@ -10,6 +10,8 @@ from experiments.results import find_runs, read_run
 from experiments.sweep import group_runs
 from tests.experiments.made_runs import read_lines, write_lines, write_run
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 
 def test_probes_are_named_by_their_line_the_main_one_first(tmp_path: Path) -> None:
     probes = {"convex": "convex (L2 0.001)", "knn": "knn (k = 20)"}

@@ -11,6 +11,8 @@ from experiments.reporting.export import defused
 from experiments.reporting.sharing import absolute_paths, shortening
 from tests.experiments.made_runs import PROBES, read_lines, write_lines, write_run
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 SECRET = "/home/someone/secret project"
 FILES = ("report.html", "table.csv", "table.tex")
 
@@ -131,6 +133,8 @@ def test_names_of_any_kind_are_shown_and_do_nothing(name: str, tmp_path: Path) -
             tmp_path / f"{folder}{seed}",
             seed,
             names=["finetune", name],
+            trained=3,
+            tested=3,
             probes={"linear": f"{PROBES['linear']} {name}"},
             settings=settings,
             features="/" not in name,

@@ -18,7 +18,7 @@ from tests.experiments.made_runs import (
     write_run,
 )
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = pytest.mark.usefixtures("no_pictures", "uncovered")
 
 METRIC = "Linear_Acc_Exp"
 MATRICES = {

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -22,11 +21,11 @@ from experiments.progress import BarOfSeeds
 from experiments.results import read_run
 from experiments.seed_list import check_typed_seeds, jobs_at_a_time
 from experiments.trainer import Trainer
+from tests import commands
 from tests.experiments.small_runs import TINY, composed, save_images
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = pytest.mark.usefixtures("no_pictures", "uncovered")
 
-ROOT = Path(__file__).parents[2]
 RUN = [*TINY, "stream.n_experiences=3", "data=npz"]
 Command = Callable[..., None]
 
@@ -172,25 +171,22 @@ def test_stopped_seeds_are_saved_and_continued_by_the_same_command(
     command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, data = tmp_path / "run", f"data.path={tmp_path / 'images.npz'}"
-    chosen = ["epochs=12", "seeds=2", "jobs=2"]
+    chosen = ["epochs=6", "seeds=2", "jobs=2"]
     arguments = [*RUN, data, "regularizers=[finetune,pnr]", *chosen, f"out={out}"]
-    typed = [sys.executable, "-m", "experiments", *arguments]
-    process = subprocess.Popen(
-        typed, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = commands.Command("experiments", *arguments, group=True)
     folders = [out / "seed=0", out / "seed=1"]
-    until(lambda: all(map(has_begun_pnr, folders)), process)
+    process.until(lambda: all(map(has_begun_pnr, folders)))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: seeds are told twice
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 130
+    done = process.ended()
+    assert done.returncode == 130
     told = "stopped by SIGINT; what was not saved yet is done again; continue with: "
-    assert said.splitlines()[-1].startswith(told)
+    assert done.stderr.splitlines()[-1].startswith(told)
     for folder in folders:
         check_free(folder)
     command(*chosen, f"out={out}")
     said = capsys.readouterr().out
-    assert re.search(r"seed [01], continuing .*: \d+ of 60 epochs are done", said)
-    command("epochs=12", "seed=1", f"out={tmp_path / 'whole'}")
+    assert re.search(r"seed [01], continuing .*: \d+ of 30 epochs are done", said)
+    command("epochs=6", "seed=1", f"out={tmp_path / 'whole'}")
     assert numbers(folders[1]) == numbers(tmp_path / "whole")
 
 
@@ -199,26 +195,29 @@ def has_begun_pnr(folder: Path) -> bool:
     return results.exists() and '"run": "pnr"' in results.read_text()
 
 
-def until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
-
-
 def test_seeds_end_when_the_command_that_has_started_them_is_killed(
     command: Command, tmp_path: Path
 ) -> None:
     out, data = tmp_path / "run", f"data.path={tmp_path / 'images.npz'}"
     arguments = [*RUN, data, "regularizers=[pnr]", "epochs=2000", "seeds=2", "jobs=2"]
-    typed = [sys.executable, "-m", "experiments", *arguments, f"out={out}"]
-    process = subprocess.Popen(typed, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    until(
-        lambda: all((out / f"seed={s}" / "state.pt").exists() for s in (0, 1)), process
-    )
-    process.kill()
-    process.communicate(timeout=300)  # which waits until nobody holds its stderr
-    for seed in (0, 1):
-        check_free(out / f"seed={seed}")
+    process = commands.Command("experiments", *arguments, f"out={out}")
+    folders = [out / "seed=0", out / "seed=1"]
+    process.until(lambda: all((each / "state.pt").exists() for each in folders))
+    os.kill(process.pid, signal.SIGKILL)
+    process.ended()
+    for _ in range(6000):  # five minutes, for slow machines
+        if all(map(is_free, folders)):
+            return
+        time.sleep(0.05)
+    pytest.fail("the seeds go on")
+
+
+def is_free(folder: Path) -> bool:
+    try:
+        check_free(folder)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,15 @@ def write_digits(
     return folder
 
 
+def write_photos(folder: Path) -> list[Path]:
+    """Three folders of new classes."""
+    return [write_digits(folder / f"photos{k}", {2 * k, 2 * k + 1}) for k in range(3)]
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Path]:
     """Three folders of new classes."""
-    return [write_digits(tmp_path / f"photos{k}", {2 * k, 2 * k + 1}) for k in range(3)]
+    return write_photos(tmp_path)
 
 
 @pytest.fixture

@@ -8,20 +8,28 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 
 from avalanche_pnr.learner.command import main
+from tests import commands
 from tests.learner.conftest import SETTINGS, TRAINING, command, write_digits
 
 KILLS = int(os.environ.get("LEARNER_KILLS", "2")) // 2
 """In each of two experiences."""
-RUN = [sys.executable, "-m", "avalanche_pnr"]
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([*RUN, *arguments], capture_output=True, text=True)
+def run(*arguments: str) -> commands.Ended:
+    """The command, in a process of its own."""
+    return commands.run("avalanche_pnr", *arguments)
+
+
+def run_anew(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The command as a user starts it, in a process that shares nothing with others."""
+    typed = [sys.executable, "-m", "avalanche_pnr", *arguments]
+    return subprocess.run(typed, capture_output=True, text=True)
 
 
 def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
@@ -46,7 +54,16 @@ def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
         (["info", "learner=nowhere"], "learner=nowhere holds no learner: make one"),
         (["learn", "learner=x", "data=.", "method=vicregg"], "did you mean vicreg?"),
         (["learn", "learner=x", "data=.", "keep=first"], "there is no keep=first"),
-        (["learn", "learner=x", "data=.", "optimizer=adam"], "there is no optimizer="),
+        (["learn", "learner=x", "data=.", "optimizer=adam"], "did you mean adamw?"),
+        (["learn", "xyzzy=1"], "there is no option 'xyzzy'; the nearest are "),
+        (["learn", "learner=x", "data=.", "base_lr=0"], "base_lr=0.0 must be above 0"),
+        (["learn", "learner=x", "data=.", "base_lr=nan"], "must be above 0"),
+        (["learn", "learner=x", "data=.", "base_lr=inf"], "must be at most 42949672"),
+        (["learn", "learner=x", "data=.", "seed=-1"], "seed=-1 must be at least 0"),
+        (["learn", "learner=x", "data=.", f"seed={10**20}"], "must be at most 429496"),
+        (["learn", "learner=x", "data=.", "epochs=1000001"], "must be at most 1000000"),
+        (["learn", "learner=x", "data=.", "device=gpu"], "device=gpu cannot be used"),
+        (["learn", "learner=x", "data=.", "device=meta"], "device=cpu always can"),
         (["learn", "learner=x", "data=.", "epochs=0"], "epochs=0 must be at least 1"),
         (["learn", "learner=x", "data=."], "there are no images in . or below"),
         (["learn", "learner=x", "data=a{0..1}.tar"], "there are no shards a0.tar, a1"),
@@ -64,6 +81,10 @@ def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
             "there is no data.pth=; did you mean path?",
         ),
         (["learn", "learner=x", "data=y", "data.root=z"], "a folder or file is data="),
+        (
+            ["learn", "learner=x", "data._target_=os.system", "data.command=touch z"],
+            "data._target_=os.system is of Python's own library and is not called",
+        ),
     ],
 )
 def test_what_is_typed_wrong_is_named(
@@ -74,6 +95,48 @@ def test_what_is_typed_wrong_is_named(
         main(arguments)
     assert sentence in str(stop.value.code)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["image_size=1"], "makes images 8 times smaller"),
+        (["backbone=os.system", "backbone.command=touch z"], "is not called"),
+        (["backbone=.."], "backbone=.. cannot be imported"),
+        (["backbone=timm/resnet10z"], "timm has no resnet10z"),
+        (["batch_size=41"], "40 new images, and a step takes 41: add images, or wri"),
+    ],
+)
+def test_what_does_not_fit_is_named_before_a_learner_is_made(
+    options: list[str], sentence: str, photos: list[Path], tmp_path: Path
+) -> None:
+    if "timm" in options[0]:
+        pytest.importorskip("timm")
+    learner = tmp_path / "learner"
+    arguments = ["learn", f"data={photos[0]}", f"learner={learner}", "image_size=8"]
+    names = {each.partition("=")[0] for each in options}
+    arguments = [a for a in arguments if a.partition("=")[0] not in names]
+    if "backbone" not in names:
+        arguments.append("backbone=resnet_small")
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, *options])
+    assert sentence in str(stop.value.code)
+    assert not (learner / "learner.json").exists()
+    assert not Path("z").exists()
+
+
+def test_warnings_are_one_line_each(
+    photos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos[0] / "notes.txt").touch()
+    arguments = [f"data={photos[0]}", f"learner={tmp_path / 'learner'}", "dry=true"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        main(["learn", *arguments, *command({**SETTINGS, **TRAINING})])
+    said = capsys.readouterr().err.splitlines()
+    (line,) = (each for each in said if "warning" in each.lower())
+    assert line.startswith("warning: ")
+    assert line.endswith("reads here: 1 .txt")
 
 
 def test_help_names_every_command_and_option(
@@ -91,8 +154,8 @@ def test_experiences_in_processes_of_their_own(
     photos: list[Path], tmp_path: Path
 ) -> None:
     learner = tmp_path / "learner"
-    for folder in photos:
-        done = run(*learn(folder, learner))
+    for folder, start in zip(photos, (run_anew, run, run), strict=True):
+        done = start(*learn(folder, learner))
         assert done.returncode == 0, done.stderr
     assert (
         run(
@@ -108,18 +171,13 @@ def test_experiences_in_processes_of_their_own(
 
 def end_at_a_state(more: list[str], learner: Path, number: int) -> tuple[int, str]:
     """Send a signal once something new is saved; exit status and what was said."""
-    process = subprocess.Popen(
-        [*RUN, *more], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
     state = learner / "current" / "state.pt"
     before = state.stat().st_mtime_ns if state.exists() else 0
-    while process.poll() is None:
-        if state.exists() and state.stat().st_mtime_ns > before:
-            os.kill(process.pid, number)
-            break
-        time.sleep(0.01)
-    _, said = process.communicate()
-    return process.returncode, said
+    process = commands.Command("avalanche_pnr", *more)
+    process.until(lambda: state.exists() and state.stat().st_mtime_ns > before)
+    os.kill(process.pid, number)
+    done = process.ended()
+    return done.returncode, done.stderr
 
 
 def test_stopped_and_killed_it_continues_to_the_same_bits(tmp_path: Path) -> None:
@@ -136,7 +194,7 @@ def test_stopped_and_killed_it_continues_to_the_same_bits(tmp_path: Path) -> Non
         if number != signal.SIGKILL:
             assert f"stopped by {number.name}, and saved; continue with:" in said
             assert f"'data={second}'" in said  # as a shell takes it
-    assert run(*more).returncode == 0
+    assert run_anew(*more).returncode == 0
     weights = "experiences/002/backbone.safetensors"
     assert (straight / weights).read_bytes() == (stopped / weights).read_bytes()
     assert not (stopped / "current").exists()
@@ -145,13 +203,11 @@ def test_stopped_and_killed_it_continues_to_the_same_bits(tmp_path: Path) -> Non
 def kill_at_random(more: list[str], moments: list[float]) -> None:
     """Run a command and kill it after some seconds, again and again until it ends."""
     for seconds in moments:
-        process = subprocess.Popen([*RUN, *more], stdout=subprocess.DEVNULL)
-        try:
-            process.wait(seconds)
+        process = commands.Command("avalanche_pnr", *more)
+        if process.ends_within(seconds):
             return
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        os.kill(process.pid, signal.SIGKILL)
+        process.ended()
 
 
 def test_killed_at_random_moments_nothing_is_lost(tmp_path: Path) -> None:
@@ -181,21 +237,16 @@ def test_changed_images_are_refused_while_an_experience_is_interrupted(
     photos: list[Path], tmp_path: Path
 ) -> None:
     learner = tmp_path / "learner"
-    process = subprocess.Popen(
-        [*RUN, *learn(photos[0], learner, "save_every_minutes=0", epochs=200)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
+    process = commands.Command(
+        "avalanche_pnr", *learn(photos[0], learner, "save_every_minutes=0", epochs=200)
     )
-    while not (learner / "current" / "state.pt").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
+    process.until((learner / "current" / "state.pt").exists)
     blocked = run(*learn(photos[1], learner, epochs=200))
     assert blocked.returncode == 1
     assert "in use" in blocked.stderr
     assert "choose another learner=" in blocked.stderr
-    process.send_signal(signal.SIGTERM)
-    process.communicate()
+    os.kill(process.pid, signal.SIGTERM)
+    process.ended()
     next(photos[0].rglob("*.png")).unlink()
     changed = run(*learn(photos[0], learner, epochs=200))
     assert changed.returncode == 1

@@ -88,15 +88,22 @@ def pixels(grey: int) -> "np.ndarray[Any, np.dtype[np.uint8]]":
         {"label": 3, "image": Image.fromarray(pixels(51)).convert("L")},
         (torch.full((3, 6, 6), 0.2), 3),
         torch.full((3, 6, 6), 51, dtype=torch.uint8),
+        torch.full((1, 6, 6), 0.2, dtype=torch.float16),
+        torch.cat([torch.full((3, 6, 6), 0.2), torch.ones(1, 6, 6)]),
+        pixels(51)[..., 0],
+        np.stack([pixels(51)[..., 0], pixels(255)[..., 0]], axis=2),
+        np.full((6, 6, 3), 0.2),
     ],
 )
 def test_a_data_set_of_any_kind_of_images(sample: Any) -> None:
     assert greys(Samples([sample, sample])) == [51, 51]
 
 
-@pytest.mark.parametrize("sample", [3, torch.full((3, 6, 6), -0.2), pixels(1)[0]])
+@pytest.mark.parametrize(
+    "sample", [3, torch.full((3, 6, 6), -0.2), pixels(1)[0, 0], torch.zeros(5, 6, 6)]
+)
 def test_what_is_no_image_is_named(sample: Any) -> None:
-    with pytest.raises(ValueError, match=r"sample 0 of Samples is .* begins with no"):
+    with pytest.raises(ValueError, match=r"sample 0 of Samples holds no image but "):
         find_images(Samples([sample]))[0]
 
 

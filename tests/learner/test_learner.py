@@ -17,19 +17,28 @@ from torch import nn
 
 from avalanche_pnr import Learner, load_backbone, resnet_small
 from avalanche_pnr.learner.folder import LearnerFolder
-from tests.learner.conftest import TRAINING, write_digits
+from tests.learner.conftest import SETTINGS, TRAINING, write_digits, write_photos
 
 Make = Callable[..., Learner]
 
 
-@pytest.fixture
-def learned(make_learner: Make, photos: list[Path]) -> Learner:
-    """A learner of three experiences."""
-    learner = make_learner()
+@pytest.fixture(scope="module")
+def learned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a learner of three experiences."""
+    folder = tmp_path_factory.mktemp("learned")
+    learner = Learner(folder / "learner", say=lambda _: None, **SETTINGS)
+    photos = write_photos(folder)
     learner.learn(photos[0], **TRAINING)
-    for folder in photos[1:]:
-        learner.learn(folder)
-    return learner
+    for each in photos[1:]:
+        learner.learn(each)
+    return learner.folder.path
+
+
+@pytest.fixture
+def learned(learned_once: Path, make_learner: Make, tmp_path: Path) -> Learner:
+    """A copy of a learner that has learned ``photos``."""
+    shutil.copytree(learned_once, tmp_path / "learner", symlinks=True)
+    return make_learner()
 
 
 def test_each_experience_changes_the_backbone_and_is_kept(learned: Learner) -> None:
@@ -200,7 +209,7 @@ def test_embed_after_an_earlier_experience(
     now, _ = learned.embed(photos[0])
     before, _ = learned.embed(photos[0], after=1)
     assert not np.allclose(now, before)
-    with pytest.raises(FileNotFoundError, match="has learned 3 experiences"):
+    with pytest.raises(FileNotFoundError, match="choose one of 0 to 3"):
         learned.embed(photos[0], after=4)
     with pytest.raises(FileNotFoundError, match="data=nowhere does not exist"):
         learned.embed("nowhere")
@@ -299,10 +308,13 @@ def test_onnx_gives_the_features_of_any_number_of_images(
     assert [each.name for each in tmp_path.glob("*.onnx*")] == ["backbone.onnx"]
 
 
-def test_the_report_is_one_page_with_its_pictures(learned: Learner) -> None:
+def test_the_report_is_one_page_with_its_pictures(
+    learned: Learner, learned_once: Path
+) -> None:
     page = learned.report().read_text()
     assert page.count("data:image/png;base64,") == 3
-    assert str(learned.folder.path.parent) not in page
+    for path in (learned.folder.path, learned_once):  # where it is, and has learned
+        assert str(path.parent) not in page
 
 
 def test_the_folder_can_be_moved_and_the_images_deleted(

@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import subprocess
 import sys
 import termios
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import torch
 from avalanche_pnr import Learner
 from avalanche_pnr.learner import watch
 from avalanche_pnr.learner.watch import ProgressPlugin, warnings_of
+from tests.commands import Command
 from tests.learner.conftest import SETTINGS, TRAINING, command
 
 Make = Callable[..., Learner]
@@ -99,9 +99,7 @@ def test_a_terminal_gets_a_bar_with_speed_and_time_left(
     termios.tcsetwinsize(theirs, (24, 120))
     options = command({**SETTINGS, **TRAINING, "epochs": 200})
     learn = ["learn", f"data={photos[0]}", f"learner={tmp_path}/x", *options]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "avalanche_pnr", *learn], stdout=theirs, stderr=theirs
-    )
+    process = Command("avalanche_pnr", *learn, terminal=os.ttyname(theirs))
     os.close(theirs)
     shown = b""
     try:
@@ -109,7 +107,7 @@ def test_a_terminal_gets_a_bar_with_speed_and_time_left(
             shown += more
     except OSError:  # how a terminal ends on Linux
         pass
-    assert process.wait() == 0
+    assert process.ended().returncode == 0
     assert b"experience 1:" in shown
     assert b"images/s" in shown
     assert b"/400 [" in shown

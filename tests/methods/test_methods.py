@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_pnr import PNRPlugin
-from avalanche_pnr.losses import Reduction
+from avalanche_pnr.losses import LossReduction
 from avalanche_pnr.methods import SelfSupervisedMethod, infer_feature_dim
 from avalanche_pnr.plugins import predict_past
 from tests.conftest import METHODS, VIEWS, tiny_backbone, tiny_simclr
@@ -15,7 +15,7 @@ from tests.conftest import METHODS, VIEWS, tiny_backbone, tiny_simclr
 class Bare(SelfSupervisedMethod):
     """A method without losses about the past."""
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         return output.square().mean()
 
 

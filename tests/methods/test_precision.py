@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from avalanche_pnr import PastModel, PNRPlugin, Precision
+from avalanche_pnr import PastModel, PNRPlugin, Precision, resnet_small
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.plugins import predict_past
 from tests.conftest import METHODS, VIEWS, tiny_moco, tiny_simclr
@@ -90,6 +90,22 @@ def test_channels_last_lays_out_the_networks_and_changes_nothing_else() -> None:
     features = laid_out.backbone[0](VIEWS[:, 0])
     assert features.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(laid_out(VIEWS), plain(VIEWS))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "last"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 8, 1, stride=2)), False),
+        (nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1, stride=2)), True),
+        (resnet_small(width=8), True),
+    ],
+)
+def test_a_layout_whose_gradient_would_overrun_memory_is_not_chosen(
+    backbone: nn.Module, last: bool
+) -> None:
+    Precision(channels_last=True).prepare(backbone)
+    first = next(backbone.parameters())
+    assert first.is_contiguous(memory_format=torch.channels_last) == last
 
 
 def test_tf32_is_allowed_when_asked_for(formats: bool) -> None:

@@ -8,7 +8,7 @@ from avalanche.core import SupervisedPlugin
 from torch import Tensor, nn
 
 from avalanche_pnr import SelfSupervised
-from avalanche_pnr.losses import Reduction
+from avalanche_pnr.losses import LossReduction
 from avalanche_pnr.methods import SelfSupervisedMethod
 from tests.conftest import tiny_backbone
 
@@ -21,7 +21,7 @@ class Toy(SelfSupervisedMethod):
     def __init__(self) -> None:
         super().__init__(tiny_backbone(), nn.Linear(8, 4), 4)
 
-    def loss(self, output: Tensor, reduction: Reduction = "mean") -> Tensor:
+    def loss(self, output: Tensor, reduction: LossReduction = "mean") -> Tensor:
         each = (output[:, 0] - output[:, 1]).square().sum(dim=1)
         return each.mean() if reduction == "mean" else each
 
@@ -42,7 +42,7 @@ class Losses(SupervisedPlugin):
 
     def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         self.values.append([])
-        network = strategy.past_model._network
+        network = strategy.past_model.network
         if network is not None:
             network.register_forward_hook(self.count)
 

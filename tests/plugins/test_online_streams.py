@@ -60,9 +60,9 @@ def _snapshots(strategy: Any, parts: list[Any]) -> list[bool]:
     """Whether the past model was taken after each part, and taken as the model is."""
     taken = []
     for part in parts:
-        before = strategy.past_model._network
+        before = strategy.past_model.network
         strategy.train(part)
-        past = strategy.past_model._network
+        past = strategy.past_model.network
         taken.append(past is not before)
         if taken[-1]:
             own = strategy.model.backbone.state_dict()

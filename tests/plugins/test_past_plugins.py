@@ -69,7 +69,7 @@ def test_past_model_is_the_network_of_the_previous_experience(
         strategy.train(experience)
         model = strategy.model
         present = nn.Sequential(model.backbone, model.projector).state_dict()
-        past = strategy.past_model._network
+        past = strategy.past_model.network
         assert past is not None
         assert not past.training
         assert all(torch.equal(v, present[k]) for k, v in past.state_dict().items())

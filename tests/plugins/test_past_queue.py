@@ -28,7 +28,7 @@ class Begin(SupervisedPlugin):
 
     def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         self.calls.append(0)
-        network = strategy.past_model._network
+        network = strategy.past_model.network
         if network is not None:
             self.hook = network.register_forward_hook(self.count)
 

@@ -38,10 +38,10 @@ def test_it_saves_at_the_end_of_an_epoch_when_it_is_time(clock: Clock) -> None:
     for minute in range(8):
         clock.now = 60 * minute
         training.within_epoch = minute in (2, 5)
-        saves.pause(training)
+        saves.checkpoint(training)
     assert saved == [180, 360]
     saves.restart()
-    saves.pause(training)
+    saves.checkpoint(training)
     assert saved == [180, 360]
 
 
@@ -49,9 +49,9 @@ def test_asked_to_end_it_saves_between_two_batches_and_stops(clock: Clock) -> No
     saved: list[Batches] = []
     interruption, training = Interruption(), Batches()
     saves = PeriodicSave(100, interruption, saved.append)
-    saves.pause(training)
+    saves.checkpoint(training)
     assert saved == []
     interruption.requested = signal.SIGTERM
     with pytest.raises(InterruptedRunError):
-        saves.pause(training)
+        saves.checkpoint(training)
     assert saved == [training]

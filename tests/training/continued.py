@@ -49,7 +49,7 @@ def continued(
     """One that was interrupted after some pauses, each time to be made anew."""
     strategy = make()
     for pause in pauses:
-        strategy.pause = CutAfter(pause, path)
+        strategy.checkpoint_callback = CutAfter(pause, path)
         try:
             train(strategy, stream[strategy.clock.train_exp_counter :], **kwargs)
         except CutError:

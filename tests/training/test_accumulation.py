@@ -145,9 +145,9 @@ def test_it_is_continued_in_the_midst_of_a_step(
             saved.append(copy.deepcopy(strategy.state_dict()))
 
     whole = made()
-    whole.pause = save
+    whole.checkpoint_callback = save
     whole.train(stream[0])
-    assert saved[0]["parts"]["accumulation"]["gradients"]
+    assert saved[0]["components"]["accumulation"]["gradients"]
     again = made()
     again.load_state_dict(saved[0], stream)
     again.train(stream[0])

@@ -84,7 +84,7 @@ def loaded(make_strategy: Strategy, **kwargs: Any) -> list[bool]:
     """Whether the views of each batch were negated."""
     strategy = make_strategy(train_mb_size=6)
     negated = []
-    strategy.pause = lambda it: negated.append(bool((it.mb_x < 0).all()))
+    strategy.checkpoint_callback = lambda it: negated.append(bool((it.mb_x < 0).all()))
     for experience in stream_with_a_collate_function().train_stream:
         strategy.train(experience, **kwargs)
     return negated

@@ -151,8 +151,8 @@ def test_the_past_is_taken_where_an_online_experience_ends(
         agent.loss.pre_adapt(agent, part)
         step(agent)
         agent.loss.post_adapt(agent, part)
-        taken.append(agent.loss.past_model._network is not network)
-        network = agent.loss.past_model._network
+        taken.append(agent.loss.past_model.network is not network)
+        network = agent.loss.past_model.network
     assert taken == [False, True] * 3
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from avalanche_pnr import PNRPlugin
-from avalanche_pnr.training.problem import check_views
 
 
 class BareImages(Dataset[Tensor]):
@@ -78,9 +77,13 @@ def test_task_labels_are_there_or_asked_for_in_vain(make_strategy: Any) -> None:
     ],
     ids=["images", "one view", "three views", "list"],
 )
-def test_batches_without_stacked_views_are_refused(batch: Any) -> None:
+def test_batches_without_stacked_views_are_refused(
+    batch: Any, make_strategy: Any
+) -> None:
+    strategy = make_strategy()
+    strategy.mbatch, strategy.is_training = [batch, torch.zeros(4)], True
     with pytest.raises(ValueError, match="one tensor of two stacked views"):
-        check_views(batch)
+        strategy._unpack_minibatch()
 
 
 def test_one_view_is_refused_before_the_first_step(make_strategy: Any) -> None:

@@ -71,7 +71,7 @@ def path(benchmark_of_digits: CLScenario, tmp_path: Path) -> Path:
     """A state that was saved in the midst of the second experience."""
     strategy, path = made(tmp_path), tmp_path / "state.pt"
     strategy.train(benchmark_of_digits.train_stream[0])
-    strategy.pause = CutAfter(2, path)
+    strategy.checkpoint_callback = CutAfter(2, path)
     with pytest.raises(CutError):
         strategy.train(benchmark_of_digits.train_stream[1])
     return path

@@ -145,7 +145,7 @@ def test_steps_of_several_batches_and_scaled_losses_are_continued(
     stream = benchmark_of_digits.train_stream[:3]
     path = tmp_path / "state.pt"
     broken = continued(make, stream, path, [1, 9 + 1])
-    parts = load_state(path)["parts"]
+    parts = load_state(path)["components"]
     assert parts["accumulation"]["gradients"]
     assert parts["scaler"]["_growth_tracker"] > 0
     unbroken = whole(make, stream)

@@ -171,7 +171,7 @@ def test_changed_states_are_taken_or_refused(
     path, stream = watched / "state.pt", benchmark_of_digits
     strategy = made(name, stream, watched)
     strategy.train(stream.train_stream[0])
-    strategy.pause = CutAfter(1, path)
+    strategy.checkpoint_callback = CutAfter(1, path)
     with pytest.raises(CutError):
         strategy.train(stream.train_stream[1])
     whole = dict(load_state(path))

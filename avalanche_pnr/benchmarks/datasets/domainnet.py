@@ -20,7 +20,7 @@ def load_domainnet(
     check_duplicates: bool = False,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """DomainNet: six domains, from real to clipart, that share 345 classes.
+    """Load DomainNet: six domains, from real to clipart, that share 345 classes.
 
     Args:
         path: Folder that holds, for each domain, a folder of images and the lists

@@ -17,6 +17,7 @@ from avalanche_pnr.benchmarks.reading.folder_files import (
     folders_in,
     images_below,
     images_in,
+    is_empty,
     warn_of_strays,
 )
 from avalanche_pnr.benchmarks.reading.hold_out import hold_out
@@ -41,7 +42,7 @@ def load_folders(
     check_duplicates: bool = True,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """Images in folders that are named by class, numbered in the order of the names.
+    """Load images in folders named by class, numbered in the order of the names.
 
     Images lie in the folder of their class, at any depth. Where there are
     ``path/train`` and ``path/test`` (or ``val``, ``valid``, ``validation``), the layout
@@ -73,8 +74,8 @@ def load_folders(
     """
     if layout not in LAYOUTS:
         raise ValueError(
-            f"layout={layout!r} must be 'class' or 'domain/class'; images in other "
-            "folders are for load_unlabelled"
+            f"layout={layout!r} must be 'class' or 'domain/class' (data.layout=class); "
+            "images in other folders are for load_unlabelled (data=unlabelled)"
         )
     path = existing(path)
     train_root, test_root = _splits(path)
@@ -106,6 +107,10 @@ def load_folders(
 def _splits(path: Path) -> tuple[Path, Path | None]:
     """The folder of training data, and that of test data if there is one."""
     folders = {name.lower(): folder for name, folder in folders_in(path).items()}
+    splits = [folders[each] for each in (TRAIN, *TESTS) if each in folders]
+    if empty := [each for each in splits if is_empty(each)]:
+        _warn_left_out(path, "there is nothing in them", [*map(str, empty)])
+        folders = {name: each for name, each in folders.items() if each not in empty}
     train = folders.get(TRAIN)
     test = next((folders[name] for name in TESTS if name in folders), None)
     if train and test:

@@ -22,7 +22,7 @@ def load_huggingface(
     seed: int = 0,
     check_duplicates: bool = False,
 ) -> ImageData:
-    """Images and classes of two splits of a data set of Hugging Face.
+    """Load images and classes of two splits of a data set of Hugging Face.
 
     Classes given as text are numbered in the order of their names.
 
@@ -72,7 +72,7 @@ def _load(path: str, config: str | None) -> Any:
         import datasets
     except ImportError as error:
         raise ImportError(
-            "data=huggingface needs datasets: install it (the extra huggingface)"
+            "data=huggingface needs datasets: pip install 'avalanche-pnr[huggingface]'"
         ) from error
     folder = Path(path).expanduser()
     try:

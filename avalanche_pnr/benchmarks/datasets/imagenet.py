@@ -30,7 +30,7 @@ def load_imagenet(
     check_duplicates: bool = False,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """ImageNet-1k, or those of its classes that a list names.
+    """Load ImageNet-1k, or those of its classes that a list names.
 
     Figures on different lists are not comparable: state the list with every number.
 

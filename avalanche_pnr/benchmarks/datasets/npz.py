@@ -15,7 +15,7 @@ NAMES = ("x", "y", "split", "domain", "fine_names", "class_names", "domain_names
 
 
 def load_npz(path: str | Path) -> ImageData:
-    """Images from a ``.npz`` file with arrays ``x``, ``y`` and ``split``.
+    """Load images from a ``.npz`` file with arrays ``x``, ``y`` and ``split``.
 
     Args:
         path: The file. ``x`` is uint8 (N, H, W, 3), ``y`` holds the classes 0..C-1,

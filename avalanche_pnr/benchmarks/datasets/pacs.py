@@ -36,7 +36,7 @@ def load_pacs(
     check_duplicates: bool = True,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """PACS: photos, art paintings, cartoons and sketches of the same seven classes.
+    """Load PACS: photos, paintings, cartoons and sketches of the same seven classes.
 
     With the published lists ``<domain>_train_kfold.txt`` and
     ``<domain>_crossval_kfold.txt`` the split is theirs. Without any list a part of each

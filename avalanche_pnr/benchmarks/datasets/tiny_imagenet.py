@@ -25,7 +25,7 @@ def load_tiny_imagenet(
     check_duplicates: bool = True,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """Tiny-ImageNet-200: 200 classes, 500 + 50 images each, 64 px.
+    """Load Tiny-ImageNet-200: 200 classes, 500 + 50 images each, 64 px.
 
     Its labelled validation images are the test images. Classes are numbered in the
     order of ``wnids.txt`` and named by ``words.txt``, without it by their wnids.

@@ -25,7 +25,7 @@ class PublishedFile(NamedTuple):
 def published_files(
     source: type[VisionDataset], path: Path, splits: Sequence[str]
 ) -> list[PublishedFile]:
-    """Files of a data set; none where its class does not name them.
+    """List the files of a data set; none where its class does not name them.
 
     Args:
         source: Class of ``torchvision.datasets``.

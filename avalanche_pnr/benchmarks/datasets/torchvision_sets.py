@@ -30,7 +30,7 @@ def load_torchvision(
     check_duplicates: bool = True,
     **options: Any,
 ) -> ImageData:
-    """A classification data set of torchvision, such as ``"CIFAR100"`` or ``"SVHN"``.
+    """Load one of torchvision's data sets, such as ``"CIFAR100"`` or ``"SVHN"``.
 
     Any class of ``torchvision.datasets`` that takes ``train=`` or ``split=`` and has
     samples (image, class) will do. Its published archive is unpacked if it is there.

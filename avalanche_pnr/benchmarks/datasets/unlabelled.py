@@ -7,9 +7,10 @@ from avalanche_pnr.benchmarks.reading.damaged import StoredImages, without_damag
 from avalanche_pnr.benchmarks.reading.file_images import FileImages
 from avalanche_pnr.benchmarks.reading.folder_files import existing, images_below
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
+from avalanche_pnr.benchmarks.reading.text_lists import counted
 
-HELD_OUT, MOST_HELD_OUT = 10, 500
-"""One image in so many is held out where none has a label, up to a maximum."""
+HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT = 10, 2, 500
+"""One image in so many is held out where none has a label, within these bounds."""
 
 
 def load_unlabelled(
@@ -20,14 +21,14 @@ def load_unlabelled(
     check_duplicates: bool = False,
     max_pixels: int | None = None,
 ) -> ImageData:
-    """Images in folders without classes, for training; other images are for the probe.
+    """Load images without classes for training; other images are for the probe.
 
     Args:
         path: Folder of images, at any depth; ``~`` is the user's home. Their label is
             -1.
         labelled: Labelled data set; its training images are for the probe, its test
-            images for testing. Without it a tenth of the images, 500 at most, are held
-            out, and features are looked at without accuracies.
+            images for testing. Without it a tenth of the images, at least 2 and at
+            most 500, are held out, and features are looked at without accuracies.
         skip_damaged: As for :func:`load_folders`.
         check_duplicates: Whether to look for test images that are also in the folder
             or among those for the probe; every image is read. Otherwise ``duplicates``
@@ -106,11 +107,12 @@ def beside_labelled(
 
 def _without_labels(source: str, images: StoredImages) -> ImageData:
     """Images for training, some held out, and none with a label."""
-    held = min(len(images) // HELD_OUT, MOST_HELD_OUT)
-    if held < 2:
+    held = min(max(len(images) // HELD_OUT, LEAST_HELD_OUT), MOST_HELD_OUT)
+    if len(images) < 2 * LEAST_HELD_OUT:
         raise ValueError(
-            f"{source}: {len(images)} images are too few to hold some out: add images, "
-            f"{2 * HELD_OUT} at least, or name labelled ones (data.labelled=...)"
+            f"{source} holds {counted(len(images), 'image')}, and {2 * LEAST_HELD_OUT} "
+            "are needed, 2 to train on and 2 to look at: add images, or name labelled "
+            "ones to look at (data.labelled=...)"
         )
     every = len(images) // held
     numbers = range(len(images))

@@ -31,7 +31,7 @@ def load_webdataset(
     max_pixels: int | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> ImageData:
-    """Images in tar shards, for training; other images are for the probe.
+    """Load images in tar shards for training; other images are for the probe.
 
     The headers of all shards are read first, by one process, to know where each image
     lies. Then images are read by index, like those of any other data set: in any order,

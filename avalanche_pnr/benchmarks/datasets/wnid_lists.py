@@ -11,7 +11,7 @@ NAMED = ("cmc", "kaggle")
 
 
 def read_class_list(classes: str | Path) -> list[str]:
-    """Names of classes, in the order of their list.
+    """Read the names of classes, in the order of their list.
 
     Args:
         classes: ``"cmc"`` (Tian et al. 2020, arXiv 1906.05849) or ``"kaggle"`` for one

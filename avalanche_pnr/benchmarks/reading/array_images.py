@@ -45,19 +45,19 @@ class ArrayImages(Dataset[tuple[Image.Image, int]]):
         return torch.from_numpy(np.require(self.x, requirements="W")).movedim(-1, 1)
 
     def to(self, device: str | torch.device) -> "ArrayImages":
-        """The same images with their ``pixels`` on a device."""
+        """Return the same images with their ``pixels`` on a device."""
         images = copy(self)
         images.pixels = self.pixels.to(device)
         return images
 
     def subset(self, indices: Sequence[int]) -> "ArrayImages":
-        """Some of the images, in the order of their indices, in memory of their own."""
+        """Select images, in the order of their indices, in memory of their own."""
         chosen = np.asarray(indices)
         domains = np.asarray(self.domains)[chosen] if self.domains else None
         return ArrayImages(self.x[chosen], np.asarray(self.targets)[chosen], domains)
 
     def bytes(self, indices: list[int]) -> Tensor:
-        """Some of the ``pixels``, uint8 of shape (N, 3, H, W), on their device.
+        """Select rows of ``pixels``, uint8 of shape (N, 3, H, W), on their device.
 
         Raises:
             ValueError: In a loader's process, which cannot reach a GPU.

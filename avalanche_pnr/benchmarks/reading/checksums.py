@@ -5,16 +5,19 @@ import os
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
+from avalanche_pnr.benchmarks.reading.dataset_images import DatasetImages
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
 
 
 def data_checksums(data: ImageData) -> dict[str, str]:
-    """A checksum of each split, 16 hexadecimal digits.
+    """Compute a checksum of each split, 16 hexadecimal digits.
 
     It covers the pixels of images in memory, the names of image files below their
-    common folder, or the offsets and sizes of images in shards; in each case also the
-    labels and domains. No image is read for it.
+    common folder, the offsets and sizes of images in shards, or the sizes and last
+    bytes of those in a Hugging Face data set; in each case also the labels and domains.
+    No image is decoded for it.
 
     Args:
         data: The data set.
@@ -27,7 +30,8 @@ def _checksum(images: Any) -> str:
     digest = hashlib.blake2b(digest_size=8)
     inner = getattr(images, "dataset", images)
     pixels = getattr(images, "x", getattr(inner, "data", None))
-    if isinstance(pixels, np.ndarray):
+    if isinstance(pixels, np.ndarray | Tensor):
+        pixels = np.asarray(pixels)
         digest.update(repr((pixels.shape, pixels.dtype.str)).encode())
         digest.update(np.ascontiguousarray(pixels).data)
     if paths := getattr(images, "paths", []):
@@ -37,6 +41,9 @@ def _checksum(images: Any) -> str:
         digest.update("\n".join(names).encode())
     if isinstance(places := getattr(images, "places", None), np.ndarray):
         digest.update(np.ascontiguousarray(places).data)
+    if isinstance(images, DatasetImages):
+        for each in images.content():
+            digest.update(each)
     digest.update(np.asarray(images.targets, dtype=np.int64).data)
     digest.update(np.asarray(images.domains, dtype=np.int64).data)
     return digest.hexdigest()

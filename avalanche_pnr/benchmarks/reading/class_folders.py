@@ -24,7 +24,7 @@ class ClassFolder(NamedTuple):
 
 
 def find_class_folders(domains: Mapping[str, Path], expected: str) -> list[ClassFolder]:
-    """The folders in folders of domains, each a class; sorted within each domain.
+    """List the folders in folders of domains, each a class, sorted by domain.
 
     Args:
         domains: Folder of each domain.
@@ -46,7 +46,7 @@ def find_class_folders(domains: Mapping[str, Path], expected: str) -> list[Class
 
 
 def class_names(folders: Iterable[ClassFolder]) -> list[str]:
-    """Names of the classes, each once, sorted."""
+    """List the names of the classes, each once, sorted."""
     return sorted({each.name for each in folders})
 
 
@@ -56,7 +56,7 @@ def read_class_folders(
     domains: Sequence[str],
     expected: str,
 ) -> FileImages:
-    """Images at any depth in the folders; lists number the classes and domains.
+    """Read images at any depth in the folders; lists number the classes and domains.
 
     Images beside the folders are left out, with a warning.
 
@@ -78,7 +78,7 @@ def labelled_files(
     classes: Sequence[str],
     domains: Sequence[str],
 ) -> FileImages:
-    """Files as images with the numbers of their classes and domains.
+    """Read files as images with the numbers of their classes and domains.
 
     Args:
         found: Folders with the paths of their images.

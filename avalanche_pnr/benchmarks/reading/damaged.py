@@ -21,7 +21,7 @@ Stored = TypeVar("Stored", bound=StoredImages)
 
 
 def without_damaged(images: Stored) -> tuple[Stored, list[str]]:
-    """The images that can be read, and the names of those that cannot.
+    """Separate the images that can be read from the names of those that cannot.
 
     Every image is decoded, in as many threads as there are processors.
     """

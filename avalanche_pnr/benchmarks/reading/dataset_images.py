@@ -1,6 +1,6 @@
 """Images of PyTorch and Hugging Face data sets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset, Subset
 
+from avalanche_pnr.benchmarks.reading.arrow_content import arrow_content
 from avalanche_pnr.benchmarks.reading.file_images import TooLargeImageError
 from avalanche_pnr.benchmarks.reading.images import Picture
 from avalanche_pnr.benchmarks.reading.progress import progress
@@ -63,6 +64,15 @@ class DatasetImages(Dataset[tuple[Picture, int]]):
         of_label = features.get(self._columns.label) if features else None
         self.class_names: Sequence[str] | None = getattr(of_label, "names", None)
 
+    def content(self) -> Iterator[Any]:
+        """Bytes that tell the images of a Hugging Face data set from others."""
+        inner: Any = self.dataset
+        while isinstance(inner, Subset):
+            yield np.asarray(inner.indices)
+            inner = inner.dataset
+        if hasattr(inner, "_indices") and hasattr(inner, "data"):
+            yield from arrow_content(inner, self._columns.image)
+
     def __len__(self) -> int:
         return len(self.dataset)
 
@@ -78,7 +88,7 @@ class DatasetImages(Dataset[tuple[Picture, int]]):
         return picture, self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "DatasetImages":
-        """Some of the images, in the order of their indices."""
+        """Select images, in the order of their indices."""
         images = copy(self)
         images.dataset = Subset(self.dataset, indices)  # type: ignore[arg-type]
         images.targets = [self.targets[index] for index in indices]

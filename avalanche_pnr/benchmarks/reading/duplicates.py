@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 def equal_pixels(
     train: Images, test: Images, probe: Images | None = None
 ) -> list[Pair]:
-    """Test images with the pixels of a training image; every image is read.
+    """Find test images with the pixels of a training image; every image is read.
 
     Args:
         train: Training images.
@@ -38,7 +38,7 @@ def equal_pixels(
 
 
 def equal_files(train: Sequence[str], test: Sequence[str]) -> list[Pair]:
-    """Test files with the content of a training file; equal sizes alone are read.
+    """Find test files equal to a training file; only equal sizes are read.
 
     Args:
         train: Paths of the training images.
@@ -57,7 +57,7 @@ def equal_files(train: Sequence[str], test: Sequence[str]) -> list[Pair]:
 
 
 def count_duplicates(source: str, pairs: Sequence[Pair]) -> int:
-    """The number of test images that are training images too, with a warning of any.
+    """Count the test images that are training images too, and warn of any.
 
     Args:
         source: Origin of the images, for the warning.

@@ -63,7 +63,7 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         return image, self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "FileImages":
-        """Some of the images, in the order of their indices."""
+        """Select images, in the order of their indices."""
         images = copy(self)
         images.paths = [self.paths[index] for index in indices]
         images.targets = [self.targets[index] for index in indices]
@@ -71,13 +71,13 @@ class FileImages(Dataset[tuple[Image.Image, int]]):
         return images
 
     def reduced(self, reduction: Reduction) -> "FileImages":
-        """The same images, those of large JPEG files decoded smaller."""
+        """Return the same images, those of large JPEG files decoded smaller."""
         images = copy(self)
         images._reduction = reduction
         return images
 
     def name(self, index: int) -> str:
-        """The path of an image."""
+        """Return the path of an image."""
         return self.paths[index]
 
 
@@ -117,8 +117,9 @@ def read_rgb(
             f"allow it with max_pixels={pixels} (data.max_pixels={pixels})"
         ) from error
     except Exception as error:  # Pillow's decoders raise a dozen kinds
+        reason = str(error) or type(error).__name__
         raise UnreadableImageError(
-            f"{name} cannot be read as an image ({error}): replace it, or leave "
+            f"{name} cannot be read as an image ({reason}): replace it, or leave "
             "damaged files out with skip_damaged=True (data.skip_damaged=true)"
         ) from error
 

@@ -22,11 +22,11 @@ class FileWindow(io.RawIOBase):
         self._offset, self._size, self._place = offset, size, 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -41,14 +41,20 @@ def existing(path: str | Path) -> Path:
 
 
 def folders_in(path: Path) -> dict[str, Path]:
-    """Folders in a folder by name, sorted, without hidden ones and leftovers."""
+    """List the folders in a folder, sorted, without hidden ones and leftovers."""
     with os.scandir(path) as entries:
         names = [each.name for each in entries if os.path.isdir(each.path)]
     return {name: path / name for name in sorted(names) if not _is_leftover(name)}
 
 
+def is_empty(folder: Path) -> bool:
+    """Return whether a folder holds nothing but hidden files and leftovers."""
+    with os.scandir(folder) as entries:
+        return all(_is_leftover(each.name) for each in entries)
+
+
 def images_in(folder: Path) -> list[str]:
-    """Paths of the images in a folder, not below it, sorted, without hidden ones."""
+    """List the images in a folder, not below it, sorted, without hidden ones."""
     with os.scandir(folder) as entries:
         return sorted(
             os.path.join(folder, each.name)
@@ -82,7 +88,7 @@ def images_below(
         kinds = [f"{count} {kind}" for kind, count in search.left_out.most_common()]
         more = f" and {len(kinds) - 10} other kinds" if len(kinds) > 10 else ""
         warnings.warn(
-            f"{source}: left out files that Pillow cannot read here: "
+            f"{source}: left out, as they are not images that Pillow reads here: "
             f"{', '.join(kinds[:10])}{more}",
             stacklevel=4,
         )
@@ -90,7 +96,7 @@ def images_below(
 
 
 def images_of_folders(folders: Iterable[Path], expected: str) -> list[list[str]]:
-    """Paths of the images at any depth in each folder, with a warning of those beside.
+    """List the images at any depth in each folder, and warn of those beside.
 
     Args:
         folders: The folders.
@@ -121,7 +127,7 @@ def warn_of_strays(folders: Iterable[Path]) -> None:
 
 
 def missing_files(paths: Iterable[str]) -> list[str]:
-    """Paths that do not exist, sorted; each folder is listed once, as that is fast."""
+    """List the missing paths, sorted; each folder is read once, as that is fast."""
     folders: dict[str, set[str]] = {}
     for path in paths:
         folder, name = os.path.split(path)

@@ -26,7 +26,7 @@ PACKAGES = {
 
 @cache
 def image_suffixes() -> frozenset[str]:
-    """Endings of the image files that Pillow reads here, in lower case.
+    """List the endings of the image files that Pillow reads here, in lower case.
 
     HEIC is among them where pillow-heif is installed (the extra heif).
     """

@@ -36,7 +36,8 @@ def hold_out(
     if not held.any():
         raise ValueError(
             f"{source}: no class has two images, so none can be held out for testing: "
-            "add images, or a folder of test images"
+            "add images, or a folder of test images, or train without labels "
+            "(load_unlabelled, data=unlabelled)"
         )
     order = np.random.default_rng(seed).permutation(len(images))
     order = order[np.argsort(cell[order], kind="stable")]

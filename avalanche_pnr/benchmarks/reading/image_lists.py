@@ -10,7 +10,7 @@ from avalanche_pnr.benchmarks.reading.text_lists import read_lines
 def read_image_lists(
     root: Path, lists: Mapping[str, Path], first_class: int = 0
 ) -> FileImages:
-    """Images that one list for each domain names, with their class numbers.
+    """Read the images that one list for each domain names, with their class numbers.
 
     Args:
         root: Folder that the paths in the lists begin in.
@@ -37,7 +37,7 @@ def read_image_lists(
 
 
 def folder_class_names(images: FileImages) -> list[str]:
-    """Names of the folders that images of each class lie in, by class number.
+    """Name the folder that the images of each class lie in, by class number.
 
     There is more than one name for a class whose images lie in several folders.
     """

@@ -28,7 +28,7 @@ class Images(Protocol):
     def __getitem__(self, index: int) -> tuple[Picture, int]: ...
 
     def subset(self, indices: Sequence[int]) -> Self:
-        """Some of the images, in the order of their indices."""
+        """Select images, in the order of their indices."""
         ...
 
 
@@ -37,10 +37,10 @@ class ReducibleImages(Protocol):
     """Images that may be decoded smaller than they are."""
 
     def reduced(self, reduction: Reduction) -> Self:
-        """The same images, decoded as much smaller as that allows."""
+        """Return the same images, decoded as much smaller as that allows."""
         ...
 
 
 def reduced(images: Any, reduction: Reduction) -> Any:
-    """Images decoded smaller where they can be, others as they are."""
+    """Let images be decoded smaller where they can be, others as they are."""
     return images.reduced(reduction) if isinstance(images, ReducibleImages) else images

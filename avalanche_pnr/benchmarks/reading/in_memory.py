@@ -3,7 +3,6 @@
 from multiprocessing.pool import ThreadPool
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -36,9 +35,11 @@ def in_memory(
 
 
 def free_memory(device: str | torch.device) -> int:
-    """Bytes that are free on a device, or in the machine's memory."""
+    """Return the number of free bytes on a device, or in the machine's memory."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
+    import psutil
+
     return int(psutil.virtual_memory().available)
 
 

@@ -77,7 +77,8 @@ def check_same_numbers(
         known = [names[number] for number in different if number < len(names)]
         raise ValueError(
             f"{source}: {kind} {different[:20]} are not in both training and test data"
-            f"{f' ({listed(known)})' if known else ''}"
+            f"{f' ({listed(known)})' if known else ''}: add images of them, or leave "
+            "them out of both"
         )
 
 

@@ -40,6 +40,11 @@ def check_map_style(dataset: object) -> None:
             f"{name} holds the data sets {', '.join(map(str, dataset))}: hand over one "
             "of them for training and one for testing"
         )
+    if not any(hasattr(dataset, name) for name in ("__iter__", "__getitem__")):
+        raise ValueError(
+            f"{name} is not a data set of images: hand over one with len(dataset) and "
+            "dataset[index]"
+        )
     if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
         raise ValueError(
             f"{name} is a stream, whose images come one after the other, but they are "

@@ -88,23 +88,23 @@ class ShardImages(Dataset[tuple[Image.Image, int]]):
         return image, self.targets[index]
 
     def subset(self, indices: Sequence[int]) -> "ShardImages":
-        """Some of the images, in the order of their indices."""
+        """Select images, in the order of their indices."""
         images = copy(self)
         images.places = self.places[indices]
         images.targets = [-1] * len(images.places)
         return images
 
     def reduced(self, reduction: Reduction) -> "ShardImages":
-        """The same images, those of large JPEG files decoded smaller."""
+        """Return the same images, those of large JPEG files decoded smaller."""
         images = copy(self)
         images._reduction = reduction
         return images
 
     def name(self, index: int) -> str:
-        """The name of an image and of its shard."""
+        """Name an image and its shard."""
         return str(self.member(index))
 
     def member(self, index: int) -> Member:
-        """The tar member that holds an image."""
+        """Return the tar member that holds an image."""
         shard, offset, size = self.places[index].tolist()
         return Member(self._shards[shard], offset, size)

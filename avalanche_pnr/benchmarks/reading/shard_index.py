@@ -95,7 +95,7 @@ def webdataset() -> Any:
         import webdataset
     except ImportError as error:
         raise ImportError(
-            "tar shards need webdataset: install it (the extra webdataset), or "
+            "tar shards need webdataset: pip install 'avalanche-pnr[webdataset]', or "
             "unpack them into a folder (data=unlabelled)"
         ) from error
     return webdataset

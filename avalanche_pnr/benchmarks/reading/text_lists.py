@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read_lines(file: Path | Traversable, comment: str | None = None) -> list[str]:
-    """Lines of a text file without the blank ones and the space around them.
+    """Read the lines of a text file without the blank ones and the space around them.
 
     Args:
         file: The file, UTF-8. Bytes that are not valid text become marks, so that
@@ -21,8 +21,13 @@ def read_lines(file: Path | Traversable, comment: str | None = None) -> list[str
         lines = [line.partition(comment)[0] for line in lines]
     entries = [stripped for line in lines if (stripped := line.strip())]
     if not entries:
-        raise ValueError(f"{file} is empty: restore it, it must have an entry a line")
+        raise ValueError(f"{file} is empty: it must have one entry on each line")
     return entries
+
+
+def counted(number: int, one: str, several: str | None = None) -> str:
+    """A number of things, as ``1 image`` or ``1,000 images``."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
 def listed(names: Collection[str], most: int = 10) -> str:

@@ -23,6 +23,7 @@ def class_incremental(
     eval_transform: ViewTransform,
     seed: int = 0,
     fixed_class_order: Sequence[int] | None = None,
+    return_task_id: bool = False,
 ) -> CLScenario:
     """Cut labelled images into experiences of new classes.
 
@@ -38,6 +39,9 @@ def class_incremental(
         eval_transform: The plain image as a tensor (C, H, W).
         seed: Seed of the order of the classes.
         fixed_class_order: The order of the classes, instead of one by the seed.
+        return_task_id: Whether experience t has the task label t, from 0, in all
+            streams, as in ``SplitCIFAR100(return_task_id=True)``; otherwise there are
+            none.
 
     Returns:
         An Avalanche benchmark with T experiences in each of ``train_stream``,
@@ -79,6 +83,7 @@ def class_incremental(
         _cut(data.test.targets, classes_of),
         train_transform=train_transform,
         eval_transform=eval_transform,
+        return_task_id=return_task_id,
     )
     benchmark.class_order = classes_of
     return benchmark

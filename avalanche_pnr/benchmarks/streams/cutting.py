@@ -5,9 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from avalanche.benchmarks import CLScenario, benchmark_from_datasets
+from avalanche.benchmarks import (
+    CLScenario,
+    benchmark_from_datasets,
+    with_task_labels,
+)
 from avalanche.benchmarks.scenarios.supervised import with_classes_timeline
-from avalanche.benchmarks.utils.classification_dataset import ClassificationDataset
+from avalanche.benchmarks.utils import TaskLabels
+from avalanche.benchmarks.utils.classification_dataset import (
+    TaskAwareSupervisedClassificationDataset,
+)
+from avalanche.benchmarks.utils.flat_data import ConstantSequence
 from avalanche.benchmarks.utils.utils import as_classification_dataset
 from numpy.typing import NDArray
 from torch import Tensor
@@ -31,6 +39,7 @@ def make_benchmark(
     *,
     train_transform: ViewsTransform,
     eval_transform: ViewTransform,
+    return_task_id: bool = False,
 ) -> CLScenario:
     """Cut images into experiences.
 
@@ -41,6 +50,10 @@ def make_benchmark(
     is empty if no image has a label. Files are decoded as much smaller as both
     transforms allow.
 
+    The task label of an experience is its number in the train stream, in all streams.
+    Where one experience holds the images of all, it is 0, as in Avalanche's benchmarks
+    of new instances.
+
     Args:
         data: Images.
         train: Indices into ``data.train`` of each experience.
@@ -48,6 +61,7 @@ def make_benchmark(
         train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
             batch.
         eval_transform: The plain image as a tensor (C, H, W).
+        return_task_id: Whether experiences and samples have task labels.
 
     Returns:
         An Avalanche benchmark with ``train_stream``, ``test_stream`` and
@@ -74,9 +88,12 @@ def make_benchmark(
             stacklevel=3,
         )
 
-    def cut(images: Images, parts: ExperienceIndices) -> list[ClassificationDataset]:
+    def cut(images: Images, parts: ExperienceIndices) -> list[Any]:
         whole = as_classification_dataset(reduced(images, reduction), groups)
-        return [whole.subset(part.tolist()) for part in parts]
+        datasets = [whole.subset(part.tolist()) for part in parts]
+        if not return_task_id:
+            return datasets
+        return [_with_task_label(each, task) for task, each in enumerate(datasets)]
 
     together = [np.arange(len(data.probe_images))]
     probe = cut(data.probe_images, train if data.probe is None else together)
@@ -87,10 +104,17 @@ def make_benchmark(
             probe=[part.eval() for part in probe if len(part)],
         )
     )
+    if return_task_id:
+        benchmark = with_task_labels(benchmark)
     benchmark.class_names = data.class_names
     benchmark.domain_names = ()
     benchmark.split = {"train": list(train), "test": list(test)}
     return benchmark
+
+
+def _with_task_label(dataset: Any, task: int) -> Any:
+    labels = TaskLabels(ConstantSequence(task, len(dataset)))
+    return TaskAwareSupervisedClassificationDataset([dataset], data_attributes=[labels])
 
 
 def check_experiences(experiences: int, available: int, kind: str) -> None:
@@ -101,8 +125,11 @@ def check_experiences(experiences: int, available: int, kind: str) -> None:
     """
     if not 1 <= experiences <= available:
         raise ValueError(
-            f"{experiences} experiences cannot be made of {available} {kind}: choose "
-            f"n_experiences (stream.n_experiences) between 1 and {available}"
+            f"{experiences} experiences cannot be made of {available} {kind}: write "
+            f"n_experiences={available} or less (stream.n_experiences={available})"
+            if experiences > available
+            else f"n_experiences={experiences} must be 1 at least "
+            "(stream.n_experiences=1)"
         )
 
 

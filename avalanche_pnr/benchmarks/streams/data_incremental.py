@@ -15,6 +15,7 @@ def data_incremental(
     train_transform: ViewsTransform,
     eval_transform: ViewTransform,
     seed: int | None = 42,
+    return_task_id: bool = False,
 ) -> CLScenario:
     """Cut images, labelled or not, into experiences of new images of any class.
 
@@ -30,6 +31,8 @@ def data_incremental(
         eval_transform: The plain image as a tensor (C, H, W).
         seed: Seed of the order of the images; ``None`` keeps the order of the data,
             for example that of shards.
+        return_task_id: Whether training experience t has the task label t, from 0, and
+            the test experience 0; otherwise there are none.
 
     Returns:
         An Avalanche benchmark with a ``train_stream`` of T experiences, a
@@ -60,4 +63,5 @@ def data_incremental(
         [np.arange(len(data.test))],
         train_transform=train_transform,
         eval_transform=eval_transform,
+        return_task_id=return_task_id,
     )

@@ -9,7 +9,11 @@ from avalanche_pnr.transforms import ViewsTransform, ViewTransform
 
 
 def domain_incremental(
-    data: ImageData, *, train_transform: ViewsTransform, eval_transform: ViewTransform
+    data: ImageData,
+    *,
+    train_transform: ViewsTransform,
+    eval_transform: ViewTransform,
+    return_task_id: bool = False,
 ) -> CLScenario:
     """Cut images into one experience for each domain, with the same classes in all.
 
@@ -20,6 +24,8 @@ def domain_incremental(
         train_transform: Stacked views of an image, (2, C, H, W), or those of a whole
             batch (``batched=True``).
         eval_transform: The plain image as a tensor (C, H, W).
+        return_task_id: Whether the experiences of domain t have the task label t, from
+            0; otherwise there are none.
 
     Returns:
         An Avalanche benchmark with one experience for each domain in ``train_stream``
@@ -51,6 +57,7 @@ def domain_incremental(
         _cut(data.test.domains, domains),
         train_transform=train_transform,
         eval_transform=eval_transform,
+        return_task_id=return_task_id,
     )
     benchmark.domain_names = data.domain_names
     return benchmark

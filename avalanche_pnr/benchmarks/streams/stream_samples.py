@@ -33,7 +33,7 @@ class StreamSamples:
         self._known: dict[tuple[int, int], bytes] = {}
 
     def indices(self, dataset: AvalancheDataset[Any], name: str) -> Tensor:
-        """Experience and index in it of each image, int64 of shape (N, 2).
+        """Find experience and index in it of each image, int64 of shape (N, 2).
 
         Args:
             dataset: A data set made of samples of the stream.
@@ -71,7 +71,7 @@ class StreamSamples:
     def subset(
         self, indices: Tensor, digests: Tensor, name: str
     ) -> AvalancheDataset[Any]:
-        """The data set of some images.
+        """Return the data set of some images.
 
         Args:
             indices: Experience and index in it, int64 of shape (N, 2).

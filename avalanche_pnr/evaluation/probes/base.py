@@ -21,7 +21,7 @@ class Readout(Protocol):
         """Values found by fitting, for example a learning rate."""
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Scores (N, C) of features (N, F)."""
+        """Compute scores (N, C) of features (N, F)."""
 
 
 class Probe(ABC):
@@ -43,13 +43,13 @@ class Probe(ABC):
         """Fit to labelled images and the network they pass through."""
 
     def check_images(self, images: int) -> None:  # noqa: B027
-        """Refuse data of so few images that fitting would fail."""
+        """Warn of data of so few images that the probe is not what it is set to be."""
 
     def step(self, data: ProbeData) -> None:  # noqa: B027  (most have nothing to do)
         """Take a step of the probe's own, after an update of the network."""
 
     def state_dict(self) -> dict[str, Any]:
-        """State learnt from such steps; empty for most probes."""
+        """Return what was learnt from such steps; empty for most probes."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
@@ -95,12 +95,12 @@ class LinearReadout:
 
     @classmethod
     def of_plain_features(cls, weight: Tensor, bias: Tensor) -> "LinearReadout":
-        """A classifier of features as they are: weight (C, F), bias (C,)."""
+        """Make a classifier of features as they are: weight (C, F), bias (C,)."""
         dim = weight.shape[1]
         return cls(weight.new_zeros(dim), weight.new_ones(dim), weight, bias)
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Logits (N, C) of features (N, F)."""
+        """Compute logits (N, C) of features (N, F)."""
         # One after the other: the device of the features may lack the type of the mean.
         x = features.to(self.mean.device).to(self.mean.dtype)
         scores = linear((x - self.mean) * self.scale, self.weight, self.bias)
@@ -108,7 +108,7 @@ class LinearReadout:
 
 
 def standardisation(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and inverse standard deviation (F,) of features (N, F)."""
+    """Compute mean and inverse standard deviation (F,) of features (N, F)."""
     mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
     # Collapsed dimensions hold rounding noise, which must not be blown up.
     varies = deviation > 1e-5 * (1 + mean.abs())
@@ -116,7 +116,7 @@ def standardisation(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def zero_head(features: Tensor, classes: int) -> tuple[nn.Parameter, nn.Parameter]:
-    """Weight (C, F) and bias (C,) to be trained on features (N, F), all zero.
+    """Make weight (C, F) and bias (C,) to be trained on features (N, F), all zero.
 
     Unlike ``nn.Linear`` this draws no random numbers, so training is unaffected.
     """

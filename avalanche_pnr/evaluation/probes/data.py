@@ -58,7 +58,7 @@ class ProbeData:
 
     @cached_property
     def features(self) -> tuple[Tensor, Tensor]:
-        """Features (N, F) and labels (N,) under the eval transforms.
+        """Return features (N, F) and labels (N,) under the eval transforms.
 
         Raises:
             ValueError: If a feature is not finite, or an image has no label.
@@ -109,7 +109,7 @@ class ProbeData:
 
     @torch.no_grad()
     def draw(self, indices: Iterable[int]) -> tuple[Tensor, Tensor]:
-        """Features (N, F) and labels (N,) of some images, under the eval transforms."""
+        """Draw features (N, F) and labels (N,) of images, under eval transforms."""
         with preserve_random_state():
             batch = self.dataset.collate_fn([self.dataset[index] for index in indices])
         images, labels = labelled(batch)
@@ -127,7 +127,7 @@ def _finite(features: Tensor) -> Tensor:
 
 
 def check_experiences(experiences: Iterable[Any], of: str = "train_data") -> list[Any]:
-    """The experiences as a list.
+    """Return the experiences as a list.
 
     Raises:
         ValueError: If there is none.
@@ -139,7 +139,7 @@ def check_experiences(experiences: Iterable[Any], of: str = "train_data") -> lis
 
 
 def count_classes(datasets: Iterable[Any]) -> int:
-    """Number of classes in several data sets together, numbered from 0.
+    """Count the classes of several data sets together, numbered from 0.
 
     Raises:
         ValueError: If one has no list of its labels.

@@ -1,5 +1,6 @@
 """Weighted nearest neighbours."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ class KNNProbe(FeatureProbe):
     only the k nearest go on to the next. Beyond that the bank is held once, as given.
 
     Args:
-        k: Number of neighbours.
+        k: Number of neighbours; all images, with a warning, where there are fewer.
         temperature: tau.
         chunk: Number of queries compared with the bank at a time.
         bank_chunk: Number of features of the bank compared at a time.
@@ -56,25 +57,16 @@ class KNNProbe(FeatureProbe):
         return f"{self.name} (k = {self.k}, temperature {self.temperature:g})"
 
     def check_images(self, images: int) -> None:
-        """Refuse a bank that is smaller than k.
-
-        Raises:
-            ValueError: If it is, with k and the size of the bank.
-        """
+        """Warn of a bank that is smaller than k: all of it are neighbours then."""
         if images < self.k:
-            raise ValueError(
-                f"{self.k} nearest neighbours cannot be found among {images} features: "
-                f"write k={images} or less (probes.knn.k={images}), or leave this "
-                "probe out (probes.knn=null)"
+            warnings.warn(
+                f"{self.name} looks at {images} nearest neighbours and not at "
+                f"k={self.k}, as there are no more labelled training images",
+                stacklevel=3,
             )
 
     def fit(self, features: Tensor, labels: Tensor) -> "KNNReadout":
-        """Keep features (N, F) and labels (N,) as the bank.
-
-        Raises:
-            ValueError: If the bank has fewer than k features.
-        """
-        self.check_images(len(features))
+        """Keep features (N, F) and labels (N,) as the bank."""
         return KNNReadout(
             features,
             labels,
@@ -100,7 +92,7 @@ class KNNReadout:
     details: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Sums of votes (N, C) for features (N, F)."""
+        """Sum the votes (N, C) for features (N, F)."""
         return torch.cat([self._vote(x) for x in torch.split(features, self.chunk)])
 
     def _vote(self, features: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
 """The usual linear probe: SGD on cached features, several learning rates at once."""
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 from torch.optim.lr_scheduler import MultiStepLR
@@ -29,7 +29,8 @@ class LinearProbe(FeatureProbe):
     One classifier for each learning rate is trained on nine tenths of the images, all
     at once; the one that is best on the tenth held out (the first of several; never one
     that diverged) chooses the rate with which the probe is then trained on all images.
-    Test data plays no part. The tenth has at least as many images as there are classes.
+    Test data plays no part. The tenth has at least one image of each class that has two
+    or more; where no class has, the middle one of the rates is taken, with a warning.
 
     The readout's ``details`` are the rate, ``"Lr"``, and, where it was chosen, its
     accuracy on the tenth, ``"HeldOutAcc"``.
@@ -91,7 +92,7 @@ class LinearProbe(FeatureProbe):
         )
 
     def passes(self, images: int) -> int:
-        """Number of passes over that many images."""
+        """Return the number of passes over that many images."""
         enough = math.ceil(self.epochs * self.full_passes / max(images, 1))
         return min(self.epochs, max(10, enough))
 
@@ -100,8 +101,6 @@ class LinearProbe(FeatureProbe):
 
         Raises:
             FloatingPointError: If training diverges with every learning rate.
-            ValueError: If there are several learning rates and too few images to hold
-                some of each class out.
         """
         mean, scale = standardisation(features)
         x = (features - mean) * scale
@@ -116,6 +115,14 @@ class LinearProbe(FeatureProbe):
     def _choose(self, x: Tensor, labels: Tensor) -> dict[str, float]:
         """The learning rate that is best on images held out, and how good it is."""
         kept, held_out = (rows.to(x.device) for rows in self._hold_out(labels))
+        if not len(held_out):
+            lr = sorted(self.lrs)[len(self.lrs) // 2]
+            warnings.warn(
+                f"{self.name} takes the learning rate {lr:g}, as no class has two "
+                "labelled training images to choose one by",
+                stacklevel=3,
+            )
+            return {"Lr": lr}
         weight, bias = self._train(x, labels, kept, self.lrs)
         finite = weight.isfinite().all(dim=(1, 2)) & bias.isfinite().all(dim=1)
         if not finite.any():
@@ -129,21 +136,23 @@ class LinearProbe(FeatureProbe):
     def _hold_out(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Indices of nine tenths of each class, and of the rest."""
         y = labels.cpu().numpy()
+        _, classes, sizes = np.unique(y, return_inverse=True, return_counts=True)
+        alone = np.flatnonzero(sizes[classes] < 2)
+        others = np.flatnonzero(sizes[classes] >= 2)
+        if not len(others):
+            return torch.from_numpy(alone), torch.from_numpy(others)
+        from sklearn.model_selection import train_test_split
+
         # A tenth of few images is less than one of each class, which is too few.
-        held_out = max(math.ceil(len(y) / 10), len(np.unique(y)))
-        try:
-            rows = train_test_split(
-                np.arange(len(y)),
-                test_size=held_out,
-                stratify=y,
-                random_state=self.seed,
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"{self} cannot hold out {held_out} of {len(y)} images "
-                f"({error}): give it a single learning rate, or use ConvexProbe"
-            ) from error
-        return torch.from_numpy(rows[0]), torch.from_numpy(rows[1])
+        several = int((sizes >= 2).sum())
+        held_out = max(math.ceil(len(y) / 10), several)
+        kept, rest = train_test_split(
+            others,
+            test_size=min(held_out, len(others) - several),
+            stratify=y[others],
+            random_state=self.seed,
+        )
+        return torch.from_numpy(np.append(kept, alone)), torch.from_numpy(rest)
 
     @torch.enable_grad()
     def _train(

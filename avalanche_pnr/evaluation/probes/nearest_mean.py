@@ -44,6 +44,6 @@ class NearestMeanReadout:
     details: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Cosine similarities (N, C) of features (N, F)."""
+        """Compute cosine similarities (N, C) of features (N, F)."""
         similarity = normalize(features, dim=1) @ self.means.T
         return similarity.masked_fill(~self.seen, float("-inf"))

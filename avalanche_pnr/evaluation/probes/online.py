@@ -101,7 +101,7 @@ class OnlineProbe(Probe):
         return head
 
     def state_dict(self) -> dict[str, Any]:
-        """Steps taken, classifier and momentum."""
+        """Return the steps taken, classifier and momentum."""
         if self._saved or self._head is None:
             return self._saved
         head = [each.detach() for each in self._head]
@@ -128,7 +128,7 @@ class OnlineProbe(Probe):
             self._optimizer.load_state_dict(copy.deepcopy(saved["optimizer"]))
 
     def fit_to(self, data: ProbeData) -> LinearReadout:
-        """The classifier as it stands.
+        """Return the classifier as it stands.
 
         Raises:
             FloatingPointError: If it has diverged.

@@ -7,6 +7,7 @@ or ``None``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from avalanche.training.plugins import (
@@ -23,6 +24,9 @@ from avalanche_pnr.training.compatibility.schedules import repeats
 
 if TYPE_CHECKING:
     from avalanche_pnr.training.strategy import SelfSupervised
+
+SOLVER = "quadprog"
+"""What Avalanche's GEM calls."""
 
 Requirement = Callable[[Any, "SelfSupervised"], str | None]
 
@@ -72,6 +76,12 @@ def _evaluations(plugin: Any, strategy: SelfSupervised) -> str | None:
     )
 
 
+def _solver(_plugin: Any, _strategy: SelfSupervised) -> str | None:
+    if find_spec(SOLVER) is not None:
+        return None
+    return f"solves a quadratic program with {SOLVER}: pip install {SOLVER}"
+
+
 def _own_optimizer(plugin: Any, strategy: SelfSupervised) -> str | None:
     if plugin.scheduler.optimizer is strategy.optimizer:
         return None
@@ -93,7 +103,7 @@ def _repeatable_schedule(plugin: Any, strategy: SelfSupervised) -> str | None:
 REQUIREMENTS: dict[type, tuple[Requirement, ...]] = {
     AGEMPlugin: (_two_images("sample_size"), _two_images("patterns_per_experience")),
     EarlyStoppingPlugin: (_evaluations,),
-    GEMPlugin: (_two_images("patterns_per_experience"),),
+    GEMPlugin: (_two_images("patterns_per_experience"), _solver),
     LRSchedulerPlugin: (_own_optimizer, _repeatable_schedule),
     MIRPlugin: (_losses_of_images, _two_images("batch_size_mem")),
     ReplayPlugin: (_room_for_replay,),

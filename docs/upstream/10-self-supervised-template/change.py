@@ -1,4 +1,10 @@
-"""New: ``avalanche/training/templates/self_supervised.py``."""
+"""New: a template, its problem, and the strategy that finetunes.
+
+``SelfSupervisedProblem`` goes into
+``avalanche/training/templates/problem_type/self_supervised_problem.py``,
+``SelfSupervisedTemplate`` into ``avalanche/training/templates/common_templates.py``,
+``SelfNaive`` into ``avalanche/training/self_supervised/strategy_wrappers.py``.
+"""
 
 import sys
 from typing import Any
@@ -85,7 +91,15 @@ class SelfSupervisedTemplate(SelfSupervisedProblem, SupervisedTemplate):
         )
 
 
-__all__ = ["SelfSupervisedProblem", "SelfSupervisedTemplate"]
+class SelfNaive(SelfSupervisedTemplate):
+    """Naive finetuning of a self-supervised model, without anything against forgetting.
 
-sys.modules["avalanche.training.templates.self_supervised"] = sys.modules[__name__]
+    See :class:`SelfSupervisedTemplate` for the arguments. This strategy does not use
+    task identities.
+    """
+
+
+__all__ = ["SelfNaive", "SelfSupervisedProblem", "SelfSupervisedTemplate"]
+
+sys.modules["avalanche.training.self_supervised"] = sys.modules[__name__]
 avalanche.training.templates.SelfSupervisedTemplate = SelfSupervisedTemplate

@@ -4,6 +4,7 @@ import torch
 from avalanche.benchmarks import benchmark_from_datasets, with_task_labels
 from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute, TaskLabels
 from avalanche.training.plugins import AGEMPlugin, EWCPlugin, MIRPlugin, ReplayPlugin
+from avalanche.training.self_supervised import SelfNaive
 from avalanche.training.templates import SelfSupervisedTemplate
 from torch import nn
 from torch.utils.data import TensorDataset
@@ -49,10 +50,10 @@ def make_benchmark(labels=True, task_labels=False):
     return with_task_labels(benchmark) if task_labels else benchmark
 
 
-def train(benchmark, plugins=(), **kwargs):
+def train(benchmark, plugins=(), strategy_class=SelfNaive, **kwargs):
     torch.manual_seed(1)
     model = Encoder()
-    strategy = SelfSupervisedTemplate(
+    strategy = strategy_class(
         model=model,
         optimizer=torch.optim.SGD(model.parameters(), lr=0.01),
         criterion=SquaredDistance(),
@@ -79,6 +80,13 @@ class SelfSupervisedTemplateTest(unittest.TestCase):
             trained = self._loss(strategy.model, benchmark)
             torch.manual_seed(1)
             self.assertLess(trained, self._loss(Encoder(), benchmark))
+
+    def test_finetuning_is_the_template_without_plugins(self):
+        naive, template = (
+            train(make_benchmark(), strategy_class=each)
+            for each in (SelfNaive, SelfSupervisedTemplate)
+        )
+        self.assertTrue(torch.equal(parameters(naive), parameters(template)))
 
     def _loss(self, model, benchmark):
         views = torch.stack([s[0] for e in benchmark.train_stream for s in e.dataset])

@@ -1,12 +1,15 @@
-"""New: ``PseudoNegatives`` and ``PNRPlugin``.
+"""New: ``PseudoNegatives``, ``PNRPlugin`` and ``PNR``.
 
 The method goes into ``avalanche/training/regularization.py``, the plugin into
-``avalanche/training/plugins/pnr.py``. The equations are those of this package, pure
-functions of tensors, and move to ``avalanche/training/contrastive/``.
+``avalanche/training/plugins/pnr.py``, the strategy beside ``SelfNaive`` into
+``avalanche/training/self_supervised/strategy_wrappers.py``. The equations are those of
+this package, pure functions of tensors, and move to
+``avalanche/training/contrastive/``.
 """
 
 import copy
-from typing import Any, Optional
+import sys
+from typing import Any, List, Optional
 
 import avalanche.training
 import avalanche.training.plugins
@@ -14,6 +17,7 @@ import avalanche.training.regularization
 import torch
 from avalanche.core import SupervisedPlugin
 from avalanche.training.regularization import RegularizationMethod
+from avalanche.training.templates import SelfSupervisedTemplate
 from avalanche.training.utils import _at_task_boundary
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -101,6 +105,44 @@ class PNRPlugin(SupervisedPlugin):
         self.pnr.post_adapt(strategy, strategy.experience)
 
 
+class PNR(SelfSupervisedTemplate):
+    """PNR strategy, for SimCLR's loss.
+
+    See :class:`PNRPlugin` for details. This strategy does not use task identities.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        optimizer: Any,
+        criterion: Any,
+        temperature: float = 0.2,
+        predictor: Optional[nn.Module] = None,
+        plugins: Optional[List[SupervisedPlugin]] = None,
+        **base_kwargs: Any,
+    ) -> None:
+        """Init.
+
+        :param model: PyTorch model.
+        :param optimizer: PyTorch optimizer.
+        :param criterion: SimCLR's loss, `criterion(output, targets)`.
+        :param temperature: see :class:`PNRPlugin`.
+        :param predictor: see :class:`PNRPlugin`.
+        :param plugins: further plugins.
+        :param base_kwargs: other arguments of :class:`SelfSupervisedTemplate`.
+        """
+        pnr = PNRPlugin(temperature=temperature, predictor=predictor)
+        super().__init__(
+            model=model,
+            optimizer=optimizer,
+            criterion=criterion,
+            plugins=[pnr, *(plugins or [])],
+            **base_kwargs,
+        )
+
+
 avalanche.training.regularization.PseudoNegatives = PseudoNegatives
 avalanche.training.PseudoNegatives = PseudoNegatives
 avalanche.training.plugins.PNRPlugin = PNRPlugin
+sys.modules["avalanche.training.self_supervised"].PNR = PNR  # type: ignore[attr-defined]

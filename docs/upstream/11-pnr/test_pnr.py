@@ -1,3 +1,4 @@
+import copy
 import unittest
 from types import SimpleNamespace
 
@@ -5,9 +6,9 @@ import torch
 from avalanche.benchmarks import benchmark_from_datasets
 from avalanche.benchmarks.scenarios.online import split_online_stream
 from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
-from avalanche.training import Naive
 from avalanche.training.plugins import EWCPlugin, PNRPlugin, ReplayPlugin
 from avalanche.training.regularization import PseudoNegatives
+from avalanche.training.self_supervised import PNR, SelfNaive
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 from torch.utils.data import TensorDataset
@@ -43,16 +44,17 @@ def make_benchmark():
     return benchmark_from_datasets(train=datasets)
 
 
-def train(stream, plugins=()):
+def train(stream, plugins=(), strategy_class=SelfNaive, **kwargs):
     torch.manual_seed(1)
     model = Encoder()
-    strategy = Naive(
+    strategy = strategy_class(
         model=model,
         optimizer=torch.optim.SGD(model.parameters(), lr=0.05),
         criterion=nt_xent,
         train_mb_size=8,
         plugins=plugins,
         evaluator=None,
+        **kwargs,
     )
     for experience in stream:
         strategy.train(experience)
@@ -108,6 +110,17 @@ class PNRTest(unittest.TestCase):
         self.assertFalse(
             torch.equal(parameters(plain.model), parameters(with_pnr.model))
         )
+
+    def test_strategy_is_the_plugin(self):
+        stream = make_benchmark().train_stream
+        for make_others in (lambda: [], lambda: [ReplayPlugin(mem_size=16)]):
+            predictor = nn.Linear(4, 4)
+            plugin = PNRPlugin(predictor=copy.deepcopy(predictor))
+            with_plugin = train(stream, [plugin, *make_others()])
+            strategy = train(stream, make_others(), PNR, predictor=predictor)
+            self.assertTrue(
+                torch.equal(parameters(with_plugin.model), parameters(strategy.model))
+            )
 
     def test_first_experience_is_plain(self):
         first = make_benchmark().train_stream[:1]

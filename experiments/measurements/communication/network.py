@@ -1,4 +1,4 @@
-"""Machines on one machine: network namespaces, joined by links that can be slow.
+"""Network namespaces as machines, joined by links that can be slow.
 
 They need Linux (``ip netns``, ``tc``), iproute2 and root.
 """

@@ -44,7 +44,7 @@ def operations(
     def networks() -> None:
         method(own).sum().backward()
         with torch.no_grad():
-            method.project(own.flatten(0, 1))  # the past model
+            method.projector(method.backbone(own.flatten(0, 1)))  # the past model
 
     width = method(own).shape[-1]
     output = torch.empty(batch, VIEWS, width, device="meta", requires_grad=True)

@@ -46,11 +46,11 @@ class Meter(SupervisedPlugin):
         self.marks: list[Step] = []
         self._sent = sent
 
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+    def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Begin anew: the last experience counts."""
         self.marks = []
 
-    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_iteration(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Note bytes and time at the end of the step."""
         self.marks.append(Step(self._sent(), time.perf_counter()))
 

@@ -24,9 +24,9 @@ def main(arguments: list[str] | None = None) -> None:
         faults = [each for each in FAULTS if mounts or not each.mounted]
         counts = {each: each.runs for each in faults}
         if chosen.quick:
-            kinds = {each.strike: each for each in reversed(faults)}
+            kinds = {each.inject: each for each in reversed(faults)}
             counts = dict.fromkeys(kinds.values(), 1)
-        found = strike(counts, folder, chosen.jobs, chosen.seed)
+        found = run_trials(counts, folder, chosen.jobs, chosen.seed)
     print(f"\n{table(found)}")
     for fault in FAULTS:
         if fault.mounted and not mounts:
@@ -35,10 +35,10 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(1)
 
 
-def strike(
+def run_trials(
     counts: dict[Fault, int], folder: Path, jobs: int, seed: int
 ) -> dict[Fault, list[Trial]]:
-    """Hit the requested number of runs with each fault."""
+    """Inject each fault into the requested number of runs."""
     expected = {
         workers: whole(folder / f"whole.{workers}", workers)
         for workers in sorted({each.workers for each in counts})
@@ -46,7 +46,7 @@ def strike(
     if len({tuple(each.outcome.items()) for each in expected.values()}) > 1:
         raise RuntimeError("with workers a run ends with other bits than without")
 
-    def struck(fault: Fault, index: int) -> Trial:
+    def run_trial(fault: Fault, index: int) -> Trial:
         place = folder / f"{list(counts).index(fault)}.{index}"
         found = trial(fault, place, expected[fault.workers], seed * 1000 + index)
         lost = f", LOST: {', '.join(found.lost)}" if found.lost else ", bit-identical"
@@ -57,7 +57,7 @@ def strike(
 
     with ThreadPoolExecutor(jobs) as pool:
         waiting = {
-            fault: [pool.submit(struck, fault, index) for index in range(count)]
+            fault: [pool.submit(run_trial, fault, index) for index in range(count)]
             for fault, count in counts.items()
         }
         return {k: [each.result() for each in v] for k, v in waiting.items()}

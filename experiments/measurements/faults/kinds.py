@@ -45,7 +45,7 @@ class Target(NamedTuple):
             raise MissedError
 
 
-Strike = Callable[[Target], AbstractContextManager[None]]
+Injection = Callable[[Target], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Fault:
 
     Attributes:
         name: Name of the fault.
-        strike: Context manager that injects the fault and, on leaving, repairs what can
+        inject: Context manager that injects the fault and, on leaving, repairs what can
             be repaired.
         is_clear: Function that returns whether the run has ended as it should.
         runs: Number of runs in a hundred that are hit by it.
@@ -63,7 +63,7 @@ class Fault:
     """
 
     name: str
-    strike: Strike
+    inject: Injection
     is_clear: Callable[[End], bool]
     runs: int
     workers: int = 0

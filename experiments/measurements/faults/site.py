@@ -1,4 +1,4 @@
-"""The site of a run: its images, its folder, its command."""
+"""A run to be hit: its images, its folder, its command."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A trial: one run that is hit by a fault, and continued."""
+"""One run that is hit by a fault, and continued."""
 
 import shutil
 import time
@@ -72,7 +72,7 @@ def trial(fault: Fault, folder: Path, expected: Whole, seed: int) -> Trial:
         if fault.mounted:
             site.mount()
         try:
-            result = _struck(fault, site, expected, rng)
+            result = _injected(fault, site, expected, rng)
         except (MissedError, ProcessLookupError):  # it has just ended by itself
             result = None
         finally:
@@ -82,17 +82,17 @@ def trial(fault: Fault, folder: Path, expected: Whole, seed: int) -> Trial:
             shutil.rmtree(folder)
         if result is not None:
             return result
-    raise RuntimeError(f"{fault.name} has found nothing to strike in {TRIES} runs")
+    raise RuntimeError(f"{fault.name} has found nothing to hit in {TRIES} runs")
 
 
-def _struck(fault: Fault, site: Site, expected: Whole, rng: Random) -> Trial:
+def _injected(fault: Fault, site: Site, expected: Whole, rng: Random) -> Trial:
     run = site.start()
     if not run.lasts(rng.uniform(0, expected.seconds)):
         raise MissedError
     try:
-        with fault.strike(Target(site, run, rng)):
-            struck = run.ended()
-        if not struck.code:  # it has not noticed
+        with fault.inject(Target(site, run, rng)):
+            stopped = run.ended()
+        if not stopped.code:  # it has not noticed
             raise MissedError
         end = site.start().ended()
     except TimeoutError as error:
@@ -100,8 +100,8 @@ def _struck(fault: Fault, site: Site, expected: Whole, rng: Random) -> Trial:
     finally:
         run.process.kill()
         run.process.join()
-    clear = fault.is_clear(struck)
-    said = struck.last_line if clear else struck.text
+    clear = fault.is_clear(stopped)
+    said = stopped.last_line if clear else stopped.text
     if end.code:
         return Trial(clear, said, (f"refused: {end.last_line}",))
     found = site.outcome()

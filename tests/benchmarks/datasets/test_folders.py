@@ -134,7 +134,7 @@ def test_what_is_no_image_is_counted_and_named_once(split: Path) -> None:
     with pytest.warns(UserWarning, match="left out") as seen:
         data = load_folders(split)
     (warning,) = seen
-    kinds = str(warning.message).partition("Pillow cannot read here: ")[2].split(", ")
+    kinds = str(warning.message).partition("Pillow reads here: ")[2].split(", ")
     names = (".DS_Store", ".xyz", "Thumbs.db", "__MACOSX", "without an ending")
     assert set(kinds) == {"2 .txt", "2 hidden", *(f"1 {name}" for name in names)}
     assert len(kinds) == 7
@@ -303,6 +303,18 @@ def test_a_part_is_held_out_of_training_folders_that_are_alone(split: Path) -> N
     with pytest.warns(UserWarning, match="holds train/ alone: a part of it is held"):
         data = load_folders(split)
     assert data.class_names == CLASSES
+    assert Counter(data.test.targets) == dict.fromkeys(range(3), 1)
+
+
+def test_an_empty_folder_of_test_images_is_left_out(split: Path) -> None:
+    shutil.rmtree(split / "test")
+    (split / "test").mkdir()
+    (split / "test" / ".gitkeep").touch()
+    with (
+        pytest.warns(UserWarning, match="there is nothing in them: .*test"),
+        pytest.warns(UserWarning, match="holds train/ alone: a part of it is held"),
+    ):
+        data = load_folders(split)
     assert Counter(data.test.targets) == dict.fromkeys(range(3), 1)
 
 

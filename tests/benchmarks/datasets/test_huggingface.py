@@ -11,6 +11,7 @@ from avalanche_pnr.benchmarks import (
     class_incremental,
     load_huggingface,
 )
+from avalanche_pnr.benchmarks.reading.checksums import data_checksums
 from tests.benchmarks.conftest import TRANSFORMS, ids_and_labels
 from tests.benchmarks.pictures import greys_and_labels, save
 
@@ -51,6 +52,25 @@ def test_data_sets_become_a_stream() -> None:
     benchmark = class_incremental(data, n_experiences=3, **TRANSFORMS)
     samples = [each for exp in benchmark.train_stream for each in ids_and_labels(exp)]
     assert sorted(samples) == [(n, n % 3) for n in range(12)]
+
+
+def test_checksums_differ_where_images_or_their_order_do(tmp_path: Path) -> None:
+    def checksum(train: Any) -> str:
+        data = ImageData.from_datasets("mine", train, _split(200, 6))
+        return data_checksums(data)["train"]
+
+    first = checksum(_split(0, 12))
+    assert checksum(_split(0, 12)) == first
+    assert checksum(_split(1, 12)) != first
+    assert checksum(_split(0, 12).select([*range(3, 12), 0, 1, 2])) != first
+    path = _saved(tmp_path / "saved", train=_split(0, 12), test=_split(100, 6))
+    assert data_checksums(load_huggingface(path)) == data_checksums(
+        load_huggingface(path)
+    )
+    part = load_huggingface(path).train.subset([3, 4, 5])
+    other = load_huggingface(path).train.subset([6, 7, 8])
+    sums = [data_checksums(ImageData(each, each, ())) for each in (part, other)]
+    assert sums[0] != sums[1]
 
 
 def test_labels_are_read_without_an_image(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,11 +49,6 @@ def test_without_labelled_images_some_are_held_out(tmp_path: Path) -> None:
     assert len(benchmark.probe_stream) == 0
 
 
-def test_too_few_images_to_hold_out_are_refused(photos: Path) -> None:
-    with pytest.raises(ValueError, match=r"7 images are too few .*data\.labelled="):
-        load_unlabelled(photos)
-
-
 def test_labelled_images_are_for_probe_and_test(photos: Path, data: ImageData) -> None:
     unlabelled = load_unlabelled(photos, data)
     assert unlabelled.probe is unlabelled.probe_images is data.train
@@ -116,3 +111,19 @@ def test_duplicates_of_the_labelled_images_are_not_forgotten(photos: Path) -> No
     with pytest.warns(UserWarning, match="2 test images are"):
         data = load_unlabelled(photos, labelled, check_duplicates=True)
     assert data.duplicates == 2
+
+
+@pytest.mark.parametrize(("images", "held"), [(4, 2), (12, 2), (20, 2), (40, 4)])
+def test_of_few_images_without_labels_two_are_held_out(
+    images: int, held: int, tmp_path: Path
+) -> None:
+    for number in range(images):
+        save(tmp_path / f"{number}.png", number)
+    data = load_unlabelled(tmp_path)
+    assert (len(data.train), len(data.test)) == (images - held, held)
+
+
+def test_fewer_than_four_images_without_labels_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "0.png", 0)
+    with pytest.raises(ValueError, match="holds 1 image, and 4 are needed"):
+        load_unlabelled(tmp_path)

@@ -244,3 +244,34 @@ def test_images_may_be_resized_to_the_crop(data: ImageData, stream: Stream) -> N
     benchmark = stream(data, train_transform=TwoViews(crop), eval_transform=resize)
     for experience in benchmark.train_stream:
         assert experience.dataset[0][0].shape == (2, 3, 8, 8)
+
+
+def test_task_labels_are_the_numbers_of_the_train_experiences(
+    data: ImageData, stream: Stream
+) -> None:
+    benchmark = stream(data, return_task_id=True, **TRANSFORMS)
+    for name, experiences in benchmark.streams.items():
+        for task, experience in enumerate(experiences):
+            assert experience.task_label == task, name
+            assert experience.task_labels == [task], name
+            dataset = experience.dataset
+            assert {dataset[index][2] for index in range(len(dataset))} == {task}, name
+            assert dict(dataset.task_set).keys() == {task}, name
+    assert len(benchmark.train_stream) == len(benchmark.probe_stream) == 3
+
+
+def test_task_labels_change_nothing_else(data: ImageData, stream: Stream) -> None:
+    with_labels = stream(data, return_task_id=True, **TRANSFORMS)
+    without = stream(data, **TRANSFORMS)
+    for name, experiences in without.streams.items():
+        assert len(with_labels.streams[name]) == len(experiences) > 0
+        for new, old in zip(with_labels.streams[name], experiences, strict=True):
+            assert not hasattr(old, "task_labels")
+            assert len(old.dataset[0]) == 2
+            assert ids_and_labels(new) == ids_and_labels(old)
+            assert list(new.dataset.targets) == list(old.dataset.targets)
+            assert torch.equal(new.dataset[1][0], old.dataset[1][0])
+            assert new.classes_in_this_experience == old.classes_in_this_experience
+            assert new.future_classes == old.future_classes
+    assert with_labels.class_names == without.class_names
+    assert with_labels.domain_names == without.domain_names

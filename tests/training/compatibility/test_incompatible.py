@@ -1,6 +1,7 @@
 """What cannot work is refused when the strategy is made, with a remedy."""
 
 import copy
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -155,6 +156,17 @@ def test_what_lacks_what_it_needs(
     plugins = make(optimizer)
     with pytest.raises(ValueError, match=message):
         make_strategy(model, optimizer=optimizer, train_epochs=4, plugins=plugins)
+
+
+def test_gem_without_its_solver(
+    make_strategy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = [GEMPlugin(8, memory_strength=0.5)]
+    make_strategy(plugins=plugins)
+    monkeypatch.setitem(sys.modules, "quadprog", None)
+    with pytest.raises(ValueError, match=r"GEMPlugin solves .*: pip install quadprog"):
+        make_strategy(plugins=plugins)
+    make_strategy(plugins=[PNRPlugin()])
 
 
 @pytest.mark.parametrize("method", METHODS)

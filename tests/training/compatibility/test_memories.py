@@ -70,7 +70,7 @@ def test_replayed_images_pass_the_past_model_with_the_others(
         def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
             self.views = []
             if strategy.past_model.exists:
-                network = strategy.past_model._network
+                network = strategy.past_model.network
                 assert network is not None
                 network.register_forward_pre_hook(self.note)
 
