@@ -57,8 +57,8 @@ def forgetting(a: Matrix) -> float:
         a: Accuracy matrix, shape (T, T).
 
     Returns:
-        The mean, or NaN where it is not defined: with a single experience, and on
-        streams such as Data-IL, whose one test set is no experience's own.
+        The mean, or NaN where it is not defined, which is with a single experience, and
+        on streams such as Data-IL, whose one test set is no experience's own.
 
     Source: Chaudhry et al. 2018, arXiv 1801.10112, section 3.2; there the best is
     taken over t < T, and a drop may be negative.

@@ -178,7 +178,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
         return output[..., : self.projection_dim]
 
     def add_head(self, name: str, make: Callable[[], nn.Module]) -> None:
-        """Add a head to :attr:`heads`, unless there is one of that name.
+        """Add a head to ``heads``, unless there is one of that name.
 
         Heads are trained and saved with the method. The order of its parameters does
         not depend on which head comes first.

@@ -190,8 +190,8 @@ class SelfSupervised(
         """True while the current epoch has further batches."""
 
         self.checkpoint_callback: Callable[[SelfSupervised], None] | None = None
-        """Called after each iteration and each epoch, where the state is complete: to
-        save it, or to stop by raising an error."""
+        """Called after each iteration and each epoch, where the state is complete, to
+        save it or to stop by raising an error."""
 
         self._unfinished: dict[str, Any] | None = None
         """State saved in the midst of an experience, until training resumes from it."""
