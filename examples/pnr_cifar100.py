@@ -24,13 +24,15 @@ parser.add_argument("--seed", type=int, default=0, help="of class order and weig
 options = parser.parse_args()
 
 torch.manual_seed(options.seed)
-colours = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.247, 0.243, 0.261)}
-views = pnr.make_ssl_transform(32, min_scale=0.2, solarize=(0.1, 0.1), **colours)
+mean, std = (0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261)
+views = pnr.make_ssl_transform(
+    32, mean=mean, std=std, min_scale=0.2, solarize=(0.1, 0.1)
+)
 benchmark = SplitCIFAR100(
     options.experiences,
     seed=options.seed,
     dataset_root=options.data,
-    eval_transform=pnr.make_eval_transform(**colours),
+    eval_transform=pnr.make_eval_transform(mean=mean, std=std),
 )
 benchmark = pnr.with_multiview(benchmark, views)
 

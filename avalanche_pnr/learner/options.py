@@ -221,7 +221,8 @@ def check_out(path: Path, endings: Collection[str]) -> None:
         ValueError: With the endings.
     """
     if path.suffix not in endings:
-        raise ValueError(f"out={path} must end in {' or '.join(endings)}")
+        *others, last = endings
+        raise ValueError(f"out={path} must end in {', '.join(others)} or {last}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"out={path}: there is no folder {path.parent}")
 

@@ -297,7 +297,7 @@ def test_onnx_gives_the_features_of_any_number_of_images(
 ) -> None:
     pytest.importorskip("onnx")
     evaluator = pytest.importorskip("onnx.reference").ReferenceEvaluator
-    learner = make_learner(backbone=backbone, **{"backbone.width": 4})
+    learner = make_learner(backbone=backbone, **{"backbone.width": 8})
     learner.learn(photos[0], **TRAINING)
     learner.export(tmp_path / "backbone.onnx")
     images = torch.rand(5, 3, 8, 8)
