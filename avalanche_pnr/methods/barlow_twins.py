@@ -21,7 +21,7 @@ class BarlowTwins(SelfSupervisedMethod):
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's two hidden layers.
-        projection_dim: D.
+        projection_dim: Size D of a projection.
         scale: Factor of the loss, in the SSL loss and in ``distill_loss``.
         lambda_off_diagonal: Weight of the off-diagonal entries.
         lambda_distill: Weight of ``distill_loss``.

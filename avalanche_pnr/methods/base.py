@@ -44,7 +44,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
     Args:
         backbone: Maps images (N, C, H, W) to features (N, F), without a classifier.
         projector: Maps features (N, F) to projections (N, D).
-        projection_dim: D.
+        projection_dim: Size D of a projection.
     """
 
     lambda_distill: float = 1.0

@@ -23,7 +23,7 @@ class BYOL(MomentumMethod):
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
-        projection_dim: D.
+        projection_dim: Size D of a projection.
         predictor_hidden_dim: Width of the predictor's hidden layer; 8192 in the
             published recipes for 224 px.
         lambda_distill: Weight of ``distill_loss``.

@@ -36,7 +36,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
-        projection_dim: D.
+        projection_dim: Size D of a projection.
         queue_length: K, at least one batch.
         temperature: tau of the SSL loss.
         distillation_temperature: tau_d of the terms that use the past model.

@@ -22,7 +22,7 @@ class MomentumMethod(SelfSupervisedMethod):
     Args:
         backbone: Maps images (N, C, H, W) to features (N, F), without a classifier.
         projector: Maps features (N, F) to projections (N, D).
-        projection_dim: D.
+        projection_dim: Size D of a projection.
         momentum_start: tau at the first step of an experience.
         momentum_end: tau at the last step.
 

@@ -23,7 +23,7 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
-        projection_dim: D.
+        projection_dim: Size D of a projection.
         temperature: tau of the SSL loss.
         distillation_temperature: tau_d of the terms that use the past model.
         pseudo_negatives: Which of PNR's two terms hold pseudo-negatives: ``"both"``,

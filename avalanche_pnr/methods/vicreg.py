@@ -20,7 +20,7 @@ class VICReg(SelfSupervisedMethod):
     Args:
         backbone: Maps images to features (N, F), without a classifier.
         hidden_dim: Width of the projector's two hidden layers.
-        projection_dim: D.
+        projection_dim: Size D of a projection.
         invariance: Weight of the mean squared error.
         variance: Weight of the hinged standard deviations.
         covariance: Weight of the off-diagonal covariances.
