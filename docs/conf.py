@@ -27,7 +27,6 @@ extensions = [
 exclude_patterns = ["_ext", "upstream/README.md"]
 
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autosummary_generate = False

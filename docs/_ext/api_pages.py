@@ -123,8 +123,14 @@ def exists(name: str) -> bool:
 def show_without_link(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.TextElement
 ) -> nodes.TextElement | None:
-    """Show a name that is not on the site as text; one that does not exist warns."""
-    return text if exists(node["reftarget"]) else None
+    """Show a name that is not on the site as text; one that does not exist warns.
+
+    Of a type such as ``A | Callable[[], B]`` Sphinx takes pieces for names.
+    """
+    target = node["reftarget"]
+    is_name = target.replace(".", "").isidentifier()
+    known = exists(target) if is_name else node["reftype"] == "class" and "[" in target
+    return text if known else None
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
