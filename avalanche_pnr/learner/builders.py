@@ -36,7 +36,7 @@ from avalanche_pnr.plugins import (
     WarmupCosinePlugin,
 )
 from avalanche_pnr.runs.devices import choose_device
-from avalanche_pnr.training import LARS
+from avalanche_pnr.training import LARS, SelfSupervised
 from avalanche_pnr.transforms import make_eval_transform, make_ssl_transform
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
@@ -296,7 +296,7 @@ class FixedBuffer(ExemplarsBuffer):
         super().__init__(len(images))
         self.buffer = images
 
-    def resize(self, strategy: Any, new_size: int) -> None:
+    def resize(self, strategy: SelfSupervised, new_size: int) -> None:
         """Leave the size alone."""
 
 
@@ -312,7 +312,7 @@ class FixedReplayPlugin(ReplayPlugin):
         super().__init__(len(images), storage_policy=FixedBuffer(images))
         self.batch_size_mem = min(batch_size, len(images))
 
-    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Leave the memory as it is."""
 
     def state_dict(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from avalanche_pnr.evaluation.representation import (
     uniformity,
 )
 from avalanche_pnr.learner.folder import write_json
+from avalanche_pnr.training import SelfSupervised
 
 CHECKS = 20
 """Largest number of checks of the representation in an experience."""
@@ -73,22 +74,22 @@ class WatchPlugin(SupervisedPlugin):
         self.history = [dict(each) for each in state["history"]]
         self._sum, self._batches = state["sum"].clone(), state["batches"]
 
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+    def before_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Look at the representation before it changes."""
         self._check(strategy, 0)
 
-    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_iteration(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Sum the loss up."""
         self._sum = self._sum.to(strategy.device) + strategy.loss.detach().mean()
         self._batches += 1
 
-    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_epoch(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Look at the representation, some times in an experience."""
         epoch = strategy.clock.train_exp_epochs + 1
         if epoch % max(1, strategy.train_epochs // CHECKS) == 0:
             self._check(strategy, epoch)
 
-    def _check(self, strategy: Any, epoch: int) -> None:
+    def _check(self, strategy: SelfSupervised, epoch: int) -> None:
         loss = self._sum.item() / self._batches if self._batches else None
         self._sum, self._batches = torch.zeros(()), 0
         record: dict[str, Any] = {"epoch": epoch, "loss": loss}
@@ -182,7 +183,9 @@ class ProgressPlugin(SupervisedPlugin):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Do nothing, likewise."""
 
-    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+    def before_training_iteration(
+        self, strategy: SelfSupervised, **kwargs: Any
+    ) -> None:
         """Show the bar from where training stands."""
         if self._bar is None:
             self._bar = tqdm(
@@ -196,7 +199,7 @@ class ProgressPlugin(SupervisedPlugin):
             self._started = self._line = time.monotonic()
             self._first = self._bar.n
 
-    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_iteration(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Advance, and say how it goes every second, or every minute."""
         assert self._bar is not None
         self._bar.update()
@@ -225,7 +228,7 @@ class ProgressPlugin(SupervisedPlugin):
                 f"{left / 60:.0f} minutes left"
             )
 
-    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+    def after_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
