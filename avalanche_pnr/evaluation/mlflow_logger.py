@@ -21,8 +21,8 @@ class MLflowLogger(BaseLogger):
     Args:
         experiment_name: MLflow's experiment, made if there is none of that name.
         run_name: Name of the run; by default MLflow makes one up.
-        tracking_uri: Where the run is kept, ``"sqlite:///runs/mlflow.db"`` or the
-            address of a server; by default where MLflow is set to keep runs.
+        tracking_uri: Where the run is kept: an SQLite file, ``"runs/mlflow.db"``, or
+            the address of a server; by default where MLflow is set to keep runs.
         params: Hyperparameters to keep with the run.
 
     Attributes:
@@ -41,6 +41,8 @@ class MLflowLogger(BaseLogger):
         params: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        if tracking_uri is not None and ":" not in tracking_uri:
+            tracking_uri = f"sqlite:///{tracking_uri}"
         self._tracking_uri = tracking_uri
         self._connect()
         experiment = self._client.get_experiment_by_name(experiment_name)

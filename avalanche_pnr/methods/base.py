@@ -146,7 +146,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
                 output = self.encode(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
             else:
                 output = torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
-        return output.to(torch.promote_types(output.dtype, torch.float32))
+        return output if self.precision.dtype == "float32" else output.float()
 
     def compute_in(self, precision: Precision) -> None:
         """Choose how the networks are computed from now on."""

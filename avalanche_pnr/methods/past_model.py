@@ -69,7 +69,7 @@ class PastModel:
             )
         with torch.no_grad(), self._precision.autocast(views.device.type):
             rows: Tensor = self.network(views.flatten(0, 1))  # (N * V, D)
-        f = rows.to(torch.promote_types(rows.dtype, torch.float32))
+        f = rows if self._precision.dtype == "float32" else rows.float()
         f = f.reshape(*views.shape[:2], -1)
         if self.gather is not None:
             f = self.gather(f)

@@ -70,6 +70,7 @@ class VICReg(SelfSupervisedMethod):
         Raises:
             ValueError: If it is negative, or not below ``lambda_distill``.
         """
+        check_weights(lambda_pnr=lambda_pnr)
         if lambda_pnr >= self.lambda_distill and lambda_pnr > 0:
             raise ValueError(
                 f"lambda_pnr={lambda_pnr:g} must be below lambda_distill="

@@ -62,7 +62,7 @@ def predict_past(method: SelfSupervisedMethod, output: Tensor) -> Tensor:
     predictor, z = method.heads[HEAD], method.projection(output)
     with method.precision.autocast(z.device.type):
         p = torch.stack([predictor(view) for view in z.unbind(1)], dim=1)
-    return p.to(torch.promote_types(p.dtype, torch.float32))
+    return p if method.precision.dtype == "float32" else p.float()
 
 
 def two_layers(dim: int, hidden_dim: int) -> nn.Module:

@@ -26,7 +26,7 @@ TINY = [
     "probes.knn.k=5",
     "representation_images=8",
     # They take longer than the network's step does.
-    "data.views.jitter_probability=0",
+    "++data.views.jitter_probability=0",
 ]
 
 

@@ -53,7 +53,7 @@ def without(*prefixes: str) -> list[str]:
 
 
 def test_every_number_may_be_as_low_as_is_said(run: Command) -> None:
-    bounds = {**NUMBERS, "batch_size": 2, "data.image_size": 2, "save_every_minutes": 0}
+    bounds = {**NUMBERS, "batch_size": 2, "data.image_size": 3, "save_every_minutes": 0}
     bounds |= {"stream.n_experiences": 2, "predictor_hidden_dim": 1, "probes.knn.k": 1}
     lowest = [f"{name}={value}" for name, value in bounds.items()]
     done = run(*lowest, "regularizers=[finetune,pnr,der]", tiny=[*TINY[4:6], TINY[10]])

@@ -473,7 +473,7 @@ def test_of_several_networks_one_must_be_named(
         assert_holds(backbone, teacher)
     load_backbone(backbone, path, "student")
     assert_holds(backbone, student)
-    with pytest.raises(ValueError, match=r"under 'pupil': choose one of 'student\.ba"):
+    with pytest.raises(ValueError, match=r"init_key=pupil: choose one of 'student\.ba"):
         load_backbone(backbone, path, "pupil")
 
 

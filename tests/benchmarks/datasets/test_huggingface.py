@@ -154,5 +154,7 @@ def test_the_library_is_named_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ImportError, match="needs datasets: install it"):
+    with pytest.raises(
+        ImportError, match=r"needs datasets: pip install 'avalanche-pnr\[hu"
+    ):
         load_huggingface("cifar100")

@@ -333,5 +333,7 @@ def test_without_webdataset_a_sentence(
     tmp_path: Path, data: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "webdataset", None)
-    with pytest.raises(ImportError, match=r"webdataset: install it \(the extra web"):
+    with pytest.raises(
+        ImportError, match=r"need webdataset: pip install 'avalanche-pnr\[web"
+    ):
         load_webdataset("train.tar", data)

@@ -60,13 +60,16 @@ def test_one_seed_gives_one_permutation_whatever_the_cut(data: ImageData) -> Non
     assert _order(data, 7) == _order(data, 3) == _order(data, 1)
 
 
-@pytest.mark.parametrize("experiences", [-1, 0, 61])
+@pytest.mark.parametrize(
+    ("experiences", "message"),
+    [
+        (-1, r"^n_experiences=-1 must be 1 at least \(stream\.n_experiences=1\)"),
+        (0, r"^n_experiences=0 must be 1 at least \(stream\.n_experiences=1\)"),
+        (61, r"^61 experiences .* 60 training images: write n_experiences=60 or less"),
+    ],
+)
 def test_an_impossible_number_of_experiences_is_refused(
-    data: ImageData, experiences: int
+    data: ImageData, experiences: int, message: str
 ) -> None:
-    message = (
-        rf"^{experiences} experiences .* 60 training images: choose n_experiences "
-        r"\(stream\.n_experiences\) between 1 and 60"
-    )
     with pytest.raises(ValueError, match=message):
         _stream(data, experiences)
