@@ -500,7 +500,7 @@ def test_what_was_used_and_what_was_not_is_told(
     assert sorted(report.used) == sorted(old)
     assert report.unused == ["model.fc.weight"]
     assert len(report.missing) == len(resnet) - len(old)
-    told = f"{path}: {len(old)} tensors under 'model' are used, 1 are not (model.fc.wei"
+    told = f"{path}: {len(old)} tensors under 'model' are used, 1 is not (model.fc.wei"
     assert str(report).startswith(told)
 
 
