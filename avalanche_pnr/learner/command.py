@@ -211,8 +211,14 @@ def _say(text: str) -> None:
 def _learn(values: dict[str, Any]) -> None:
     settings = {each.name for each in fields(Settings)}
     chosen = {k: values.pop(k) for k in list(values) if k in settings or "." in k}
+    others = sorted({*chosen, *values} - {"learner", "forget_images"})
+    if others and "data" not in values:
+        raise ValueError(
+            f"{others[0]}= is of learning: name images with data=, or write "
+            "forget_images=true alone"
+        )
     learner = _learner(values, **chosen)
-    if "data" in values:
+    if others:
         learner.learn(**values)
     else:
         learner.forget_images()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from avalanche_pnr.benchmarks.reading.text_lists import counted
+
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -38,7 +40,8 @@ def _experience(experience: dict[str, Any]) -> str:
         f"experience {experience['number']}: {experience['images']:,} images of "
         f"{experience['data']}\n"
         f"  {_day(experience['begun'])} to {_day(experience['ended'])}, "
-        f"{experience['epochs']} epochs, {experience['steps']:,} steps of "
+        f"{counted(experience['epochs'], 'epoch')}, "
+        f"{counted(experience['steps'], 'step')} of "
         f"{experience['batch_size']} images, regularizer={training['regularizer']}, "
         f"torch {experience['torch']}"
     )

@@ -2,6 +2,7 @@
 
 import shlex
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -156,7 +157,9 @@ class ExperienceTrainer:
         strategy, experience = self._prepared(few, [])
         strategy.train_epochs = steps
         begun = time.monotonic()
-        strategy.train(experience)
+        with warnings.catch_warnings():  # the trial is short, not the experience
+            warnings.filterwarnings("ignore", "warm-up shortened")
+            strategy.train(experience)
         seconds = (time.monotonic() - begun) / steps
         model = strategy.model
         stored = _size(model.state_dict()) + _size(model.backbone.state_dict())

@@ -63,6 +63,7 @@ def _export_onnx(backbone: nn.Module, image_size: int, out: Path) -> None:
             output_names=["features"],
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
             external_data=False,
+            verbose=False,
         )
         os.replace(part, out)
     finally:

@@ -82,6 +82,11 @@ def labelled_images(
         )
     if path.suffix == ".csv":
         return _listed(path, skip_damaged, max_pixels)
+    if not path.is_dir():
+        raise ValueError(
+            f"data={data} holds no labels: name a folder of classes, or a .csv file "
+            "with the columns path and label"
+        )
     return load_folders(path, form, skip_damaged=skip_damaged, max_pixels=max_pixels)
 
 

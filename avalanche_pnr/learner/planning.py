@@ -197,7 +197,13 @@ def planned_images(plan: Plan, planned: Digests, arrivals: Arrivals) -> Arrivals
     Raises:
         ValueError: If some have gone.
     """
-    if gone := _missing(planned, arrivals.digests):
+    gone = _missing(planned, arrivals.digests)
+    if gone == len(planned):
+        raise ValueError(
+            f"experience {plan.number} was interrupted, and learns other images: "
+            f"finish it with those, data={plan.data}, or undo it"
+        )
+    if gone:
         new = _missing(arrivals.digests, planned)
         raise ValueError(
             f"experience {plan.number} was interrupted, and its images have "

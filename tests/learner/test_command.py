@@ -46,6 +46,10 @@ def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
         (["learn", "learner=x"], "learn needs data=: folder of images"),
         (["judge", "learner=x"], "judge needs data=: folder of labelled images"),
         (["judge", "learner=x", "data=.", "csv=y"], "from data= or from csv=, not"),
+        (
+            ["learn", "learner=x", "forget_images=true", "dry=true"],
+            "dry= is of learning: name images with data=, or write forget_images=true",
+        ),
         (["learn", "data"], "'data' is not an option: write name=value"),
         (["learn", "epochs=1", "epochs=2"], "epochs= is given twice"),
         (["learn", "epochs=many"], "epochs=many is not a whole number"),
@@ -155,7 +159,7 @@ def test_experiences_in_processes_of_their_own(
 ) -> None:
     learner = tmp_path / "learner"
     for folder, start in zip(photos, (run_anew, run, run), strict=True):
-        done = start(*learn(folder, learner))
+        done = start(*learn(folder, learner, epochs=1))
         assert done.returncode == 0, done.stderr
     assert (
         run(
@@ -163,7 +167,9 @@ def test_experiences_in_processes_of_their_own(
         ).returncode
         == 0
     )
-    assert "experience 3: 40 images of" in run("info", f"learner={learner}").stdout
+    text = run("info", f"learner={learner}").stdout
+    assert "experience 3: 40 images of" in text
+    assert "1 epoch, 2 steps of 16 images" in text
     info = json.loads(run("info", f"learner={learner}", "json=true").stdout)
     assert [each["number"] for each in info["experiences"]] == [1, 2, 3]
     assert run("undo", f"learner={learner}").returncode == 0
@@ -247,6 +253,9 @@ def test_changed_images_are_refused_while_an_experience_is_interrupted(
     assert "choose another learner=" in blocked.stderr
     os.kill(process.pid, signal.SIGTERM)
     process.ended()
+    other = run(*learn(photos[1], learner, epochs=200))
+    assert other.returncode == 1
+    assert f"finish it with those, data={photos[0]}, or undo it" in other.stderr
     next(photos[0].rglob("*.png")).unlink()
     changed = run(*learn(photos[0], learner, epochs=200))
     assert changed.returncode == 1

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -293,13 +294,18 @@ class Positional(nn.Module):
 
 @pytest.mark.parametrize("backbone", ["resnet_small", f"{__name__}.Positional"])
 def test_onnx_gives_the_features_of_any_number_of_images(
-    backbone: str, make_learner: Make, photos: list[Path], tmp_path: Path
+    backbone: str,
+    make_learner: Make,
+    photos: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("onnx")
     evaluator = pytest.importorskip("onnx.reference").ReferenceEvaluator
     learner = make_learner(backbone=backbone, **{"backbone.width": 8})
     learner.learn(photos[0], **TRAINING)
     learner.export(tmp_path / "backbone.onnx")
+    assert not capsys.readouterr().out  # of the exporter's own steps
     images = torch.rand(5, 3, 8, 8)
     expected = learner.networks.backbone(1)(images).detach().numpy()
     model = evaluator(str(tmp_path / "backbone.onnx"))
@@ -388,6 +394,9 @@ def test_dry_says_what_would_happen_and_does_nothing(
     learner.learn(photos[1], dry=True, epochs=3)
     assert (sorted(learner.folder.path.rglob("*")), learner.info()) == before
     assert "6 steps of" in learner.said[-1]  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as of the short trial's warm-up
+        learner.learn(photos[1], dry=True, epochs=200)
 
 
 def size_of_images(learner: Learner) -> float:
@@ -639,6 +648,9 @@ def test_judge_takes_a_table_of_paths(learned: Learner, tmp_path: Path) -> None:
         learned.judge(table)
     with pytest.raises(FileNotFoundError, match="data=nowhere does not exist"):
         learned.judge("nowhere")
+    np.savez(tmp_path / "images.npz", x=np.zeros((2, 8, 8, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"images\.npz holds no labels: name a folder"):
+        learned.judge(tmp_path / "images.npz")
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,8 @@ def _class_folders(root: Path, layout: Layout) -> list[ClassFolder]:
 def _expected(root: Path, layout: Layout) -> str:
     return (
         f"{root} must hold {layout}/image, in a format that Pillow reads; images "
-        "without classes are for load_unlabelled (data=unlabelled)"
+        "without classes are for load_unlabelled (in a run of experiments, "
+        "data=unlabelled)"
     )
 
 

@@ -69,7 +69,7 @@ def check_listed(source: str, *splits: FileImages) -> None:
         raise FileNotFoundError(
             f"{source}: {len(missing)} of the listed files are missing: "
             f"{listed(missing, 3)}; unpack them again, or leave them out with "
-            "skip_damaged=True (data.skip_damaged=true)"
+            "skip_damaged=True (in a run of experiments, data.skip_damaged=true)"
         )
 
 

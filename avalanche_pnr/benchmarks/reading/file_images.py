@@ -114,13 +114,15 @@ def read_rgb(
         raise TooLargeImageError(
             f"{name} is too large: {pixels} pixels, and files of more than {limit} "
             "are not opened, as they may be made to fill the memory: reduce it, or "
-            f"allow it with max_pixels={pixels} (data.max_pixels={pixels})"
+            f"allow it with max_pixels={pixels} (in a run of experiments, "
+            f"data.max_pixels={pixels})"
         ) from error
     except Exception as error:  # Pillow's decoders raise a dozen kinds
         reason = str(error) or type(error).__name__
         raise UnreadableImageError(
             f"{name} cannot be read as an image ({reason}): replace it, or leave "
-            "damaged files out with skip_damaged=True (data.skip_damaged=true)"
+            "damaged files out with skip_damaged=True (in a run of experiments, "
+            "data.skip_damaged=true)"
         ) from error
 
 

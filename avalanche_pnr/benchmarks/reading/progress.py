@@ -15,7 +15,7 @@ def progress(
 ) -> Iterable[Item]:
     """Iterate with a bar that appears after a second and leaves no trace.
 
-    Of several processes the first one shows it.
+    A file gets none, and of several processes the first one shows it.
 
     Args:
         items: Items to iterate over.
@@ -24,5 +24,7 @@ def progress(
     """
     if rank() > 0:
         return items
-    bar: Iterable[Item] = tqdm(items, desc=what, total=total, delay=1, leave=False)
+    bar: Iterable[Item] = tqdm(
+        items, desc=what, total=total, delay=1, leave=False, disable=None
+    )
     return bar
