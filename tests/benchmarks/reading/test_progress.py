@@ -2,7 +2,6 @@
 
 import io
 import sys
-import time
 
 import pytest
 
@@ -21,7 +20,7 @@ def test_a_bar_is_shown_on_a_terminal_alone(
     file: type[io.StringIO], shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(range(0, 1000, 10))  # seconds; bars appear after one
-    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    monkeypatch.setattr("tqdm.std.time", lambda: float(next(clock)))
     monkeypatch.setattr(sys, "stderr", file())
     assert list(progress(range(3), "looking")) == [0, 1, 2]
     written: str = sys.stderr.getvalue()  # type: ignore[attr-defined]
