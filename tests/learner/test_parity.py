@@ -28,15 +28,15 @@ COMMON = {
     "views": "batched",
     "base_lr": 0.05,
 }
+LAMBDAS = {"method.lambda_distill": 25.0, "method.lambda_pnr": 12.0}
+"""By default the comparison has those for digits, the learner for photographs."""
 LEARNER = {
     "method": "vicreg",
     "backbone": "resnet_small",
     "backbone.width": 16,
     "method.hidden_dim": 32,
     "method.projection_dim": 16,
-    # What the comparison has for digits, and the learner otherwise for photographs.
-    "method.lambda_distill": 25.0,
-    "method.lambda_pnr": 12.0,
+    **LAMBDAS,
     "image_size": 8,
     "seed": SEED,
     "optimizer": "sgd",
@@ -50,6 +50,7 @@ COMPARISON = {
     "backbone.width": 16,
     "method.hidden_dim": 32,
     "method.projection_dim": 16,
+    **LAMBDAS,
     "seed": SEED,
     "stream.n_experiences": PARTS,
     "regularizers": "[finetune,pnr]",
