@@ -117,3 +117,11 @@ def test_the_search_knows_names_and_words(site: Path) -> None:
     assert "pseudo" in index["terms"]
     names = {entry[4] for entries in index["objects"].values() for entry in entries}
     assert "PNRPlugin" in names
+
+
+def test_tutorials_show_their_pictures(pages: dict[Path, Page], site: Path) -> None:
+    for path in DOCS.glob("tutorials/*.ipynb"):
+        page = pages[site / "tutorials" / f"{path.stem}.html"]
+        shown = [each for each in page.loads if each.endswith(".png")]
+        assert len(shown) >= path.read_text(encoding="utf-8").count('"image/png"')
+        assert any(each.endswith(path.name) for each in page.links)
