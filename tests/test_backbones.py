@@ -117,9 +117,7 @@ def test_a_backbone_that_does_not_return_vectors_is_refused() -> None:
         ValueError, match=r"returns tuple of a tensor .*let its forward"
     ):
         SimCLR(WithTokens())
-    with pytest.raises(
-        ValueError, match=r"returns dict of out, aux .*let its forward"
-    ):
+    with pytest.raises(ValueError, match=r"returns dict of out, aux .*let its forward"):
         SimCLR(WithNames())
     tokens = nn.Flatten(start_dim=2)
     with pytest.raises(ValueError, match=r"\(2, 3, 1024\).*take one token"):
