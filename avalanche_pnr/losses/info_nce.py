@@ -38,11 +38,12 @@ def info_nce(
     positive_in_denominator: bool = True,
     reduction: LossReduction = "mean",
 ) -> Tensor:
-    r"""Compute InfoNCE with the union of several negative sets.
+    """Compute InfoNCE with the union of several negative sets.
 
-    .. math::
-        \ell_i = -\log \frac{e^{q_i \cdot k_i / \tau}}
-        {e^{q_i \cdot k_i / \tau} + \sum_S \sum_{n \in S} e^{q_i \cdot n / \tau}}
+    The loss of image i is::
+
+        l_i = -log(e^(q_i . k_i / tau)
+                   / (e^(q_i . k_i / tau) + sum_S sum_{n in S} e^(q_i . n / tau)))
 
     The sets are never concatenated: each contributes one log-sum-exp. That of a set of
     constant keys without exclusions, a queue, holds no matrix (N, M), and is summed in

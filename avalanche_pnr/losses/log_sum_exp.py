@@ -20,7 +20,7 @@ HELD_ON_CPU, HELD_ON_GPU = 2**17, 2**22
 
 
 def log_sum_exp(query: Tensor, keys: Tensor) -> Tensor:
-    r"""Compute the logarithm of :math:`\sum_m e^{q_n \cdot k_m}`, shape (N,).
+    """Compute the logarithm of ``sum_m exp(q_n . k_m)``, shape (N,).
 
     Keys that need no gradient cost no memory that grows with their number. The result
     then has one derivative, not two.
