@@ -138,7 +138,7 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
             'its first batch: make MoCoV2Plus with past_queue_start="random", or '
             "train with avalanche_pnr.SelfSupervised"
         )
-        yield
+        yield  # makes it a generator, which raises when a method takes a view from it
 
     def _turn_to(self, agent: Any, exp: Any) -> None:
         check_method(agent.model)

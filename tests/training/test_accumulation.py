@@ -96,6 +96,10 @@ def test_batches_left_over_by_an_experience_are_dropped(
     assert len(steps.gradients) == 2
 
 
+CANCELLED = {"byol": {"projector.layers.3.bias"}}
+"""Parameters whose gradient is zero: a bias that the BatchNorm after it takes away."""
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_it_composes_with_pnr_and_replay(
     name: str, benchmark_of_digits: CLScenario, make_strategy: Strategy
@@ -105,13 +109,13 @@ def test_it_composes_with_pnr_and_replay(
         ReplayPlugin(mem_size=20, batch_size_mem=8),
     ]
     model = METHODS[name]()
-    start = [each.clone() for each in model.parameters()]
+    start = {key: each.clone() for key, each in model.named_parameters()}
     strategy = make_strategy(model, plugins=plugins, accumulate=2, train_epochs=2)
     for experience in benchmark_of_digits.train_stream[:3]:
         strategy.train(experience)
-    for before, after in zip(start, model.parameters(), strict=False):
-        # The gradient of a bias before BatchNorm is zero.
-        assert before.ndim == 1 or not torch.equal(before, after)
+    end = dict(model.named_parameters())
+    same = {key for key, before in start.items() if torch.equal(before, end[key])}
+    assert same <= CANCELLED.get(name, set())
 
 
 @pytest.mark.parametrize(
