@@ -1,4 +1,5 @@
 import random
+import sys
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,7 @@ from avalanche_pnr.evaluation import (
     extract_stream,
     extract_unlabelled,
 )
+from tests.benchmarks.reading.test_progress import Terminal
 
 
 class Noisy(Dataset[tuple[Tensor, int]]):
@@ -223,13 +225,14 @@ def test_features_alone_change_nothing_either(mixed: nn.Sequential) -> None:
 
 
 def test_slow_extraction_shows_how_far_it_is(
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Slow(nn.Flatten):
         def forward(self, images: Tensor) -> Tensor:
             time.sleep(0.4)  # bars show after a second
             return super().forward(images)
 
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     images = TensorDataset(torch.rand(8, 3, 2, 2), torch.zeros(8, dtype=torch.long))
     extract_features(Slow(), images, batch_size=2)
-    assert "extracting features:  75%" in capsys.readouterr().err
+    assert "extracting features:  75%" in terminal.getvalue()

@@ -75,7 +75,7 @@ def check_recipe(script: Any) -> None:
     assert recipe.backbone._target_ == "avalanche_pnr.resnet18"
     views = recipe.data.views
     assert script.options.seed == recipe.seed
-    assert script.colours == {"mean": tuple(views.mean), "std": tuple(views["std"])}
+    assert (script.mean, script.std) == (tuple(views.mean), tuple(views["std"]))
     for seed in range(8):
         assert torch.equal(drawn(script.views, seed), drawn(instantiate(views), seed))
 
