@@ -181,6 +181,7 @@ class LossRecorder(SupervisedPlugin):
         self.losses.append(strategy.loss.item())
 
 
+@pytest.mark.slow
 def test_vit_tiny_learns_three_experiences_with_pnr(
     noise: CLScenario, make_strategy: Strategy
 ) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.experiments.small_runs import TINY, save_images
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +40,7 @@ def watched(log: Path, *commands: list[str]) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
+@pytest.mark.slow
 def test_import_training_evaluation_and_report_open_no_connection(
     tmp_path: Path,
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import avalanche_pnr
 
+pytestmark = pytest.mark.slow
 pytest.importorskip("myst_nb", reason="pip install '.[docs]'")
 pytest.importorskip("furo", reason="pip install '.[docs]'")
 pytest.importorskip("sphinx_copybutton", reason="pip install '.[docs]'")

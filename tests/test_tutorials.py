@@ -35,6 +35,9 @@ PRINTED = {
 }
 """What each prints, wherever it is run."""
 
+QUICK = {"3_replay_and_ewc", "4_learner"}
+"""What takes seconds when it is made smaller."""
+
 tutorials = pytest.mark.parametrize("name", TUTORIALS)
 
 
@@ -55,7 +58,13 @@ def test_there_are_five() -> None:
     assert TUTORIALS.keys() == PRINTED.keys()
 
 
-@tutorials
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in TUTORIALS
+    ],
+)
 def test_the_code_runs(
     name: str,
     tmp_path: Path,

@@ -50,6 +50,7 @@ def average(metrics: dict[str, float], name: str = "Top1_Acc_Stream") -> float:
     return sum(values) / len(values)
 
 
+@pytest.mark.slow
 def test_the_experiment_returns_the_metrics_that_its_test_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

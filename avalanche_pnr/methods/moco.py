@@ -27,8 +27,8 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     (``queue``, Q) and of past outputs (``past_queue``, R); PNR reads both.
 
     With q of one view, k' of the other view and Q' and R' of its queues, f of the past
-    model and p = g(q), all L2-normalised and divided by a temperature, PNR's two losses
-    are
+    model and p = g(q), all L2-normalised, and products divided by tau in L1 and by
+    tau_d in L2, PNR's two losses are
 
     * L1 = -log e^{q.k'} / (e^{q.k'} + sum_{n in Q'} e^{q.n} + sum_{n in R'} e^{q.n});
     * L2 = -log e^{p.f} / (e^{p.f} + sum_{n in R'} e^{p.n} + sum_{n in Q'} e^{p.n}).
@@ -39,7 +39,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         projection_dim: Size D of a projection.
         queue_length: K, at least one batch.
         temperature: tau of the SSL loss.
-        distillation_temperature: tau_d of the terms that use the past model.
+        distillation_temperature: tau_d of L2.
         pseudo_negatives: Which of PNR's two terms hold pseudo-negatives: ``"both"``,
             ``"loss"`` (L1 only), ``"regularizer"`` (L2 only) or ``"neither"``.
         past_queue_start: State of R when an experience begins: ``"random"``, as

@@ -14,7 +14,8 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
     """Contrasts each view with the other view and all other views of the batch.
 
     With rows z_i of both views, z_i' of the other view, f_i of the past model and
-    p_i = g(z_i), all L2-normalised and divided by a temperature, PNR's two losses are
+    p_i = g(z_i), all L2-normalised, and products divided by tau in L1 and by tau_d in
+    L2, PNR's two losses are
 
     * L1_i = -log e^{z_i.z_i'} / sum_{j != i} (e^{z_i.z_j} + e^{z_i.f_j});
     * L2_i = -log e^{p_i.f_i} /
@@ -25,7 +26,7 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
         hidden_dim: Width of the projector's hidden layer.
         projection_dim: Size D of a projection.
         temperature: tau of the SSL loss.
-        distillation_temperature: tau_d of the terms that use the past model.
+        distillation_temperature: tau_d of L2.
         pseudo_negatives: Which of PNR's two terms hold pseudo-negatives: ``"both"``,
             ``"loss"`` (L1 only), ``"regularizer"`` (L2 only) or ``"neither"``.
         positive_in_denominator: Whether PNR's L2 keeps its positive in the

@@ -135,6 +135,7 @@ def test_three_experiences_end_as_with_the_strategy(
     assert continual_loss.loss_terms.keys() == {"loss", plugin.__name__}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain_loop", "agent", "lightning_module"])
 def test_examples_run_as_scripts(
     name: str,

@@ -20,6 +20,7 @@ IMAGE = Image.fromarray(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:warm-up shortened")
 def test_the_recipe_is_trained_on_three_experiences(
     tmp_path: Path,

@@ -98,6 +98,7 @@ def test_simsiam_stops_the_gradient_at_the_target() -> None:
     assert (h != 0).any(dim=-1).all()
 
 
+@pytest.mark.slow
 def test_simsiam_runs_as_a_script(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

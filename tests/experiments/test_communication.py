@@ -46,6 +46,7 @@ needs_linux = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_linux
 @pytest.mark.parametrize("processes", [2, 3])
 def test_real_steps_send_what_the_formula_says(processes: int) -> None:

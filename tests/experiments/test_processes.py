@@ -45,6 +45,7 @@ def names_and_keys(run: Run) -> list[Any]:
     return [(record["run"], sorted(record)) for record in run.records]
 
 
+@pytest.mark.slow
 def test_one_process_writes_what_all_have_found(tmp_path: Path, run: list[str]) -> None:
     alone = finished(tmp_path / "alone", *run)
 
@@ -60,6 +61,7 @@ def test_one_process_writes_what_all_have_found(tmp_path: Path, run: list[str]) 
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_and_others_go_on(
     tmp_path: Path, run: list[str]
 ) -> None:

@@ -82,6 +82,7 @@ def test_more_seeds_are_added_to_those_that_have_ended(
     assert (out / "seed=3" / "results.jsonl").stat().st_mtime_ns == ended
 
 
+@pytest.mark.slow
 def test_the_command_that_is_reported_of_a_seed_runs_it_alone(
     command: Command,
     tmp_path: Path,
@@ -195,6 +196,7 @@ def has_begun_pnr(folder: Path) -> bool:
     return results.exists() and '"run": "pnr"' in results.read_text()
 
 
+@pytest.mark.slow
 def test_seeds_end_when_the_command_that_has_started_them_is_killed(
     command: Command, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_processes_are_tried_where_they_reach_the_images() -> None:
     assert waits._workers("per image", cuda) == (0, 8)
 
 
+@pytest.mark.slow
 def test_tables_name_what_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waits, "BATCH", {"cpu": 4})
     monkeypatch.setitem(views.RECIPES, "CIFAR-100", ("cifar100/mocov2plus", 32, 8))

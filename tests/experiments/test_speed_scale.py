@@ -9,6 +9,7 @@ from experiments.measurements.speed.measure import Ratio, Setting
 QUICK = Setting(torch.device("cpu"), quick=True, rounds=1)
 
 
+@pytest.mark.slow
 def test_every_experience_from_the_third_on_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -20,11 +21,13 @@ def test_every_experience_from_the_third_on_is_shown(
     assert rows[0]["time / of the first row"] == Ratio(1.0, 1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_growth_with_images_and_epochs_is_shown() -> None:
     rows = linear.measure(QUICK).rows
     assert [row["what"] for row in rows] == ["twice the images", "twice the epochs"]
 
 
+@pytest.mark.slow
 def test_throughput_counts_the_operations_of_all_passes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

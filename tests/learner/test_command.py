@@ -216,6 +216,7 @@ def kill_at_random(more: list[str], moments: list[float]) -> None:
         process.ended()
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_nothing_is_lost(tmp_path: Path) -> None:
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     options = ["memory=12", "save_every_minutes=0", "keep=last"]

@@ -92,6 +92,7 @@ def test_a_line_a_minute_and_the_status_for_other_programs(
     assert content["seconds_left"] == 50
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar_with_speed_and_time_left(
     photos: list[Path], tmp_path: Path
 ) -> None:

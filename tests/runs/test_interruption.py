@@ -86,6 +86,7 @@ def test_a_run_that_was_started_to_outlive_its_terminal_does() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 def test_a_run_whose_terminal_is_closed_saves_where_it_stands(tmp_path: Path) -> None:
     images, out = save_images(tmp_path / "images.npz"), tmp_path / "run"
     choices = [*TINY, "data=npz", f"data.path={images}", f"out={out}"]

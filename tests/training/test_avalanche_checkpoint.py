@@ -1,7 +1,5 @@
 """Avalanche's save_checkpoint and maybe_load_checkpoint, across processes."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests import commands
 from tests.training.checkpointed import COMBINATIONS, EXPERIENCES, go_on
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +17,8 @@ def continued(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("checkpoints")
     for name in COMBINATIONS:
         go_on(name, 0, folder / f"{name}.checkpoint", 2)
-    command = [sys.executable, "-m", "tests.training.checkpointed", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    done = commands.run("tests.training.checkpointed", str(folder))
+    assert done.returncode == 0, done.stderr
     return {name: torch.load(folder / f"{name}.pt") for name in COMBINATIONS}
 
 

@@ -27,6 +27,7 @@ def check(*folders: Path) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.splitlines()[2:]
 
 
+@pytest.mark.slow
 def test_every_contribution_fails_before_and_passes_after() -> None:
     status, rows = check()
     folders = sorted(path.name for path in CONTRIBUTIONS.glob("[0-9]*"))

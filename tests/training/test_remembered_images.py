@@ -1,7 +1,5 @@
 """A memory goes on with the images that it was saved with, or not at all."""
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +13,7 @@ from PIL import Image
 from avalanche_pnr import DERPlugin
 from avalanche_pnr.benchmarks.streams.stream_samples import StreamSamples
 from avalanche_pnr.runs.files import load_state
+from tests import commands
 from tests.training.continued import differences
 from tests.training.remembering import BLUE, MEMORIES, RED, benchmark, made, remembered
 
@@ -26,8 +25,8 @@ BLUE_ONES = benchmark(BLUE).train_stream
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """States that another process has saved after three experiences in red."""
     folder = tmp_path_factory.mktemp("states")
-    module = "tests.training.remembering"
-    subprocess.run([sys.executable, "-m", module, str(folder)], check=True)
+    done = commands.run("tests.training.remembering", str(folder))
+    assert done.returncode == 0, done.stderr
     return folder
 
 

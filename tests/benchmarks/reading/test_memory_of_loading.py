@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pytest
 from avalanche.core import SupervisedPlugin
 from PIL import Image
 
@@ -36,6 +37,7 @@ class Memory(SupervisedPlugin):  # type: ignore[misc]
         self.files.append(sum(each.num_fds() for each in everyone))
 
 
+@pytest.mark.slow
 def test_neither_memory_nor_open_files_grow_over_epochs(
     tmp_path: Path, make_strategy: Strategy
 ) -> None:
