@@ -23,7 +23,7 @@ def test_a_sweep_with_failed_jobs_fails_when_all_have_ended(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, data = tmp_path / "three", save_images(tmp_path / "images.npz")
-    lr, chosen = "optimizer.lr=1e20,0.01,1e19", [*TINY, "stream.n_experiences=3"]
+    lr, chosen = "optimizer.lr=1e20,0.001,1e19", [*TINY, "stream.n_experiences=3"]
     arguments = [*chosen, "regularizers=[pnr]", "data=npz", f"data.path={data}", lr]
     monkeypatch.setattr(sys, "argv", ["-", "--multirun", *arguments, f"out={out}"])
     with pytest.raises(SystemExit) as exit_:
@@ -31,7 +31,7 @@ def test_a_sweep_with_failed_jobs_fails_when_all_have_ended(
     names = "optimizer.lr=1e+20; optimizer.lr=1e+19"
     assert exit_.value.code == f"error: 2 of 3 jobs failed: {names}"
     assert capsys.readouterr().err.count("error: the ") == 2
-    assert read_run(out / "optimizer.lr=0.01").experiences == 3
+    assert read_run(out / "optimizer.lr=0.001").experiences == 3
 
 
 def test_the_command_that_is_reported_of_a_job_runs_it_alone(
