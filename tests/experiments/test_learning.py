@@ -46,7 +46,7 @@ def test_features_beat_the_random_backbone(
         model=model,
         optimizer=instantiate(config.optimizer)(model.parameters()),
         train_mb_size=64,
-        train_epochs=3,
+        train_epochs=6,
         plugins=[
             *(plugin(predictor_hidden_dim=512) for plugin in plugins),
             WarmupCosinePlugin(warmup_epochs=0),

@@ -14,6 +14,7 @@ NEEDED = ("cifar100_mini.npz", "digits3_mini32.npz", "pacs_mini64.npz")
 SMALL = [
     "epochs=1",
     "schedule.warmup_epochs=0",
+    "base_lr=0.01",  # without a warm-up
     "backbone.width=16",
     "method.hidden_dim=64",
     "predictor_hidden_dim=64",

@@ -57,6 +57,8 @@ COMPARISON = {
     "references": "[]",
     # A learner warms up over a tenth of the epochs at most: here, over none.
     "schedule.warmup_epochs": 0,
+    # It passes each view alone.
+    "stack_views": False,
 }
 
 
