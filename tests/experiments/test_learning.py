@@ -7,6 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
+import experiments.__main__  # noqa: F401  (registers the resolvers)
 from avalanche_pnr import (
     CaSSLePlugin,
     LinearProbe,
