@@ -198,11 +198,16 @@ class ExperienceTrainer:
         try:
             yield
         except FloatingPointError as error:
+            where = shlex.quote(f"learner={self.folder.path}")
+            # What was not saved is gone, and undo would take the experience before.
+            remedy = (
+                f"Undo it (avalanche-pnr undo {where}) and begin"
+                if is_saved(self.folder.current / "state.pt")
+                else "Nothing of it was saved: begin"
+            )
             raise FloatingPointError(
                 f"experience {self.plan.number} of the learner cannot go on: {error}. "
-                f"Undo it (avalanche-pnr undo "
-                f"{shlex.quote(f'learner={self.folder.path}')}) and begin it anew, "
-                "with a lower base_lr"
+                f"{remedy} it anew, with a lower base_lr"
             ) from error
 
     def _strategy(

@@ -17,7 +17,8 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,9 @@ FORMAT = 1
 
 BACKBONE = "backbone.safetensors"
 
+OF_A_NEW_LEARNER = ("learner.json", "status.json", "experiences", "current")
+"""What a learner holds before anything that it learned is saved."""
+
 
 class LearnerFolder:
     """Reads and writes a learner's files; each is whole or absent.
@@ -62,6 +66,51 @@ class LearnerFolder:
     def current(self) -> Path:
         """Folder of the experience that is being learned."""
         return self.path / "current"
+
+    @contextmanager
+    def present(self) -> Iterator[None]:
+        """Make the folder and those above it, for a block.
+
+        Those that were made are removed again if the block fails and leaves them empty.
+        """
+        made = [each for each in (self.path, *self.path.parents) if not each.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            yield
+        except BaseException:
+            if made and os.name == "nt":  # whose file of a lock outlasts the lock
+                with suppress(OSError):
+                    (self.path / f".{LOCK}").unlink()
+            for each in made:
+                with suppress(OSError):  # it is not empty
+                    each.rmdir()
+            raise
+
+    @contextmanager
+    def unless_refused(self) -> Iterator[None]:
+        """Leave nothing of an experience if a block fails before any of it is saved.
+
+        The learner goes with it if the block made it, so that the next call can choose
+        its settings anew. The block has the folder for itself.
+        """
+        is_new, before = self._is_new(), len(self.experiences())
+        try:
+            yield
+        except BaseException:
+            if len(self.experiences()) == before and self.plan() is None:
+                self.leave_current()
+                if is_new:
+                    self._unmake()
+            raise
+
+    def _unmake(self) -> None:
+        """Remove a learner that has learned nothing; what others put there stays."""
+        for name in OF_A_NEW_LEARNER:
+            path = self.path / name
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def make(
         self,
@@ -225,9 +274,13 @@ class LearnerFolder:
 
     def plan(self) -> Plan | None:
         """Return the plan of the experience in progress, if any of it was saved."""
+        return self.begun() if is_saved(self.current / "state.pt") else None
+
+    def begun(self) -> Plan | None:
+        """Return the plan of the experience in progress, saved or not."""
         plan = self._current_plan()
         has_begun = plan is not None and plan.number > len(self.experiences())
-        return plan if has_begun and is_saved(self.current / "state.pt") else None
+        return plan if has_begun else None
 
     def entered(self) -> Plan | None:
         """Return the plan of an experience that entered as its call was ended.

@@ -85,7 +85,8 @@ class Learner:
 
         Optimizer and schedule begin anew, and from the second experience on the
         regularizer holds the network towards the past model. A call that was
-        interrupted is continued by the same call, to the last bit on the CPU.
+        interrupted is continued by the same call, to the last bit on the CPU. One that
+        fails before anything is saved changes nothing: a first one makes no learner.
 
         Args:
             data: Images, see :func:`~avalanche_pnr.learner.images.find_images`.
@@ -113,9 +114,9 @@ class Learner:
         arrivals = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
         if dry:
             return following.dry_run(arrivals, again=again)
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        with self._alone(), Interruption() as interruption:
-            following.learn(arrivals, interruption, again=again)
+        with self.folder.present(), self._alone(), Interruption() as interruption:
+            with self.folder.unless_refused():
+                following.learn(arrivals, interruption, again=again)
             if forget_images:
                 self._forget()
             self.folder.leave_current()
@@ -280,7 +281,8 @@ class Learner:
         """
         self.networks.settings()
         with self._alone():
-            if plan := self.folder.plan():
+            # Of one that was killed early nothing may be saved: it is the last as well.
+            if plan := self.folder.begun():
                 self.folder.leave_current()
                 self.say(f"experience {plan.number}, which was interrupted, is gone")
                 return plan.number

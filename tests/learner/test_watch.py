@@ -120,8 +120,34 @@ def test_a_loss_that_is_not_finite_ends_with_what_to_do(
 ) -> None:
     learner = make_learner()
     options = {**TRAINING, "base_lr": 4e9, "epochs": 20}
-    with pytest.raises(FloatingPointError, match=r"experience 1 of the learner .*undo"):
+    anew = "experience 1 of the learner .* Nothing of it was saved: begin it anew, with"
+    with pytest.raises(FloatingPointError, match=anew):
         learner.learn(photos[0], **options)
+    assert not learner.folder.path.exists()
+    assert learner.learn(photos[0], **TRAINING)["number"] == 1
+
+
+def test_undo_after_a_loss_that_is_not_finite_leaves_the_experience_before(
+    make_learner: Make, photos: list[Path]
+) -> None:
+    learner = make_learner()
+    learner.learn(photos[0], **TRAINING)
+    options = {**TRAINING, "base_lr": 4e9, "epochs": 20}
+    with pytest.raises(FloatingPointError, match="Nothing of it was saved: begin"):
+        learner.learn(photos[1], **options)
+    assert not learner.folder.current.exists()
+    with pytest.raises(FloatingPointError, match=r"Undo it .* and begin it anew"):
+        diverge_after_a_save(learner, photos[1], options)
     status = json.loads((learner.folder.path / "status.json").read_text())
     assert status["state"] == "stopped"
-    assert learner.learn(photos[0], **TRAINING)["number"] == 1
+    assert learner.undo() == 2
+    assert len(learner.folder.experiences()) == 1
+    assert learner.learn(photos[1], **TRAINING)["number"] == 2
+
+
+def diverge_after_a_save(
+    learner: Learner, photos: Path, options: dict[str, Any]
+) -> None:
+    """Learn with a rate that rises, and save after each epoch."""
+    slow = {**options, "warmup_epochs": 2, "save_every_minutes": 0}
+    learner.learn(photos, **slow)
