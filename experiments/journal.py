@@ -77,7 +77,7 @@ class Journal:
         written = self.saved["results"]
         broadcast_from_rank0(lambda: self._cut(written))
         self.done = list(self.saved["done"])
-        self.bar.update(self.saved["epochs"])
+        self.bar.skip(self.saved["epochs"])
         before: dict[str, Any] = self.saved["facts"]
         return before
 

@@ -28,6 +28,13 @@ class Advanced:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """Some epochs were done by an earlier process."""
+
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Said:
     """A line to print above the progress bar."""
 
@@ -48,7 +55,7 @@ class Failed:
     sentence: str
 
 
-Message = Begun | Advanced | Said | Warned | Failed
+Message = Begun | Advanced | Skipped | Said | Warned | Failed
 
 
 class MessageSender:
@@ -108,10 +115,15 @@ class RemoteBar:
         self.n += n
         self.sender.send(Advanced(n))
 
+    def skip(self, n: int) -> None:
+        """Count epochs of an earlier process."""
+        self.n += n
+        self.sender.send(Skipped(n))
+
     def set_description(self, desc: str) -> None:
         """Do nothing: the bar of several seeds does not describe each."""
 
-    def set_postfix(self, *, refresh: bool, loss: str) -> None:
+    def set_postfix_str(self, s: str, refresh: bool) -> None:
         """Do nothing, likewise."""
 
     def write(self, s: str) -> None:

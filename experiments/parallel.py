@@ -18,6 +18,7 @@ import torch
 from omegaconf import DictConfig
 
 from avalanche_pnr.runs.interruption import InterruptedRunError, Interruption, unblock
+from avalanche_pnr.runs.progress import Bar
 from experiments.continuing import create
 from experiments.failures import EXPECTED, sentence, way_on
 from experiments.messages import (
@@ -28,9 +29,9 @@ from experiments.messages import (
     MessageSender,
     RemoteBar,
     Said,
+    Skipped,
     Warned,
 )
-from experiments.progress import BarOfSeeds
 from experiments.run import Comparison
 
 POLL_SECONDS = 0.2
@@ -89,9 +90,7 @@ class SeedRuns:
         self._failures: dict[int, str] = {}
         self._warnings: set[str] = set()
         self._told_to_end = False
-        self._bar: Any = BarOfSeeds(
-            total=0, unit="epoch", delay=1, miniters=1, leave=False
-        )
+        self._bar = Bar(0, "epoch", delay=1)
 
     def run(self) -> list[int]:
         """Run the seeds; if one fails, the others go on.
@@ -159,6 +158,8 @@ class SeedRuns:
                 self._bar.refresh()
             case Advanced(epochs):
                 self._bar.update(epochs)
+            case Skipped(epochs):
+                self._bar.skip(epochs)
             case Said(text):
                 self._bar.write(f"seed {run.seed}, {text}")
             case Warned(text):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from avalanche.core import SupervisedPlugin
-from tqdm import tqdm
 
 from avalanche_pnr.distributed.collectives import rank
+from avalanche_pnr.runs.progress import Bar
 
 if TYPE_CHECKING:
     from avalanche_pnr import SelfSupervised
 
 
 class Progress(Protocol):
-    """The protocol of progress bars; tqdm's bars follow it.
+    """The protocol of progress bars, which :class:`Bar` follows.
 
     Attributes:
         n: Number of epochs done.
@@ -31,26 +31,20 @@ class Progress(Protocol):
     def update(self, n: int = 1) -> object:
         """Advance by some epochs."""
 
+    def skip(self, n: int) -> None:
+        """Count epochs of an earlier process."""
+
     def set_description(self, desc: str) -> None:
         """Describe the current work."""
 
-    def set_postfix(self, *, refresh: bool, loss: str) -> None:
+    def set_postfix_str(self, s: str, refresh: bool) -> None:
         """Show the current loss."""
 
     def write(self, s: str) -> None:
         """Print a line that stays."""
 
 
-class Bar(tqdm):
-    """A bar that leaves nothing behind, not even what it showed before its delay."""
-
-    def close(self) -> None:
-        """Clear the bar before the next output."""
-        self.clear()
-        super().close()
-
-
-class SilentBar(tqdm):
+class SilentBar(Bar):
     """The bar of all processes but the first."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -60,17 +54,14 @@ class SilentBar(tqdm):
     def write(cls, *args: Any, **kwargs: Any) -> None:
         """Write nothing."""
 
-
-class BarOfSeeds(Bar):
-    """A bar without the thread that tqdm gives its bars, since processes are forked."""
-
-    monitor_interval = 0
+    def skip(self, n: int) -> None:
+        """Do nothing."""
 
 
 def progress_bar(epochs: int) -> Progress:
     """A bar over epochs, which the first of several processes shows."""
     make = Bar if rank() == 0 else SilentBar
-    bar: Progress = make(total=epochs, unit="epoch", delay=1, leave=False)
+    bar: Progress = make(epochs, "epoch", delay=1)
     return bar
 
 
@@ -103,5 +94,5 @@ class ProgressPlugin(SupervisedPlugin):
 
     def after_training_epoch(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Advance."""
-        self.bar.set_postfix(loss=f"{strategy.loss.item():.3f}", refresh=False)
+        self.bar.set_postfix_str(f"loss {strategy.loss.item():.3f}", refresh=False)
         self.bar.update()

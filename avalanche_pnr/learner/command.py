@@ -197,15 +197,9 @@ def _run(command: Command, values: dict[str, Any], arguments: Sequence[str]) -> 
 
 def _learner(values: dict[str, Any], **settings: Any) -> Any:
     from avalanche_pnr.learner.learner import Learner
+    from avalanche_pnr.runs.progress import Bar
 
-    return Learner(values.pop("learner"), say=_say, **settings)
-
-
-def _say(text: str) -> None:
-    from tqdm import tqdm
-
-    tqdm.write(text)
-    sys.stdout.flush()
+    return Learner(values.pop("learner"), say=Bar.write, **settings)
 
 
 def _learn(values: dict[str, Any]) -> None:

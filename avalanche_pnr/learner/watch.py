@@ -1,7 +1,6 @@
 """Watching an experience while it is learned, without labels."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +10,6 @@ import torch
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.core import SupervisedPlugin
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from avalanche_pnr.evaluation.features import extract_unlabelled
 from avalanche_pnr.evaluation.representation import (
@@ -20,6 +18,7 @@ from avalanche_pnr.evaluation.representation import (
     uniformity,
 )
 from avalanche_pnr.learner.folder import write_json
+from avalanche_pnr.runs.progress import Bar
 from avalanche_pnr.training import SelfSupervised
 
 CHECKS = 20
@@ -173,8 +172,8 @@ class ProgressPlugin(SupervisedPlugin):
         self._status = status
         self._facts = facts
         self._say = say
-        self._bar: tqdm[Any] | None = None
-        self._shown = self._line = 0.0
+        self._bar: Bar | None = None
+        self._shown = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """Return no state: progress is that of a process."""
@@ -188,45 +187,35 @@ class ProgressPlugin(SupervisedPlugin):
     ) -> None:
         """Show the bar from where training stands."""
         if self._bar is None:
-            self._bar = tqdm(
-                total=len(strategy.dataloader) * strategy.train_epochs,
+            self._bar = Bar(
+                len(strategy.dataloader) * strategy.train_epochs,
+                "step",
                 initial=strategy.clock.train_exp_iterations,
                 desc=self._description,
-                unit="step",
-                disable=not sys.stderr.isatty(),
-                leave=False,
+                say=self._say,
             )
-            self._started = self._line = time.monotonic()
-            self._first = self._bar.n
 
     def after_training_iteration(self, strategy: SelfSupervised, **kwargs: Any) -> None:
-        """Advance, and say how it goes every second, or every minute."""
-        assert self._bar is not None
-        self._bar.update()
-        now, done = time.monotonic(), strategy.clock.train_exp_iterations + 1
+        """Advance, and write the status from time to time."""
+        bar = self._bar
+        assert bar is not None
+        bar.update()
+        now = time.monotonic()
         if now - self._shown < SHOWN:
             return
         self._shown = now
-        speed = (done - self._first) / max(now - self._started, 1e-9)
-        left = (self._bar.total - done) / speed
         status = {
             **self._facts,
             "state": "learning",
-            "step": done,
-            "steps": self._bar.total,
+            "step": bar.n,
+            "steps": bar.total,
             "loss": strategy.loss.mean().item(),
-            "images_per_second": round(speed * len(strategy.mb_x), 1),
-            "seconds_left": round(left),
+            "images_per_second": round(bar.speed * len(strategy.mb_x), 1),
+            "seconds_left": round(bar.seconds_left or 0),
         }
         text = f"loss {status['loss']:.4g}, {status['images_per_second']:g} images/s"
-        self._bar.set_postfix_str(text, refresh=False)
+        bar.set_postfix_str(text, refresh=False)
         write_json(self._status, {**status, "updated": time.time()})
-        if self._bar.disable and now - self._line >= 60:
-            self._line = now
-            self._say(
-                f"{self._description}: step {done} of {self._bar.total}, {text}, "
-                f"{left / 60:.0f} minutes left"
-            )
 
     def after_training_exp(self, strategy: SelfSupervised, **kwargs: Any) -> None:
         """Close the bar."""

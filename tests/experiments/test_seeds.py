@@ -15,9 +15,9 @@ import pytest
 
 from avalanche_pnr import SelfSupervised
 from avalanche_pnr.runs.lock import check_free
+from avalanche_pnr.runs.progress import Bar
 from experiments import parallel, seed_list
 from experiments.__main__ import main
-from experiments.progress import BarOfSeeds
 from experiments.results import read_run
 from experiments.seed_list import check_typed_seeds, jobs_at_a_time
 from experiments.trainer import Trainer
@@ -104,12 +104,12 @@ def test_one_bar_counts_the_epochs_of_all_seeds(
 ) -> None:
     bars: list[Any] = []
 
-    class Watched(BarOfSeeds):
+    class Watched(Bar):
         def close(self) -> None:
             bars.append((self.n, self.total))
             super().close()
 
-    monkeypatch.setattr(parallel, "BarOfSeeds", Watched)
+    monkeypatch.setattr(parallel, "Bar", Watched)
     command("seeds=3", "jobs=2", f"out={tmp_path / 'run'}")
     epochs = 3 * (1 + 2 * 2)  # the first experience is shared
     assert bars[0] == (epochs, epochs)

@@ -65,6 +65,7 @@ def test_a_line_a_minute_and_the_status_for_other_programs(
 ) -> None:
     clock, said = Clock(), list[str]()
     monkeypatch.setattr(watch, "time", clock)
+    monkeypatch.setattr("tqdm.std.time", clock.time)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
     status = tmp_path / "status.json"
     plugin = ProgressPlugin("experience 3", status, {"experience": 3}, said.append)
