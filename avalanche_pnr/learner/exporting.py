@@ -61,6 +61,7 @@ def _export_onnx(backbone: nn.Module, image_size: int, out: Path) -> None:
             part,
             input_names=["images"],
             output_names=["features"],
+            dynamo=True,  # the default from PyTorch 2.9 on
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
             external_data=False,
             verbose=False,

@@ -94,6 +94,7 @@ class ArrayImage(Image.Image):
 
     def load(self) -> Any:
         """Read the image, as PIL does before every use."""
-        if self._im is None:
+        # Pillow 11 renamed the attribute that holds them.
+        if vars(self).get("_im", vars(self).get("im")) is None:
             self.im = Image.fromarray(self.array.x[self.index]).im
         return super().load()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from avalanche_pnr.benchmarks import (
     class_incremental,
@@ -116,6 +116,8 @@ def test_a_domain_may_lack_a_class(tmp_path: Path) -> None:
     ],
 )
 def test_images_of_every_usual_format_are_found(split: Path, suffix: str) -> None:
+    if suffix == ".avif" and not features.check("avif"):
+        pytest.skip("Pillow reads it from 11.3 on")
     save(split / "train" / "bee" / f"more{suffix}", 77)
     train = load_folders(split).train
     assert len(train) == 13
