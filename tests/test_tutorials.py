@@ -29,7 +29,7 @@ LESS: dict[str, dict[str, str]] = {
 PRINTED = {
     "1_forgetting": r"PNR minus finetune, seed by seed: [+-]\d+\.\d",
     "2_own_method": r"PNR +\d+\.\d % in the end",
-    "3_replay_and_ewc": r"PNR \+ EWC +\d+\.\d +\d+\.\d\n.*LwFPlugin",
+    "3_replay_and_ewc": r"experience 2: \d+ images a step.*after experience 3 .*LwF",
     "4_learner": r"experience 3: .*experience 3 is undone.*experience 3: ",
     "5_judging": r"forward transfer +-?\d+\.\d",
 }
