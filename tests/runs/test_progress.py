@@ -150,9 +150,14 @@ def test_a_bar_that_was_forgotten_leaves_the_lock_of_all_bars_free(
     for _ in range(20):
         Bar(10, "epoch").update()
         gc.collect()
-    free: list[bool] = []
-    other = threading.Thread(target=lambda: free.append(lock.acquire(False)))
-    lock = tqdm.get_lock().th_lock
+    free, lock = list[bool](), tqdm.get_lock().th_lock
+
+    def take() -> None:
+        free.append(lock.acquire(blocking=False))
+        if free == [True]:
+            lock.release()
+
+    other = threading.Thread(target=take)
     other.start()
     other.join()
     assert free == [True]
