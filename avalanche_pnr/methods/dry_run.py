@@ -34,10 +34,11 @@ def infer_feature_dim(
             than (N, F), or images are so small that it sees nothing of them.
     """
     if example_input is None:
-        inputs = torch.zeros(2, *image_shape)
+        inputs, one = torch.zeros(2, *image_shape), "image"
         name = f"2 images of image_shape={tuple(image_shape)}"
         features = _dry_run(backbone, inputs, name, _advice(image_shape))
     else:
+        one = "input"
         name = (
             f"an example_input of shape {tuple(example_input.shape)} and "
             f"{example_input.dtype}"
@@ -48,7 +49,7 @@ def infer_feature_dim(
     if not isinstance(features, Tensor) or features.dim() != 2:
         raise ValueError(
             f"{type(backbone).__name__} returns {_described(features)} for {name}, not "
-            f"one vector an input, a tensor (N, features): {_to_vectors(features)}"
+            f"one vector an {one}, a tensor (N, features): {_to_vectors(features)}"
         )
     if example_input is None:
         _check_size(backbone, image_shape)

@@ -22,7 +22,7 @@ class DistillationPlugin(PastModelPlugin):
         predictor_hidden_dim: Width of g's hidden layer; ``None`` for no network, p = z.
         past: Where the past model comes from: ``"experience"``, a snapshot at the end
             of each, or ``"ema"``, a moving average over steps, which needs no
-            boundaries. See :class:`~avalanche_pnr.PastModelPlugin`.
+            boundaries. See :class:`~avalanche_pnr.plugins.PastModelPlugin`.
         ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
 
     Raises:

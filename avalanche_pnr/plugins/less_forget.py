@@ -15,7 +15,7 @@ class LessForgetPlugin(PastFeaturesPlugin):
         lambda_features: Weight of the penalty, a mean here, where the paper has a sum.
         past: Where the past model comes from: ``"experience"``, a snapshot at the end
             of each, or ``"ema"``, a moving average over steps, which needs no
-            boundaries. See :class:`~avalanche_pnr.PastModelPlugin`.
+            boundaries. See :class:`~avalanche_pnr.plugins.PastModelPlugin`.
         ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
 
     Raises:

@@ -25,7 +25,7 @@ class PNRPlugin(DistillationPlugin):
             Twins, BYOL, VICReg); ``None`` for the method's own.
         past: Where the past model comes from: ``"experience"``, a snapshot at the end
             of each, or ``"ema"``, a moving average over steps, which needs no
-            boundaries. See :class:`~avalanche_pnr.PastModelPlugin`.
+            boundaries. See :class:`~avalanche_pnr.plugins.PastModelPlugin`.
         ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
 
     Raises:

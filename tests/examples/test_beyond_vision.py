@@ -24,7 +24,7 @@ def rows(printed: str) -> dict[str, list[float]]:
         (
             "text_domains",
             ("NumPy", "SciPy", "PyTorch"),
-            ("--texts", "200", "--epochs", "8"),
+            ("--texts", "200", "--epochs", "6"),
         ),
         (
             "time_series",
