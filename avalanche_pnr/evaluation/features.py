@@ -43,8 +43,8 @@ def extract_features(
     each receives the features of all.
 
     Args:
-        model: Maps images (N, C, H, W) to features (N, F).
-        dataset: Samples ``(image, label, ...)``.
+        model: Maps inputs (N, ...) to features (N, F).
+        dataset: Samples ``(x, label, ...)``.
         batch_size: Number of images in a forward pass.
         device: Device that the model is on.
         num_workers: Number of processes that load images.
@@ -69,6 +69,7 @@ def extract_unlabelled(
     model: nn.Module,
     dataset: Dataset[Any],
     *,
+    input_dims: int = 3,
     batch_size: int = 256,
     device: str | torch.device = "cpu",
     num_workers: int = 0,
@@ -78,9 +79,10 @@ def extract_unlabelled(
     The model and the random number generators are unchanged.
 
     Args:
-        model: Maps images (N, C, H, W) to features (N, F).
-        dataset: Samples ``image`` or ``(image, ...)``, where an image (C, H, W) may be
-            V stacked views of it, (V, C, H, W).
+        model: Maps inputs (N, ...) to features (N, F).
+        dataset: Samples ``x`` or ``(x, ...)``, where x is an image (C, H, W) or another
+            input, or V stacked views of it, (V, ...).
+        input_dims: Number of dimensions of an input: 3 for images.
         batch_size: Number of samples in a forward pass.
         device: Device that the model is on.
         num_workers: Number of processes that load images.
@@ -93,8 +95,8 @@ def extract_unlabelled(
         for batch in progress(batches, BAR):
             x = (batch if isinstance(batch, Tensor) else batch[0]).to(device)
             # Given stacked views, a method would return projections.
-            images = x.flatten(end_dim=-4)
-            rows = model(images).unflatten(0, x.shape[:-3])
+            inputs = x.flatten(end_dim=-1 - input_dims)
+            rows = model(inputs).unflatten(0, x.shape[:-input_dims])
             features.append(whole_batch(batches, rows))
     return torch.cat(features)
 
@@ -105,7 +107,7 @@ def extract_stream(
     """Extract features and labels of each experience, under the eval transforms.
 
     Args:
-        model: Maps images (N, C, H, W) to features (N, F).
+        model: Maps inputs (N, ...) to features (N, F).
         experiences: Avalanche experiences.
         **kwargs: Arguments of :func:`extract_features`.
     """

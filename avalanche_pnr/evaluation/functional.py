@@ -22,7 +22,7 @@ def probe_accuracy(
     """Measure the accuracy of probes on frozen features, for each test experience.
 
     Args:
-        model: Maps images (N, C, H, W) to features (N, F).
+        model: Maps inputs (N, ...) to features (N, F).
         train_data: Experiences with the labelled training data of all classes.
         test_data: Experiences to test on.
         probes: Probes to fit.

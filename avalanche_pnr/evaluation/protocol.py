@@ -11,7 +11,7 @@ class EvaluatedStrategy(Protocol):
     """``SelfSupervised``, as far as the evaluation of its features knows it.
 
     Attributes:
-        model: Maps images (N, C, H, W) to features (N, F), its ``backbone`` likewise.
+        model: Maps inputs (N, ...) to features (N, F), its ``backbone`` likewise.
         device: Device of the model.
         eval_mb_size: Number of images in an evaluation batch.
         experience: The current experience.

@@ -188,6 +188,7 @@ def _extractor(strategy: EvaluatedStrategy, num_workers: int) -> Extract:
     return partial(
         extract_unlabelled,
         strategy.model,
+        input_dims=strategy.model.input_dims,
         batch_size=strategy.eval_mb_size,
         device=strategy.device,
         num_workers=num_workers,

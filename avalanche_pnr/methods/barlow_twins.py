@@ -19,7 +19,7 @@ class BarlowTwins(SelfSupervisedMethod):
     :meth:`SelfSupervisedMethod.pnr_distill_loss`.
 
     Args:
-        backbone: Maps images to features (N, F), without a classifier.
+        backbone: Maps inputs to features (N, F), without a classifier.
         hidden_dim: Width of the projector's two hidden layers.
         projection_dim: Size D of a projection.
         scale: Factor of the loss, in the SSL loss and in ``distill_loss``.
@@ -27,6 +27,8 @@ class BarlowTwins(SelfSupervisedMethod):
         lambda_distill: Weight of ``distill_loss``.
         lambda_pnr: Weight of ``pseudo_negative_loss``; 0 makes PNR equal to CaSSLe.
         image_shape: Channels, height and width, to find F by a dry run.
+        example_input: For inputs that are no images, such as token ids (N, L) or
+            windows (N, C, L), a batch of them for the dry run; ``None`` for images.
 
     Raises:
         ValueError: If a weight is negative, or the backbone does not return vectors.
@@ -47,15 +49,17 @@ class BarlowTwins(SelfSupervisedMethod):
         lambda_distill: float = 1.0,
         lambda_pnr: float = 1.0,
         image_shape: tuple[int, int, int] = (3, 32, 32),
+        example_input: Tensor | None = None,
     ) -> None:
         check_weights(
             scale=scale,
             lambda_off_diagonal=lambda_off_diagonal,
             lambda_distill=lambda_distill,
         )
-        features = infer_feature_dim(backbone, image_shape)
+        features = infer_feature_dim(backbone, image_shape, example_input)
         projector = BarlowTwinsProjectionHead(features, hidden_dim, projection_dim)
         super().__init__(backbone, projector, projection_dim)
+        self.set_input_dims(example_input)
         self.scale = scale
         self.lambda_off_diagonal = lambda_off_diagonal
         self.lambda_distill = lambda_distill

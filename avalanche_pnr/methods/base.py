@@ -14,10 +14,12 @@ from avalanche_pnr.methods.precision import Precision
 class SelfSupervisedMethod(nn.Module, ABC):
     """A backbone, a projector, an SSL loss, and two losses that use the past model.
 
-    Called with one image per sample, (N, C, H, W), it gives the backbone's features
-    (N, F). Called with stacked views, (N, V, C, H, W), it gives one tensor (N, V, E)
-    with all that :meth:`loss` needs, the projection first: so the loss is a function
-    of the output alone and can be computed for any batch.
+    Called with one input per sample, (N, ...), it gives the backbone's features
+    (N, F). Called with stacked views of each, (N, V, ...), it gives one tensor
+    (N, V, E) with all that :meth:`loss` needs, the projection first: so the loss is a
+    function of the output alone and can be computed for any batch. Inputs are images
+    (C, H, W), or whatever else the backbone takes, of any dtype: ``input_dims`` tells
+    one from the other.
 
     A subclass defines :meth:`loss`, and for continual learning
     :meth:`distill_loss` (CaSSLe's distillation D) and :meth:`pseudo_negative_loss`
@@ -31,22 +33,25 @@ class SelfSupervisedMethod(nn.Module, ABC):
     override these two.
 
     Attributes:
+        input_dims: Number of dimensions of one input: 3 for an image (C, H, W), 1 for
+            token ids (L,), 2 for a window (C, L) of a time series.
         heads: Networks that plugins have added, by name; see :meth:`add_head`.
         lambda_distill: Weight of ``distill_loss``.
         lambda_pnr: Weight of ``pseudo_negative_loss``; without effect where
             ``pnr_distill_loss`` is overridden. See :meth:`set_lambda_pnr`.
-        stack_views: Whether the views pass the networks as one batch (2 N, C, H, W):
+        stack_views: Whether the views pass the networks as one batch (2 N, ...):
             BatchNorm then normalises both together, which is not as published.
         precision: How the networks are computed; see :meth:`compute_in`.
         loss_is_mean_over_images: Whether each image has a loss of its own,
             ``reduction="none"``, which MIR asks for.
 
     Args:
-        backbone: Maps images (N, C, H, W) to features (N, F), without a classifier.
+        backbone: Maps inputs (N, ...) to features (N, F), without a classifier.
         projector: Maps features (N, F) to projections (N, D).
         projection_dim: Size D of a projection.
     """
 
+    input_dims: int = 3
     lambda_distill: float = 1.0
     lambda_pnr: float = 1.0
     stack_views: bool = False
@@ -137,8 +142,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute features of images (N, C, H, W) or outputs of views (N, V, ...)."""
-        if x.dim() == 4:
+        """Compute features of inputs (N, ...) or outputs of views (N, V, ...)."""
+        if x.dim() == self.input_dims + 1:
             features: Tensor = self.backbone(x)
             return features
         with self.precision.autocast(x.device.type):
@@ -148,13 +153,18 @@ class SelfSupervisedMethod(nn.Module, ABC):
                 output = torch.stack([self.encode(view) for view in x.unbind(1)], dim=1)
         return output if self.precision.dtype == "float32" else output.float()
 
+    def set_input_dims(self, example_input: Tensor | None) -> None:
+        """Take ``input_dims`` from a batch of inputs (N, ...); ``None`` for images."""
+        if example_input is not None:
+            self.input_dims = example_input.dim() - 1
+
     def compute_in(self, precision: Precision) -> None:
         """Choose how the networks are computed from now on."""
         self.precision = precision
         precision.prepare(self)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Project one view, (N, C, H, W) to (N, D).
+        """Project one view, (N, ...) to (N, D).
 
         A subclass whose loss needs more than the projection appends it: (N, E).
 

@@ -21,7 +21,7 @@ class BYOL(MomentumMethod):
     :meth:`SelfSupervisedMethod.pnr_distill_loss`.
 
     Args:
-        backbone: Maps images to features (N, F), without a classifier.
+        backbone: Maps inputs to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
         projection_dim: Size D of a projection.
         predictor_hidden_dim: Width of the predictor's hidden layer; 8192 in the
@@ -31,6 +31,8 @@ class BYOL(MomentumMethod):
         momentum_start: Momentum of the target network at the start of an experience.
         momentum_end: Momentum at its end.
         image_shape: Channels, height and width, to find F by a dry run.
+        example_input: For inputs that are no images, such as token ids (N, L) or
+            windows (N, C, L), a batch of them for the dry run; ``None`` for images.
 
     Raises:
         ValueError: If a weight is negative, a momentum leaves 0..1, or the backbone
@@ -51,13 +53,15 @@ class BYOL(MomentumMethod):
         momentum_start: float = 0.99,
         momentum_end: float = 1.0,
         image_shape: tuple[int, int, int] = (3, 32, 32),
+        example_input: Tensor | None = None,
     ) -> None:
         check_weights(lambda_distill=lambda_distill)
-        features = infer_feature_dim(backbone, image_shape)
+        features = infer_feature_dim(backbone, image_shape, example_input)
         projector = BYOLProjectionHead(features, hidden_dim, projection_dim)
         super().__init__(
             backbone, projector, projection_dim, momentum_start, momentum_end
         )
+        self.set_input_dims(example_input)
         self.predictor = BYOLPredictionHead(
             projection_dim, predictor_hidden_dim, projection_dim
         )
@@ -65,7 +69,7 @@ class BYOL(MomentumMethod):
         self.set_lambda_pnr(lambda_pnr)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Encode one view as [z | h | k], (N, C, H, W) to (N, 3 D)."""
+        """Encode one view as [z | h | k], (N, ...) to (N, 3 D)."""
         z, k = super().encode(images), self.momentum_project(images)
         return torch.cat([z, self.predictor(z), k], dim=-1)
 

@@ -13,30 +13,65 @@ TOO_SMALL = 8
 """Images as many times smaller than what a network reduces to 1 px are refused."""
 
 
-def infer_feature_dim(backbone: nn.Module, image_shape: tuple[int, int, int]) -> int:
+def infer_feature_dim(
+    backbone: nn.Module,
+    image_shape: tuple[int, int, int] = (3, 32, 32),
+    example_input: Tensor | None = None,
+) -> int:
     """Find the size of a backbone's features by a dry run.
 
     Args:
-        backbone: Maps images to feature vectors.
+        backbone: Maps inputs to feature vectors.
         image_shape: Channels, height and width of an image.
+        example_input: Inputs of another kind than images, shape (N, ...) and of any
+            dtype, to run instead; ``None`` for images.
 
     Warns:
         UserWarning: If the backbone ends in a classifier.
 
     Raises:
-        ValueError: If the backbone cannot take such images, or returns something else
+        ValueError: If the backbone cannot take such inputs, or returns something else
             than (N, F), or images are so small that it sees nothing of them.
     """
-    features = _dry_run(backbone, image_shape)
+    if example_input is None:
+        inputs, one = torch.zeros(2, *image_shape), "image"
+        name = f"2 images of image_shape={tuple(image_shape)}"
+        features = _dry_run(backbone, inputs, name, _advice(image_shape))
+    else:
+        one = "input"
+        name = (
+            f"an example_input of shape {tuple(example_input.shape)} and "
+            f"{example_input.dtype}"
+        )
+        if example_input.dim() < 2:
+            raise ValueError(f"{name} is no batch: give inputs (N, ...), such as x[:2]")
+        features = _dry_run(backbone, example_input, name, _ADVICE_ON_EXAMPLE)
     if not isinstance(features, Tensor) or features.dim() != 2:
         raise ValueError(
-            f"{type(backbone).__name__} returns {_described(features)} for 2 images of "
-            f"image_shape={tuple(image_shape)}, not one vector an image, a tensor "
-            f"(2, features): {_to_vectors(features)}"
+            f"{type(backbone).__name__} returns {_described(features)} for {name}, not "
+            f"one vector an {one}, a tensor (N, features): {_to_vectors(features)}"
         )
-    _check_size(backbone, image_shape)
+    if example_input is None:
+        _check_size(backbone, image_shape)
     _warn_of_classifier(backbone, features.shape[1])
     return features.shape[1]
+
+
+_ADVICE_ON_EXAMPLE = (
+    "give the method an example_input of the shape and dtype of your data, a batch of "
+    "it, and a backbone that takes them"
+)
+
+
+def _advice(image_shape: tuple[int, int, int]) -> str:
+    """Say what to change where a backbone cannot take images."""
+    return (
+        "give the method the image_shape=(channels, height, width) of your images "
+        "(data.image_size or image_size on the command line), and the backbone their "
+        "size if it has one: image_size, with timm img_size or dynamic_img_size=True "
+        f"(backbone.img_size={image_shape[-1]} on the command line); where the data "
+        "are no images, give it an example_input instead, a batch of them"
+    )
 
 
 def _described(output: Any) -> str:
@@ -52,7 +87,7 @@ def _described(output: Any) -> str:
 
 
 def _to_vectors(output: Any) -> str:
-    """Say how a backbone's output becomes one vector an image."""
+    """Say how a backbone's output becomes one vector an input."""
     if isinstance(output, Tensor) and output.dim() == 3:
         return "take one token, x[:, 0], or their mean, x.mean(dim=1)"
     if isinstance(output, Tensor):
@@ -60,30 +95,23 @@ def _to_vectors(output: Any) -> str:
     return "let its forward(x) return the features alone, if need be in a wrapper"
 
 
-def _dry_run(
-    backbone: nn.Module, image_shape: tuple[int, int, int], images: int = 2
-) -> Any:
-    """Return a backbone's output for some images; its modes stay as they are."""
+def _dry_run(backbone: nn.Module, inputs: Tensor, name: str, advice: str) -> Any:
+    """Return a backbone's output for some inputs; its modes stay as they are."""
     was_training = {module: module.training for module in backbone.modules()}
     like = next(backbone.parameters(), torch.empty(0))
+    dtype = like.dtype if inputs.is_floating_point() else inputs.dtype
     try:
         with torch.no_grad():
-            return backbone.eval()(torch.zeros(images, *image_shape).to(like))
-    except (RuntimeError, ValueError, AssertionError) as error:
+            return backbone.eval()(inputs.to(like.device, dtype))
+    except (RuntimeError, ValueError, AssertionError, IndexError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(
-            f"{type(backbone).__name__} cannot take images of "
-            f"image_shape={tuple(image_shape)} ({reason}): give the method the "
-            "image_shape=(channels, height, width) of your images (data.image_size or "
-            "image_size on the command line), and the backbone their size if it has "
-            "one: image_size, with timm img_size or dynamic_img_size=True "
-            f"(backbone.img_size={image_shape[-1]} on the command line)"
+            f"{type(backbone).__name__} cannot take {name} ({reason}): {advice}"
         ) from error
     except Exception as error:  # of a network's own code
         raise ValueError(
-            f"{type(backbone).__name__} fails for {images} images of "
-            f"image_shape={tuple(image_shape)} ({type(error).__name__}: {error}): look "
-            "at its forward(x)"
+            f"{type(backbone).__name__} fails for {name} "
+            f"({type(error).__name__}: {error}): look at its forward(x)"
         ) from error
     finally:
         for module, mode in was_training.items():
@@ -118,7 +146,8 @@ def _reduction(backbone: nn.Module, channels: int) -> int:
     layers = [each for each in backbone.modules() if isinstance(each, nn.Conv2d)]
     hooks = [each.register_forward_hook(note) for each in layers]
     try:
-        _dry_run(backbone, (channels, TRIED_SIZE, TRIED_SIZE), images=1)
+        image = torch.zeros(1, channels, TRIED_SIZE, TRIED_SIZE)
+        _dry_run(backbone, image, f"an image of {TRIED_SIZE} px", "")
     finally:
         for hook in hooks:
             hook.remove()

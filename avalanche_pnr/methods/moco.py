@@ -34,7 +34,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
     * L2 = -log e^{p.f} / (e^{p.f} + sum_{n in R'} e^{p.n} + sum_{n in Q'} e^{p.n}).
 
     Args:
-        backbone: Maps images to features (N, F), without a classifier.
+        backbone: Maps inputs to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
         projection_dim: Size D of a projection.
         queue_length: K, at least one batch.
@@ -49,6 +49,8 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         momentum_start: Momentum of the key network at the start of an experience.
         momentum_end: Momentum at its end.
         image_shape: Channels, height and width, to find F by a dry run.
+        example_input: For inputs that are no images, such as token ids (N, L) or
+            windows (N, C, L), a batch of them for the dry run; ``None`` for images.
 
     Raises:
         ValueError: If a temperature is not positive, a choice is unknown, a momentum
@@ -71,13 +73,15 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         momentum_start: float = 0.99,
         momentum_end: float = 0.999,
         image_shape: tuple[int, int, int] = (3, 32, 32),
+        example_input: Tensor | None = None,
     ) -> None:
         check_choice("past_queue_start", past_queue_start, PastQueueStart)
-        features = infer_feature_dim(backbone, image_shape)
+        features = infer_feature_dim(backbone, image_shape, example_input)
         projector = MoCoProjectionHead(features, hidden_dim, projection_dim)
         super().__init__(
             backbone, projector, projection_dim, momentum_start, momentum_end
         )
+        self.set_input_dims(example_input)
         self.set_contrast(temperature, distillation_temperature, pseudo_negatives)
         self.past_queue_start = past_queue_start
         self._has_warned = False
@@ -85,7 +89,7 @@ class MoCoV2Plus(ContrastiveMixin, MomentumMethod):
         self.past_queue = Queue(queue_length, projection_dim)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Encode one view as [q | k], (N, C, H, W) to (N, 2 D)."""
+        """Encode one view as [q | k], (N, ...) to (N, 2 D)."""
         q, k = super().encode(images), self.momentum_project(images)
         return torch.cat([q, k], dim=-1)
 

@@ -20,7 +20,7 @@ class MomentumMethod(SelfSupervisedMethod):
     stays in train mode with the rest, and has no trainable parameters.
 
     Args:
-        backbone: Maps images (N, C, H, W) to features (N, F), without a classifier.
+        backbone: Maps inputs (N, ...) to features (N, F), without a classifier.
         projector: Maps features (N, F) to projections (N, D).
         projection_dim: Size D of a projection.
         momentum_start: tau at the first step of an experience.
@@ -64,7 +64,7 @@ class MomentumMethod(SelfSupervisedMethod):
 
     @torch.no_grad()
     def momentum_project(self, images: Tensor) -> Tensor:
-        """Project one view by the momentum network, (N, C, H, W) to (N, D)."""
+        """Project one view by the momentum network, (N, ...) to (N, D)."""
         projection: Tensor = self.momentum_projector(self.momentum_backbone(images))
         return projection
 

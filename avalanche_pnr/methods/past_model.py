@@ -1,7 +1,8 @@
-"""The past model: the network as it stood when the previous experience ended."""
+"""The past model: the network of the previous experience, or an average over steps."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,9 @@ class PastModel:
 
     Attributes:
         network: Backbone and projector; ``None`` before the first :meth:`snapshot`.
+        decay: Decay of the moving average that the training loop lets it follow by
+            :meth:`average` after each optimizer step; ``None`` where it stays as it is
+            until the next :meth:`snapshot`.
         gather: On several processes, gathers the outputs for the whole batch from those
             for each process's shard; ``None`` on one.
 
@@ -30,13 +34,14 @@ class PastModel:
 
     def __init__(self) -> None:
         self.network: nn.Sequential | None = None
+        self.decay: float | None = None
         self.gather: Callable[[Tensor], Tensor] | None = None
         self._precision = Precision()
         self._last: _Batch | None = None
 
     @property
     def exists(self) -> bool:
-        """True once an experience has ended, so that there is a past model."""
+        """True from the first snapshot on."""
         return self.network is not None
 
     def snapshot(self, method: SelfSupervisedMethod) -> None:
@@ -47,17 +52,42 @@ class PastModel:
         self._precision.prepare(self.network)
         self.forget_batch()
 
+    @torch.no_grad()
+    def average(self, method: SelfSupervisedMethod, decay: float) -> None:
+        """Move towards the method: w_past <- decay w_past + (1 - decay) w.
+
+        The running statistics of BatchNorm are averaged with the parameters; buffers of
+        whole numbers, such as its counts of batches, are copied.
+
+        Args:
+            method: Method whose networks the past model is a copy of.
+            decay: Weight of what the past model is now, in 0..1.
+
+        Raises:
+            RuntimeError: If there is no past model yet.
+        """
+        if self.network is None:
+            raise RuntimeError("there is no past model to average: call snapshot()")
+        present = chain(_tensors(method.backbone), _tensors(method.projector))
+        past = chain.from_iterable(map(_tensors, self.network))
+        for average, now in zip(past, present, strict=True):
+            if average.is_floating_point():
+                average.lerp_(now, 1 - decay)
+            else:
+                average.copy_(now)
+        self.forget_batch()
+
     def __call__(self, views: Tensor) -> Tensor:
         """Project every view of a batch, without gradient.
 
         Args:
-            views: Views of the batch, shape (N, V, C, H, W).
+            views: Views of the batch, shape (N, V, ...).
 
         Returns:
             Past outputs f, not normalised, shape (N, V, D).
 
         Raises:
-            RuntimeError: If no experience has ended yet.
+            RuntimeError: If there is no past model yet.
         """
         last, version = self._last, views._version  # buffers are reused, written to
         if last is not None and last.views is views and last.version == version:
@@ -99,6 +129,11 @@ class PastModel:
     def forget_batch(self) -> None:
         """Release the batch whose outputs are kept."""
         self._last = None
+
+
+def _tensors(network: nn.Module) -> Iterator[Tensor]:
+    """Parameters and buffers, each once, in an order that copies share."""
+    return chain(network.parameters(), network.buffers())
 
 
 class _Batch(NamedTuple):

@@ -22,7 +22,7 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
       (e^{p_i.f_i} + sum_{j != i} (e^{p_i.f_j} + e^{p_i.z_j})).
 
     Args:
-        backbone: Maps images to features (N, F), without a classifier.
+        backbone: Maps inputs to features (N, F), without a classifier.
         hidden_dim: Width of the projector's hidden layer.
         projection_dim: Size D of a projection.
         temperature: tau of the SSL loss.
@@ -32,6 +32,8 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
         positive_in_denominator: Whether PNR's L2 keeps its positive in the
             denominator, as InfoNCE does; ``False`` is the form of the released code.
         image_shape: Channels, height and width, to find F by a dry run.
+        example_input: For inputs that are no images, such as token ids (N, L) or
+            windows (N, C, L), a batch of them for the dry run; ``None`` for images.
 
     Raises:
         ValueError: If a temperature is not positive, ``pseudo_negatives`` is unknown,
@@ -51,12 +53,14 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
         pseudo_negatives: PseudoNegatives = "both",
         positive_in_denominator: bool = True,
         image_shape: tuple[int, int, int] = (3, 32, 32),
+        example_input: Tensor | None = None,
     ) -> None:
-        features = infer_feature_dim(backbone, image_shape)
+        features = infer_feature_dim(backbone, image_shape, example_input)
         projector = SimCLRProjectionHead(
             features, hidden_dim, projection_dim, batch_norm=False
         )
         super().__init__(backbone, projector, projection_dim)
+        self.set_input_dims(example_input)
         self.set_contrast(temperature, distillation_temperature, pseudo_negatives)
         self.positive_in_denominator = positive_in_denominator
 

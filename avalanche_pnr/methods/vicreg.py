@@ -18,7 +18,7 @@ class VICReg(SelfSupervisedMethod):
     :meth:`SelfSupervisedMethod.pnr_distill_loss`.
 
     Args:
-        backbone: Maps images to features (N, F), without a classifier.
+        backbone: Maps inputs to features (N, F), without a classifier.
         hidden_dim: Width of the projector's two hidden layers.
         projection_dim: Size D of a projection.
         invariance: Weight of the mean squared error.
@@ -28,6 +28,8 @@ class VICReg(SelfSupervisedMethod):
         lambda_pnr: Weight of ``pseudo_negative_loss``, below ``lambda_distill``; 0
             makes PNR equal to CaSSLe.
         image_shape: Channels, height and width, to find F by a dry run.
+        example_input: For inputs that are no images, such as token ids (N, L) or
+            windows (N, C, L), a batch of them for the dry run; ``None`` for images.
 
     Raises:
         ValueError: If a weight is negative, ``lambda_pnr`` is not below
@@ -50,6 +52,7 @@ class VICReg(SelfSupervisedMethod):
         lambda_distill: float = 25.0,
         lambda_pnr: float = 23.0,
         image_shape: tuple[int, int, int] = (3, 32, 32),
+        example_input: Tensor | None = None,
     ) -> None:
         check_weights(
             invariance=invariance,
@@ -57,9 +60,10 @@ class VICReg(SelfSupervisedMethod):
             covariance=covariance,
             lambda_distill=lambda_distill,
         )
-        features = infer_feature_dim(backbone, image_shape)
+        features = infer_feature_dim(backbone, image_shape, example_input)
         projector = VICRegProjectionHead(features, hidden_dim, projection_dim)
         super().__init__(backbone, projector, projection_dim)
+        self.set_input_dims(example_input)
         self.weights = (invariance, variance, covariance)
         self.lambda_distill = lambda_distill
         self.set_lambda_pnr(lambda_pnr)

@@ -12,6 +12,17 @@ class CaSSLePlugin(DistillationPlugin):
 
     D is the method's :meth:`~avalanche_pnr.SelfSupervisedMethod.distill_loss`.
 
+    Args:
+        predictor_hidden_dim: Width of g's hidden layer; ``None`` for no network, p = z.
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each, or ``"ema"``, a moving average over steps, which needs no
+            boundaries. See :class:`~avalanche_pnr.plugins.PastModelPlugin`.
+        ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
+
+    Raises:
+        ValueError: If the width is below 1, ``past`` unknown, or the decay not in
+            [0, 1).
+
     Source: Fini et al. 2022, arXiv 2112.04215, equation 4.
     """
 

@@ -79,7 +79,7 @@ class DERPlugin(MemoryPlugin):
 
 
 def _project(method: Any, views: Tensor) -> Tensor:
-    """Projections z, (M, V, C, H, W) to (M, V, D)."""
+    """Projections z, (M, V, ...) to (M, V, D)."""
     rows = [method.projector(method.backbone(view)) for view in views.unbind(1)]
     return torch.stack(rows, dim=1)
 

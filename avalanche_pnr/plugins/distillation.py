@@ -9,6 +9,7 @@ from torch.nn import BatchNorm1d, ReLU
 
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.plugins.past import PastModelPlugin
+from avalanche_pnr.plugins.past_source import Past
 
 HEAD = "distillation_predictor"
 """Name of g among the heads of a method."""
@@ -19,13 +20,24 @@ class DistillationPlugin(PastModelPlugin):
 
     Args:
         predictor_hidden_dim: Width of g's hidden layer; ``None`` for no network, p = z.
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each, or ``"ema"``, a moving average over steps, which needs no
+            boundaries. See :class:`~avalanche_pnr.plugins.PastModelPlugin`.
+        ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
 
     Raises:
-        ValueError: If the width is below 1.
+        ValueError: If the width is below 1, ``past`` unknown, or the decay not in
+            [0, 1).
     """
 
-    def __init__(self, *, predictor_hidden_dim: int | None = 2048) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        *,
+        predictor_hidden_dim: int | None = 2048,
+        past: Past = "experience",
+        ema_decay: float | None = None,
+    ) -> None:
+        super().__init__(past=past, ema_decay=ema_decay)
         if predictor_hidden_dim is not None and predictor_hidden_dim < 1:
             raise ValueError(
                 "predictor_hidden_dim must be 1 or more, or None for no predictor, got "

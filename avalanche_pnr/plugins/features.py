@@ -8,6 +8,7 @@ from torch import Tensor
 
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.plugins.past import PastModelPlugin
+from avalanche_pnr.plugins.past_source import Past
 from avalanche_pnr.plugins.protocols import LossContext
 from avalanche_pnr.plugins.recorded import RecordedFeatures
 
@@ -17,10 +18,21 @@ class PastFeaturesPlugin(PastModelPlugin):
 
     The current features are recorded in the forward pass of the loss. The past ones
     take a pass of their own, besides the past model's for other plugins.
+
+    Args:
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each, or ``"ema"``, a moving average over steps, which needs no
+            boundaries. See :class:`~avalanche_pnr.plugins.PastModelPlugin`.
+        ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
+
+    Raises:
+        ValueError: If ``past`` is unknown, or the decay not in [0, 1).
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(
+        self, *, past: Past = "experience", ema_decay: float | None = None
+    ) -> None:
+        super().__init__(past=past, ema_decay=ema_decay)
         self.supports_distributed = False
         self._recorded: RecordedFeatures | None = None
 

@@ -71,7 +71,7 @@ class MemoryPlugin(SelfSupervisedPlugin):
         return self.memory.dataset
 
     def draw(self, strategy: Strategy) -> list[Tensor] | None:
-        """Draw the next batch, ``[views (M, V, C, H, W), ...]``, if there is one."""
+        """Draw the next batch, ``[views (M, V, ...), ...]``, if there is one."""
         if self._loader is None:
             return None
         if self._batches is None:

@@ -4,23 +4,40 @@ from typing import Any
 
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.plugins.base import SelfSupervisedPlugin
+from avalanche_pnr.plugins.past_source import Past, past_source
 from avalanche_pnr.plugins.protocols import LossContext
 
 
 class PastModelPlugin(SelfSupervisedPlugin):
-    """Takes the past model when an experience ends, and adds heads when one begins.
+    """Takes the past model, and adds heads when an experience begins.
 
-    On online streams the past model is taken when the last sub-experience has been
-    trained on. It is shared through ``strategy.past_model``: several plugins cost one
+    The past model is shared through ``strategy.past_model``: several plugins cost one
     forward pass a batch. The plugin's heads become a part of ``strategy.model`` when
-    the second experience begins, are trained by the strategy's optimizer and carry over
-    to later experiences. Samples replayed by other plugins are regularised like those
-    of the current experience.
+    the first experience with a past model begins, are trained by the strategy's
+    optimizer and carry over to later experiences. Samples replayed by other plugins are
+    regularised like those of the current experience.
+
+    Args:
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each experience, as published; on online streams when the last
+            sub-experience has been trained on. ``"ema"``, an exponential moving average
+            of the model over steps, which needs no boundaries and is at work from the
+            first step on; on one process only.
+        ema_decay: Decay of ``"ema"`` in each step, in [0, 1); ``None`` for 0.999.
+
+    Raises:
+        ValueError: If ``past`` is unknown, or the decay does not belong to it or is not
+            in [0, 1).
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, past: Past = "experience", ema_decay: float | None = None
+    ) -> None:
         super().__init__()
-        self.supports_distributed = True
+        self.source = past_source(past, ema_decay)
+        # Running statistics differ between processes until an experience ends, and so
+        # would their averages.
+        self.supports_distributed = past == "experience"
 
     def required_losses(self, method: SelfSupervisedMethod) -> tuple[str, ...]:
         """Name the losses about the past that the method must define.
@@ -53,18 +70,13 @@ class PastModelPlugin(SelfSupervisedPlugin):
         """Add the heads in time for the experience's optimizer.
 
         Raises:
-            ValueError: If the stream hides where its experiences end.
+            ValueError: If the past model is taken where experiences end, and the stream
+                hides that.
         """
-        if not getattr(strategy.experience, "access_task_boundaries", True):
-            raise ValueError(
-                f"{type(self).__name__} takes the past model where an experience ends, "
-                "which this online stream hides: make it with "
-                "split_online_stream(..., access_task_boundaries=True)"
-            )
+        self.source.begin(strategy)
         if strategy.past_model.exists:
             self.add_heads(strategy.model)
 
     def after_training_exp(self, strategy: LossContext, **kwargs: Any) -> None:
-        """Take the past model when the last sub-experience has ended."""
-        if strategy.sub_experience + 1 == strategy.sub_experiences:
-            strategy.past_model.snapshot(strategy.model)
+        """Take the past model, if this is where it comes from."""
+        self.source.end(strategy)

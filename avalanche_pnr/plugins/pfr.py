@@ -10,6 +10,7 @@ from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.methods.checks import check_weights
 from avalanche_pnr.plugins.distillation import two_layers
 from avalanche_pnr.plugins.features import PastFeaturesPlugin
+from avalanche_pnr.plugins.past_source import Past
 
 HEAD = "feature_predictor"
 """Name of M among the heads of a method."""
@@ -24,15 +25,27 @@ class PFRPlugin(PastFeaturesPlugin):
     Args:
         lambda_pfr: Weight of the mean cosine.
         hidden_dim: Width of the hidden layer of M.
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each, or ``"ema"``, a moving average over steps, which needs no
+            boundaries. See :class:`~avalanche_pnr.plugins.PastModelPlugin`.
+        ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
 
     Raises:
-        ValueError: If the weight is negative or the width below 1.
+        ValueError: If the weight is negative, the width below 1, ``past`` unknown, or
+            the decay not in [0, 1).
 
     Source: Gomez-Villa et al. 2022, arXiv 2112.15022.
     """
 
-    def __init__(self, *, lambda_pfr: float = 1.0, hidden_dim: int = 512) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        *,
+        lambda_pfr: float = 1.0,
+        hidden_dim: int = 512,
+        past: Past = "experience",
+        ema_decay: float | None = None,
+    ) -> None:
+        super().__init__(past=past, ema_decay=ema_decay)
         check_weights(lambda_pfr=lambda_pfr)
         if hidden_dim < 1:
             raise ValueError(f"hidden_dim must be 1 or more, got {hidden_dim}")

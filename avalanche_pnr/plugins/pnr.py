@@ -7,6 +7,7 @@ from torch import Tensor
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.methods.checks import check_weights
 from avalanche_pnr.plugins.distillation import DistillationPlugin, predict_past
+from avalanche_pnr.plugins.past_source import Past
 from avalanche_pnr.plugins.protocols import LossContext
 
 
@@ -22,9 +23,14 @@ class PNRPlugin(DistillationPlugin):
         predictor_hidden_dim: Width of g's hidden layer; ``None`` for no network, p = z.
         lambda_pnr: Weight of the pseudo-negatives, for methods that have one (Barlow
             Twins, BYOL, VICReg); ``None`` for the method's own.
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each, or ``"ema"``, a moving average over steps, which needs no
+            boundaries. See :class:`~avalanche_pnr.plugins.PastModelPlugin`.
+        ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
 
     Raises:
-        ValueError: If the width is below 1 or the weight negative.
+        ValueError: If the width is below 1, the weight negative, ``past`` unknown, or
+            the decay not in [0, 1).
 
     Source: Cha et al. 2024, arXiv 2306.05101, section 3.
     """
@@ -34,8 +40,12 @@ class PNRPlugin(DistillationPlugin):
         *,
         predictor_hidden_dim: int | None = 2048,
         lambda_pnr: float | None = None,
+        past: Past = "experience",
+        ema_decay: float | None = None,
     ) -> None:
-        super().__init__(predictor_hidden_dim=predictor_hidden_dim)
+        super().__init__(
+            predictor_hidden_dim=predictor_hidden_dim, past=past, ema_decay=ema_decay
+        )
         if lambda_pnr is not None:
             check_weights(lambda_pnr=lambda_pnr)
         self.lambda_pnr = lambda_pnr

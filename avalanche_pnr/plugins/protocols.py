@@ -17,7 +17,7 @@ class LossContext(Protocol):
 
     Attributes:
         model: The method that is trained.
-        past_model: The network of the previous experience.
+        past_model: The network of the previous experience, or a moving average.
         objective: Function that computes the loss; ``None`` for the method's SSL loss.
         mb_output: The model's output for the views, shape (N, V, E).
         loss: Loss of the batch.
@@ -37,7 +37,7 @@ class LossContext(Protocol):
 
     @property
     def mb_x(self) -> Tensor:
-        """Views of the batch, shape (N, V, C, H, W)."""
+        """Views of the batch, shape (N, V, ...)."""
         ...
 
     @property

@@ -36,7 +36,7 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         plugin: Plugin that uses only the past model, for example ``PNRPlugin()``.
 
     Attributes:
-        past_model: The network of the previous experience.
+        past_model: The network of the previous experience, or a moving average.
         loss_terms: Terms of the last loss by name, without gradient.
 
     Raises:
@@ -82,7 +82,7 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         self.plugin.before_training_exp(self)
 
     def __call__(self, views: Tensor) -> Tensor:
-        """Compute the loss of a batch of views (N, 2, C, H, W), a scalar.
+        """Compute the loss of a batch of views (N, 2, ...), a scalar.
 
         Raises:
             ValueError: If the views have another shape, or are too few or too many.
@@ -122,10 +122,12 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
             raise RuntimeError("after_step() follows the step of a batch, once")
         self.model.after_step(self.mb_output, step, total_steps)
         self.plugin.after_training_iteration(self)
+        if self.past_model.decay is not None:
+            self.past_model.average(self.model, self.past_model.decay)
         self._awaits_step = False
 
     def post_adapt(self, agent: Any, exp: Any = None) -> None:
-        """End an experience: the model becomes the past model. See ``pre_adapt``."""
+        """End an experience, where the past model may be taken. See ``pre_adapt``."""
         self._turn_to(agent, exp)
         self.plugin.after_training_exp(self)
         self.objective = None

@@ -179,7 +179,8 @@ class Views(Kind):
     """Tensors that a memory keeps of each experience, the same number for each.
 
     Args:
-        *dtypes: Dtypes allowed; by default all floating-point ones.
+        *dtypes: Dtypes allowed; by default that of the stream's views, or if these are
+            no whole numbers, all floating-point ones.
         like: Attribute of the owner with one row for each row of these tensors.
     """
 
@@ -193,6 +194,7 @@ class Views(Kind):
     def decode(self, saved: Any, now: Any, place: Place) -> Any:
         """Copies of the saved tensors."""
         check_type(saved, place.name, dict)
+        dtypes = self._dtypes or (place.samples.dtypes if place.samples else ())
         if self._like is not None:
             check_keys(saved, getattr(place.owner, self._like), place.name)
         for number, tensor in saved.items():
@@ -202,7 +204,7 @@ class Views(Kind):
             rows = list(tensor.shape)
             if self._like is not None:
                 rows = [len(getattr(place.owner, self._like)[number])]
-            check_tensor(tensor, name, rows, *self._dtypes)
+            check_tensor(tensor, name, rows, *dtypes)
         now.clear()
         now.update({number: tensor.clone() for number, tensor in saved.items()})
         return now

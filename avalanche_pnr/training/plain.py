@@ -47,7 +47,12 @@ from avalanche.training.storage_policy import (
 )
 
 from avalanche_pnr.evaluation.metrics import PluginValues, ProbeAccuracy
-from avalanche_pnr.plugins import DERPlugin, MemoryPlugin, OsirisPlugin
+from avalanche_pnr.plugins import (
+    DERPlugin,
+    MemoryPlugin,
+    OsirisPlugin,
+    PastModelPlugin,
+)
 from avalanche_pnr.plugins.features import PastFeaturesPlugin
 from avalanche_pnr.plugins.memory import Memory
 from avalanche_pnr.runs.state_checks import check_keys, check_type
@@ -257,6 +262,7 @@ ATTRIBUTES: dict[type, dict[str, Kind]] = {
     MemoryPlugin: {"memory": _NESTED, "_loader": _SETTING, "_batches": _SETTING},
     OsirisPlugin: {"_backbone": _SETTING},
     PastFeaturesPlugin: {"_backbone": _SETTING},
+    PastModelPlugin: {"source": _SETTING},
     PluginValues: {"_plugin": _SETTING},
     ProbeAccuracy: {"_plugin": _SETTING},
 }

@@ -38,9 +38,10 @@ class MethodLoss:
 class SelfSupervisedProblem(SupervisedProblem):
     """Avalanche's mixin for batches and their loss, of stacked views, labelled or not.
 
-    In training a batch is ``[views (N, V, C, H, W), labels, ...]``, where labels may
-    be absent (they become -1). In evaluation it is ``[images (N, C, H, W), labels,
-    ...]``; the output is that of the probe ``readout`` for the features. The first two
+    In training a batch is ``[views (N, V, ...), labels, ...]``, where labels may be
+    absent (they become -1). In evaluation it is ``[inputs (N, ...), labels, ...]``; the
+    output is that of the probe ``readout`` for the features. Inputs are images
+    (C, H, W), or of the number of dimensions ``model.input_dims``. The first two fields
     are ``mb_x`` and ``mb_y``; on several processes ``mb_x`` are the process's own.
     """
 
@@ -135,9 +136,10 @@ class SelfSupervisedProblem(SupervisedProblem):
     def _unpack_minibatch(self) -> None:
         fields = [self.mbatch] if isinstance(self.mbatch, Tensor) else self.mbatch
         x = fields[0]
-        stacked = isinstance(x, Tensor) and x.dim() == 5 and x.shape[1] == 2
+        dims = self.model.input_dims
+        stacked = isinstance(x, Tensor) and x.dim() == dims + 2 and x.shape[1] == 2
         if self.is_training and not stacked:
-            raise _not_stacked(x)
+            raise _not_stacked(x, dims)
         batch = [field.to(self.device, non_blocking=True) for field in fields]
         if len(batch) == 1:
             batch.append(torch.full((len(batch[0]),), -1, device=self.device))
@@ -165,12 +167,14 @@ def check_method(model: Any) -> None:
     raise TypeError(f"{type(model).__name__} is not a self-supervised method: {advice}")
 
 
-def _not_stacked(x: Any) -> ValueError:
+def _not_stacked(x: Any, dims: int) -> ValueError:
     """Explain which batch was expected instead of one whose first field is x."""
     got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+    one = "C, H, W" if dims == 3 else f"and {dims} more"
     return ValueError(
-        f"a training batch must be one tensor of two stacked views (N, 2, C, H, W), "
+        f"a training batch must be one tensor of two stacked views (N, 2, {one}), "
         f"got {got}: let the data set's train transform return "
         "torch.stack(views), as avalanche_pnr.TwoViews does, and let samples be "
-        "tuples, (x, -1) without labels"
+        "tuples, (x, -1) without labels; where inputs are no images, make the method "
+        "with example_input=, a batch of them"
     )

@@ -25,6 +25,7 @@ from avalanche_pnr.plugins import (
     PFRPlugin,
     PNRPlugin,
 )
+from avalanche_pnr.plugins.past_source import Past
 from avalanche_pnr.training.strategy import SelfSupervised
 
 StrategyClass = TypeVar("StrategyClass", bound=type[SelfSupervised])
@@ -83,6 +84,9 @@ class PNR(SelfSupervised):
             predictor.
         lambda_pnr: Weight of the pseudo-negatives, for methods that have one (Barlow
             Twins, BYOL, VICReg); ``None`` for the method's own.
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each, or ``"ema"``, a moving average over steps.
+        ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
         **options: Arguments of :class:`SelfSupervised`; its ``plugins`` come on top.
 
     Source: Cha et al. 2024, arXiv 2306.05101.
@@ -93,10 +97,15 @@ class PNR(SelfSupervised):
         *,
         predictor_hidden_dim: int | None = 2048,
         lambda_pnr: float | None = None,
+        past: Past = "experience",
+        ema_decay: float | None = None,
         **options: Unpack[StrategyOptions],
     ) -> None:
         plugin = PNRPlugin(
-            predictor_hidden_dim=predictor_hidden_dim, lambda_pnr=lambda_pnr
+            predictor_hidden_dim=predictor_hidden_dim,
+            lambda_pnr=lambda_pnr,
+            past=past,
+            ema_decay=ema_decay,
         )
         super().__init__(**_with_plugin(plugin, options))
 
@@ -110,6 +119,9 @@ class CaSSLe(SelfSupervised):
     Args:
         predictor_hidden_dim: Width of the predictor's hidden layer; ``None`` for no
             predictor.
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each, or ``"ema"``, a moving average over steps.
+        ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
         **options: Arguments of :class:`SelfSupervised`; its ``plugins`` come on top.
 
     Source: Fini et al. 2022, arXiv 2112.04215.
@@ -119,9 +131,15 @@ class CaSSLe(SelfSupervised):
         self,
         *,
         predictor_hidden_dim: int | None = 2048,
+        past: Past = "experience",
+        ema_decay: float | None = None,
         **options: Unpack[StrategyOptions],
     ) -> None:
-        plugin = CaSSLePlugin(predictor_hidden_dim=predictor_hidden_dim)
+        plugin = CaSSLePlugin(
+            predictor_hidden_dim=predictor_hidden_dim,
+            past=past,
+            ema_decay=ema_decay,
+        )
         super().__init__(**_with_plugin(plugin, options))
 
 
@@ -134,6 +152,9 @@ class PFR(SelfSupervised):
     Args:
         lambda_pfr: Weight of the mean cosine.
         hidden_dim: Width of the hidden layer of the temporal projection.
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each, or ``"ema"``, a moving average over steps.
+        ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
         **options: Arguments of :class:`SelfSupervised`; its ``plugins`` come on top.
 
     Source: Gomez-Villa et al. 2022, arXiv 2112.15022.
@@ -144,9 +165,16 @@ class PFR(SelfSupervised):
         *,
         lambda_pfr: float = 1.0,
         hidden_dim: int = 512,
+        past: Past = "experience",
+        ema_decay: float | None = None,
         **options: Unpack[StrategyOptions],
     ) -> None:
-        plugin = PFRPlugin(lambda_pfr=lambda_pfr, hidden_dim=hidden_dim)
+        plugin = PFRPlugin(
+            lambda_pfr=lambda_pfr,
+            hidden_dim=hidden_dim,
+            past=past,
+            ema_decay=ema_decay,
+        )
         super().__init__(**_with_plugin(plugin, options))
 
 
@@ -159,6 +187,9 @@ class LessForget(SelfSupervised):
 
     Args:
         lambda_features: Weight of the squared distance.
+        past: Where the past model comes from: ``"experience"``, a snapshot at the end
+            of each, or ``"ema"``, a moving average over steps.
+        ema_decay: Decay of ``"ema"``, in [0, 1); ``None`` for 0.999.
         **options: Arguments of :class:`SelfSupervised`; its ``plugins`` come on top.
 
     Source: Jung et al. 2016, arXiv 1607.00122.
@@ -168,9 +199,15 @@ class LessForget(SelfSupervised):
         self,
         *,
         lambda_features: float = 1.0,
+        past: Past = "experience",
+        ema_decay: float | None = None,
         **options: Unpack[StrategyOptions],
     ) -> None:
-        plugin = LessForgetPlugin(lambda_features=lambda_features)
+        plugin = LessForgetPlugin(
+            lambda_features=lambda_features,
+            past=past,
+            ema_decay=ema_decay,
+        )
         super().__init__(**_with_plugin(plugin, options))
 
 

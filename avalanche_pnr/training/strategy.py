@@ -170,7 +170,8 @@ class SelfSupervised(
         """The forward pass of several processes; ``None`` on one."""
 
         self.past_model = PastModel()
-        """The network of the previous experience, shared by plugins."""
+        """The network of the previous experience, or a moving average; plugins share
+        it."""
 
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=model.precision.scales_losses
@@ -416,6 +417,9 @@ class SelfSupervised(
                 accumulation.keep_batch(self.model, self.mb_output.detach())
 
             self._after_training_iteration(**kwargs)
+            decay = self.past_model.decay
+            if decay is not None and accumulation.completes_step:
+                self.past_model.average(self.model, decay)
             if self.checkpoint_callback is not None:
                 self.checkpoint_callback(self)
 
@@ -470,7 +474,7 @@ class SelfSupervised(
             num_workers: Number of processes of the data loader.
 
         Returns:
-            Views of batches, shape (N, V, C, H, W), on the strategy's device; on
+            Views of batches, shape (N, V, ...), on the strategy's device; on
             several processes, those of this process's shard.
         """
         return views_of_experience(self, num_workers)

@@ -1,4 +1,4 @@
-"""Two views of an image, stacked."""
+"""Two views of an image, or another input, stacked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +11,14 @@ ViewTransform = Callable[[Any], Tensor]
 
 
 class TwoViews(MultiViewTransform):
-    """Draw two random views of an image and stack them, (2, C, H, W).
+    """Draw two random views of an input and stack them, for images (2, C, H, W).
 
     lightly returns a list of views; Avalanche, whose samples are tuples, needs one
     tensor.
 
     Args:
-        first: Random transform from a PIL image to a tensor (C, H, W).
+        first: Random transform from a PIL image to a tensor (C, H, W), or from another
+            input to a tensor of any shape and dtype.
         second: Transform for the other view, by default the same.
     """
 
@@ -25,5 +26,5 @@ class TwoViews(MultiViewTransform):
         super().__init__([first, second or first])
 
     def __call__(self, image: Any) -> Tensor:
-        """Draw the views of one image, (2, C, H, W)."""
+        """Draw the views of one input, (2, ...)."""
         return torch.stack(super().__call__(image))

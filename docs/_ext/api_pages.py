@@ -125,11 +125,13 @@ def show_without_link(
 ) -> nodes.TextElement | None:
     """Show a name that is not on the site as text; one that does not exist warns.
 
-    Of a type such as ``A | Callable[[], B]`` Sphinx takes pieces for names.
+    Of a type such as ``A | Callable[[], B]`` or ``Literal["a", "b"]`` Sphinx takes
+    pieces for names.
     """
     target = node["reftarget"]
     is_name = target.replace(".", "").isidentifier()
-    known = exists(target) if is_name else node["reftype"] == "class" and "[" in target
+    is_piece = node["reftype"] in ("class", "obj") and "[" in target
+    known = exists(target) if is_name else is_piece
     return text if known else None
 
 

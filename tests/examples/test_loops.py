@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -97,8 +98,10 @@ def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
 
 
 PLUGINS = (PNRPlugin, CaSSLePlugin, PFRPlugin, LessForgetPlugin)
+averaged = partial(PNRPlugin, past="ema", ema_decay=0.9)
 CASES = [
     *((plain_loop, method, plugin) for method in METHODS for plugin in PLUGINS),
+    *((plain_loop, method, averaged) for method in METHODS),
     *((agent, method, PNRPlugin) for method in ("moco", "barlow")),
     *((lightning_module, method, PNRPlugin) for method in ("moco", "barlow")),
 ]
@@ -108,7 +111,7 @@ CASES = [
 def test_three_experiences_end_as_with_the_strategy(
     loop: Loop,
     method: str,
-    plugin: type[PastModelPlugin],
+    plugin: Callable[[], PastModelPlugin],
     benchmark_of_digits: CLScenario,
     make_strategy: Strategy,
 ) -> None:
@@ -132,7 +135,8 @@ def test_three_experiences_end_as_with_the_strategy(
     past = continual_loss.past_model.state_dict()
     assert_same(past, strategy.past_model.state_dict())
     assert past
-    assert continual_loss.loss_terms.keys() == {"loss", plugin.__name__}
+    name = type(continual_loss.plugin).__name__
+    assert continual_loss.loss_terms.keys() == {"loss", name}
 
 
 @pytest.mark.slow

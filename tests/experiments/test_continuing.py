@@ -139,9 +139,9 @@ def test_all_modes_end_the_same_wherever_they_are_stopped(
     out, choices = tmp_path / "run", [*data, *ALL, "epochs=1"]
     finished(tmp_path / "whole", *choices)
     breaks = 0
-    while stopped(out, 4, *choices):
+    while stopped(out, EPOCH + 2, *choices):
         breaks += 1
-    assert breaks > 8
+    assert breaks > 4
     assert_same(tmp_path / "whole", out)
 
 

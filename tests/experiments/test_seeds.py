@@ -110,8 +110,8 @@ def test_one_bar_counts_the_epochs_of_all_seeds(
             super().close()
 
     monkeypatch.setattr(parallel, "Bar", Watched)
-    command("seeds=3", "jobs=2", f"out={tmp_path / 'run'}")
-    epochs = 3 * (1 + 2 * 2)  # the first experience is shared
+    command("seeds=2", "jobs=2", f"out={tmp_path / 'run'}")
+    epochs = 2 * (1 + 2 * 2)  # the first experience is shared
     assert bars[0] == (epochs, epochs)
 
 
@@ -147,23 +147,23 @@ def test_a_seed_that_fails_is_named_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out = tmp_path / "run"
+    three = ["seeds=3", "jobs=2", "regularizers=[finetune]", f"out={tmp_path / 'run'}"]
     with monkeypatch.context() as patch:
         failing(how, patch)
         with pytest.raises(SystemExit) as exit_:
-            command("seeds=3", "jobs=2", f"out={out}")
+            command(*three)
     assert exit_.value.code == "error: 1 of 3 seeds failed: 1"
     said = capsys.readouterr()
     assert f"seed 1: error: {cause}" in said.err
     assert "seeds 0, 2" in said.out
-    command("seeds=3", "jobs=2", f"out={out}")
+    command(*three)
     assert "seeds 0, 1, 2" in capsys.readouterr().out
 
 
 def test_a_warning_is_given_once_and_not_by_every_seed(
     command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    queue = ["method=mocov2plus", "method.queue_length=64"]
+    queue = ["method=mocov2plus", "method.queue_length=64", "regularizers=[finetune]"]
     command(*queue, "seeds=2", "jobs=2", f"out={tmp_path / 'run'}")
     assert capsys.readouterr().err.count("queue_length=64 is 2.0 times the 32") == 1
 

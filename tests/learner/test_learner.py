@@ -656,7 +656,7 @@ def test_judge_takes_a_table_of_paths(learned: Learner, tmp_path: Path) -> None:
     ("backbone", "options"),
     [
         ("timm/resnet10t", {}),
-        ("vit_tiny", {"backbone.patch_size": 4}),
+        pytest.param("vit_tiny", {"backbone.patch_size": 4}, marks=pytest.mark.slow),
         ("torchvision.models.squeezenet1_1", {"backbone.num_classes": 12}),
     ],
 )

@@ -61,6 +61,10 @@ COMBINATIONS: dict[str, tuple[str, Callable[[Any], list[Any]]]] = {
     ),
     "ewc": ("byol", lambda _: [CaSSLePlugin(), EWCPlugin(ewc_lambda=1.0)]),
     "gdumb": ("moco", lambda _: [GDumbPlugin(mem_size=60)]),
+    "moving average": (
+        "moco",
+        lambda _: [PNRPlugin(predictor_hidden_dim=16, past="ema", ema_decay=0.8)],
+    ),
     "task labels": ("simclr", lambda _: [pnr(), ReplayPlugin(mem_size=30)]),
     "probe": (
         "moco",

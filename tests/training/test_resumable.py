@@ -39,6 +39,7 @@ from avalanche_pnr import (
     ssl_metrics,
 )
 from avalanche_pnr.evaluation import JSONLinesLogger, NearestMeanProbe, OnlineProbe
+from avalanche_pnr.plugins.past_source import Past
 from avalanche_pnr.runs.files import load_state, save_state
 from tests.conftest import METHODS, tiny_moco
 from tests.training.continued import continued, differences, whole
@@ -177,6 +178,10 @@ PLUGINS: dict[str, Callable[[], Any]] = {
     "own ewc": lambda: avalanche_pnr.EWCPlugin(ewc_lambda=10),
     "pfr": lambda: PFRPlugin(hidden_dim=16),
     "less forget": LessForgetPlugin,
+    "moving average": lambda: PNRPlugin(
+        predictor_hidden_dim=16, past="ema", ema_decay=0.8
+    ),
+    "less forget, moving average": lambda: LessForgetPlugin(past="ema", ema_decay=0.8),
     "der": lambda: DERPlugin(mem_size=20),
     "lump": lambda: LUMPPlugin(mem_size=20),
     "osiris": lambda: OsirisPlugin(mem_size=20),
@@ -322,19 +327,22 @@ def test_momenta_that_are_kept_are_continued(
     assert differences(unbroken.state_dict(), second.state_dict()) == []
 
 
+@pytest.mark.parametrize("past", ["experience", "ema"])
 def test_online_streams_are_continued(
-    benchmark_of_digits: CLScenario, tmp_path: Path
+    past: Past, benchmark_of_digits: CLScenario, tmp_path: Path
 ) -> None:
     def parts() -> Any:
         whole_stream = benchmark_of_digits.train_stream[:2]
         return list(
             split_online_stream(
-                whole_stream, experience_size=24, access_task_boundaries=True
+                whole_stream,
+                experience_size=24,
+                access_task_boundaries=past == "experience",
             )
         )
 
     def make() -> SelfSupervised:
-        return made(plugins=[PNRPlugin(predictor_hidden_dim=16)])
+        return made(plugins=[PNRPlugin(predictor_hidden_dim=16, past=past)])
 
     torch.manual_seed(5)
     stream = parts()

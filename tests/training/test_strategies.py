@@ -20,11 +20,13 @@ from avalanche_pnr.training.strategies import StrategyOptions
 from tests.conftest import METHODS
 from tests.training.continued import differences, train
 
+AVERAGED: dict[str, Any] = {"past": "ema", "ema_decay": 0.8}
+
 ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "PNR": ("byol", {"predictor_hidden_dim": 16, "lambda_pnr": 0.5}),
-    "CaSSLe": ("moco", {"predictor_hidden_dim": 16}),
-    "PFR": ("simclr", {"lambda_pfr": 2.0, "hidden_dim": 12}),
-    "LessForget": ("simclr", {"lambda_features": 3.0}),
+    "PNR": ("byol", {"predictor_hidden_dim": 16, "lambda_pnr": 0.5, **AVERAGED}),
+    "CaSSLe": ("moco", {"predictor_hidden_dim": 16, **AVERAGED}),
+    "PFR": ("simclr", {"lambda_pfr": 2.0, "hidden_dim": 12, **AVERAGED}),
+    "LessForget": ("simclr", {"lambda_features": 3.0, **AVERAGED}),
     "EWC": (
         "byol",
         {

@@ -148,20 +148,23 @@ def check_transformed(
         eval_transform: Name of the eval transform in error messages.
 
     Raises:
-        ValueError: Unless these are two stacked views (2, C, H, W) and an image of as
-            many channels that is no smaller.
+        ValueError: Unless these are two stacked views and an input of as many
+            dimensions; of images (C, H, W) with as many channels, and no smaller.
     """
     if isinstance(views, DeferredViews):
         views = draw_views([views])[0]
-    if not isinstance(views, Tensor) or views.dim() != 4 or len(views) != 2:
+    if not isinstance(views, Tensor) or views.dim() < 2 or len(views) != 2:
         raise ValueError(
-            f"{train_transform} must return two stacked views (2, C, H, W), got "
-            f"{_describe(views)}: wrap a transform of one view in TwoViews(...)"
+            f"{train_transform} must return two stacked views, of images (2, C, H, W), "
+            f"got {_describe(views)}: wrap a transform of one view in TwoViews(...)"
         )
-    if not isinstance(plain, Tensor) or plain.dim() != 3:
+    if not isinstance(plain, Tensor) or plain.dim() != views.dim() - 1:
         raise ValueError(
-            f"{eval_transform} must return a tensor (C, H, W), got {_describe(plain)}"
+            f"{eval_transform} must return a tensor like one view, an image (C, H, W), "
+            f"got {_describe(plain)} beside {_describe(views)} of views"
         )
+    if plain.dim() != 3:  # no image: token ids (L,), windows (C, L)
+        return
     if len(plain) != views.shape[1]:
         raise ValueError(
             f"views have {views.shape[1]} channels, but {eval_transform} returns "

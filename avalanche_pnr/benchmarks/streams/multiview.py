@@ -22,17 +22,19 @@ def with_multiview(benchmark: CLScenario, transform: ViewsTransform) -> CLScenar
 
     The views are made of the raw images, in place of the train transform that the
     benchmark came with: PIL images as RGB, tensors as they are if the transform takes
-    tensors, otherwise, of 1 or 3 channels, as RGB PIL images. Transforms that are
+    tensors, otherwise, of 1 or 3 channels, as RGB PIL images. Tensors may be any other
+    inputs, too: token ids (L,), windows (C, L) of time series. Transforms that are
     frozen, such as those of PermutedMNIST, are a part of the raw image. The "eval"
     group stays, for probes, which are fitted to the train stream. Targets, task
     labels, the timeline of classes and all other streams stay as well.
 
     Args:
         benchmark: A benchmark with a train stream of labelled images, PIL or tensors
-            (C, H, W) of any number of channels; of those that become PIL images the
-            values are in 0..1, or of dtype uint8. It is not changed.
-        transform: Stacked views of an image, (2, C, H, W), or those of a whole batch,
-            which are made on the CPU here.
+            (C, H, W) of any number of channels, or inputs (...) of another kind; of
+            those that become PIL images the values are in 0..1, or of dtype uint8. It
+            is not changed.
+        transform: Stacked views of an input, (2, ...), for images (2, C, H, W), or
+            those of a whole batch, which are made on the CPU here.
 
     Returns:
         A new benchmark of the same streams.
@@ -40,7 +42,7 @@ def with_multiview(benchmark: CLScenario, transform: ViewsTransform) -> CLScenar
     Raises:
         ValueError: If there is no train stream, its samples are not images, the
             transform does not return two views, or the benchmark's eval transform
-            does not return a tensor (C, H, W) of as many channels.
+            does not return a tensor of as many dimensions and, for images, channels.
     """
     streams = benchmark.streams
     if "train" not in streams:

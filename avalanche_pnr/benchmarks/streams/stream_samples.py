@@ -91,6 +91,15 @@ class StreamSamples:
         rows = lengths.cumsum(0)[indices[:, 0]] + indices[:, 1]
         return concat_datasets(self._datasets).subset(rows.tolist())
 
+    @property
+    def dtypes(self) -> tuple[torch.dtype, ...]:
+        """Dtype of the views, where they are whole numbers; empty of other views."""
+        with RandomStream(0):
+            sample = self._datasets[0][0]
+        views = sample[0] if isinstance(sample, tuple | list) else sample
+        whole = isinstance(views, Tensor) and not views.is_floating_point()
+        return (views.dtype,) if whole else ()
+
     def _check(self, experience: int, index: int, digest: bytes, name: str) -> None:
         datasets = self._datasets
         if not 0 <= experience < len(datasets):

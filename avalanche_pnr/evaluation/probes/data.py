@@ -24,7 +24,7 @@ class ProbeData:
     """Labelled training images of all classes, behind a frozen network.
 
     Args:
-        model: Maps images (N, C, H, W) to features (N, F).
+        model: Maps inputs (N, ...) to features (N, F).
         experiences: Avalanche experiences that hold the images.
         batch_size: Number of images in a forward pass.
         device: Device that the network is on.

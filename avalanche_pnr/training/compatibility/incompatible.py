@@ -33,6 +33,7 @@ from avalanche_pnr.plugins import (
     LessForgetPlugin,
     LUMPPlugin,
     OsirisPlugin,
+    PastModelPlugin,
     PFRPlugin,
     PNRPlugin,
     WarmupCosinePlugin,
@@ -126,7 +127,8 @@ def check_compatible(plugins: list[Any]) -> None:
 
     Raises:
         TypeError: If a plugin is a class, or made for classifiers.
-        ValueError: If two do the same thing.
+        ValueError: If two do the same thing, or take the past model, which they share,
+            from two sources.
     """
     for plugin in plugins:
         if isinstance(plugin, type):
@@ -140,3 +142,15 @@ def check_compatible(plugins: list[Any]) -> None:
         names = [type(each).__name__ for each in same]
         if len(names) > 1:
             raise ValueError(f"{' and '.join(names)}: {why}")
+    _check_one_past(plugins)
+
+
+def _check_one_past(plugins: list[Any]) -> None:
+    """Refuse plugins that take the past model, which they share, from two sources."""
+    sharing = [each for each in plugins if isinstance(each, PastModelPlugin)]
+    if len({each.source for each in sharing}) > 1:
+        each_of = (f"{type(each).__name__} ({each.source})" for each in sharing)
+        raise ValueError(
+            f"{' and '.join(each_of)} share one past model: give all of them the same "
+            "past and ema_decay"
+        )

@@ -16,6 +16,7 @@ from avalanche.training.plugins import (
 from avalanche.training.storage_policy import ClassBalancedBuffer
 from torch import Tensor
 
+from avalanche_pnr.plugins import LUMPPlugin
 from avalanche_pnr.reproducibility.random_state import preserve_random_state
 from avalanche_pnr.training.checkpoint import whole_stream
 from avalanche_pnr.training.compatibility.requirements import Requirement
@@ -51,6 +52,18 @@ def _samples_with_labels(_plugin: Any, strategy: SelfSupervised) -> str | None:
     return (
         "reads samples (x, y) from the data set, and this one has images alone: let "
         "unlabelled samples be (x, -1)"
+    )
+
+
+def _mixable_views(_plugin: Any, strategy: SelfSupervised) -> str | None:
+    with preserve_random_state():
+        sample = strategy.experience.dataset[0]
+    views = sample if isinstance(sample, Tensor) else sample[0]
+    if not isinstance(views, Tensor) or views.is_floating_point():
+        return None
+    return (
+        f"mixes views, and these are of {views.dtype}, of which there are no mixtures: "
+        "replay them as they are, with ReplayPlugin, DERPlugin or OsirisPlugin"
     )
 
 
@@ -94,6 +107,7 @@ STREAM_REQUIREMENTS: dict[type, tuple[Requirement, ...]] = {
     AGEMPlugin: (_samples_with_labels, _share_of_the_sample),
     EWCPlugin: (_samples_with_labels,),
     GEMPlugin: (_samples_with_labels,),
+    LUMPPlugin: (_mixable_views,),
     MASPlugin: (_samples_with_labels,),
     ReplayPlugin: (_tasks,),
     RWalkPlugin: (_interval_of_scores,),

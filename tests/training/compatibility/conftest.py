@@ -196,9 +196,24 @@ def few_digits() -> ImageData:
     return digits_of_each_class(12, 3)
 
 
-@pytest.fixture(params=[False, True], ids=["without tasks", "with tasks"])
+WITHOUT, WITH = "without tasks", "with tasks"
+
+with_either = pytest.mark.parametrize(
+    ("regularizer", "stream"),
+    [
+        pytest.param(pnr, WITHOUT),
+        pytest.param(cassle, WITH),
+        pytest.param(pnr, WITH, marks=pytest.mark.slow),
+        pytest.param(cassle, WITHOUT, marks=pytest.mark.slow),
+    ],
+    indirect=["stream"],
+)
+"""Both regularizers, both kinds of stream; each with each in the slow tests."""
+
+
+@pytest.fixture(params=[WITHOUT, WITH])
 def stream(request: pytest.FixtureRequest, benchmark_of_digits: CLScenario) -> Any:
     """Five experiences of 24 images of two classes."""
-    if not request.param:
+    if request.param == WITHOUT:
         return benchmark_of_digits
     return with_task_labels(task_incremental_benchmark(benchmark_of_digits))

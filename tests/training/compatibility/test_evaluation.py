@@ -25,7 +25,7 @@ from avalanche_pnr import NearestMeanProbe, ProbePlugin, SelfSupervised, WandBLo
 from avalanche_pnr.evaluation import JSONLinesLogger, read_records
 from tests.evaluation.test_wandb_logger import OFFLINE
 from tests.evaluation.wandb_file import read_history
-from tests.training.compatibility.conftest import Make, cassle, pnr, run
+from tests.training.compatibility.conftest import Make, pnr, run, with_either
 from tests.training.compatibility.plugin_effects import EFFECTS
 
 LOSS = "Loss_Epoch/train_phase/train_stream/Task000"
@@ -40,7 +40,7 @@ def probe(stream: CLScenario) -> Make:
     return lambda _: ProbePlugin(stream.train_stream, [NearestMeanProbe()])
 
 
-@pytest.mark.parametrize("regularizer", [pnr, cassle])
+@with_either
 def test_every_logger_at_once(
     regularizer: Make,
     stream: CLScenario,
@@ -102,7 +102,7 @@ def test_evaluation_within_training_changes_nothing(
     assert torch.equal(plain.weights, evaluated.weights)
 
 
-@pytest.mark.parametrize("regularizer", [pnr, cassle])
+@with_either
 def test_early_stopping_stops_each_experience(
     regularizer: Make, stream: CLScenario
 ) -> None:

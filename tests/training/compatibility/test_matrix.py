@@ -9,7 +9,14 @@ import torch
 from avalanche_pnr import DERPlugin, LUMPPlugin
 from avalanche_pnr.methods import SelfSupervisedMethod
 from tests.conftest import METHODS
-from tests.training.compatibility.conftest import Make, Run, cassle, pnr, run
+from tests.training.compatibility.conftest import (
+    Make,
+    Run,
+    cassle,
+    pnr,
+    run,
+    with_either,
+)
 from tests.training.compatibility.plugin_effects import EFFECTS
 
 TOGETHER = [
@@ -32,7 +39,7 @@ def check_terms(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", EFFECTS)
-@pytest.mark.parametrize("regularizer", [pnr, cassle])
+@with_either
 def test_a_companion_has_its_effect_and_leaves_the_terms_alone(
     name: str, regularizer: Make, stream: Any
 ) -> None:
@@ -66,7 +73,7 @@ def test_it_has_its_effect_where_a_step_has_several_batches(
 
 
 @pytest.mark.parametrize("names", TOGETHER, ids=" ".join)
-@pytest.mark.parametrize("regularizer", [pnr, cassle])
+@with_either
 def test_several_have_their_effects_in_whatever_order_they_are_given(
     names: tuple[str, ...], regularizer: Make, stream: Any
 ) -> None:
