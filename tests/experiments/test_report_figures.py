@@ -65,7 +65,14 @@ def overlaps(figure: Figure) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("trained", "tested", "classes"),
-    [(1, 1, 3), (2, 2, 10), (5, 5, 10), (10, 10, 20), (20, 20, 40), (5, 1, 40)],
+    [
+        (1, 1, 3),
+        pytest.param(2, 2, 10, marks=pytest.mark.slow),
+        (5, 5, 10),
+        pytest.param(10, 10, 20, marks=pytest.mark.slow),
+        (20, 20, 40),
+        (5, 1, 40),
+    ],
 )
 def test_no_text_lies_on_another(
     trained: int, tested: int, classes: int, tmp_path: Path
