@@ -46,7 +46,9 @@ class BatchedViews:
 
         A step that the two views share is applied to both at once.
         """
-        views = pixels.repeat_interleave(2, dim=0).float().div_(255)
+        # In memory (N, H, 3, W), as crops read them.
+        lines = pixels.transpose(1, 2).contiguous().float().div_(255)
+        views = lines.repeat_interleave(2, dim=0).transpose(1, 2)
         pairs = zip_longest(self.first, self.second, fillvalue=_unchanged)
         for shared, steps in groupby(pairs, key=lambda pair: pair[0] == pair[1]):
             first, second = zip(*steps, strict=True)
@@ -105,7 +107,7 @@ def draw_views(batch: list[DeferredViews]) -> Tensor:
     groups = groupby(batch, key=attrgetter("views"))  # replayed images may have others
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(batch[0].seed)
-        return torch.cat([views.draw(_pixels(each)) for views, each in groups])
+        return _joined([views.draw(_pixels(each)) for views, each in groups])
 
 
 def _source(image: Any) -> Any:
@@ -120,7 +122,12 @@ def _pixels(batch: Iterable[DeferredViews]) -> Tensor:
             parts += [pil_to_tensor(image)[None] for image in images]
         else:
             parts.append(source.bytes([image.index for image in images]))
-    return torch.cat(parts)
+    return _joined(parts)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Concatenate tensors; a single one, the usual case, is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 default_collate_fn_map[DeferredViews] = lambda batch, **_: draw_views(batch)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from avalanche_pnr.transforms.colours import adjust_colours, luma
+from avalanche_pnr.transforms.colours import HUE, adjust_colours, luma
 from avalanche_pnr.transforms.pieces import pieces
 
 
@@ -25,17 +25,36 @@ class PerImageApply:
 
     probability: float
 
+    @torch.inference_mode()  # less to do for each of many small operations
     def __call__(self, images: Tensor) -> Tensor:
         """Change some of the images, in place."""
-        rows = (torch.rand(len(images)) < self.probability).nonzero()[:, 0]
-        if len(rows):
-            rows = rows.to(images.device)
-            changed = self.changed(images.index_select(0, rows))
-            images.index_copy_(0, rows, changed)
+        chosen = (torch.rand(len(images)) < self.probability).nonzero()[:, 0]
+        chosen, *parameters = self.plan(chosen)
+        for part in pieces(images, len(chosen)):
+            rows = chosen[part].to(images.device)
+            own = [each[part] for each in parameters]
+            images.index_copy_(0, rows, self.changed(images.index_select(0, rows), own))
         return images
 
-    def changed(self, images: Tensor) -> Tensor:
-        """Change the chosen images; may write to its input."""
+    def plan(self, chosen: Tensor) -> tuple[Tensor, ...]:
+        """Draw parameters, on the CPU; none by default.
+
+        Args:
+            chosen: Rows of the images to change, shape (N,).
+
+        Returns:
+            The rows, in the order in which to change them, and the parameters of each,
+            shapes (N, ...).
+        """
+        return (chosen,)
+
+    def changed(self, images: Tensor, parameters: list[Tensor]) -> Tensor:
+        """Change images; may write to them.
+
+        Args:
+            images: Images, shape (N, 3, H, W).
+            parameters: Parameters of each, shapes (N, ...), on the CPU.
+        """
         raise NotImplementedError
 
 
@@ -51,11 +70,17 @@ class Jitter(PerImageApply):
 
     strength: tuple[float, float, float, float]
 
-    def changed(self, images: Tensor) -> Tensor:
+    def plan(self, chosen: Tensor) -> tuple[Tensor, ...]:
+        """Draw factors and orders; images whose hues turn together are neighbours."""
+        factors, orders = self.draw(len(chosen))
+        before_hue = (orders != HUE).int().cumprod(dim=1).sum(dim=1)
+        by_place = before_hue.argsort(stable=True)
+        return chosen[by_place], factors.T[by_place], orders[by_place]
+
+    def changed(self, images: Tensor, parameters: list[Tensor]) -> Tensor:
         """Change the colours of the images."""
-        factors, orders = self.draw(len(images))
-        for part in pieces(images):
-            adjust_colours(images[part], factors[:, part], orders[part])
+        factors, orders = parameters
+        adjust_colours(images, factors.T, orders)
         return images
 
     def draw(self, images: int) -> tuple[Tensor, Tensor]:
@@ -82,7 +107,7 @@ class Jitter(PerImageApply):
 class Greyscale(PerImageApply):
     """Replaces all three channels by luma."""
 
-    def changed(self, images: Tensor) -> Tensor:
+    def changed(self, images: Tensor, parameters: list[Tensor]) -> Tensor:
         """Make the images grey."""
         return luma(images).expand_as(images)
 
@@ -98,13 +123,15 @@ class Blur(PerImageApply):
 
     sigma: tuple[float, float]
 
-    def changed(self, images: Tensor) -> Tensor:
+    def plan(self, chosen: Tensor) -> tuple[Tensor, ...]:
+        """Draw standard deviations."""
+        return chosen, torch.empty(len(chosen)).uniform_(*self.sigma)
+
+    def changed(self, images: Tensor, parameters: list[Tensor]) -> Tensor:
         """Blur the images."""
-        sigma = torch.empty(len(images)).uniform_(*self.sigma).to(images.device)
+        (sigma,) = parameters
         radius = math.ceil(3 * self.sigma[1])
-        for part in pieces(images):
-            images[part] = gaussian_blur(images[part], sigma[part], radius)
-        return images
+        return gaussian_blur(images, sigma.to(images.device), radius)
 
 
 def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
@@ -129,9 +156,9 @@ def gaussian_blur(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
 class Solarize(PerImageApply):
     """Inverts values from 128 of 255 up; here they are not whole numbers."""
 
-    def changed(self, images: Tensor) -> Tensor:
+    def changed(self, images: Tensor, parameters: list[Tensor]) -> Tensor:
         """Solarise the images."""
-        return torch.where(images < 127.5 / 255, images, 1 - images)
+        return torch.minimum(images, 1 - images)  # 127.5 / 255 is where they are equal
 
 
 @dataclass(frozen=True)
@@ -146,10 +173,13 @@ class Normalize:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """Compute (image - mean) / std in place."""
         mean, std = (
             torch.tensor(values, device=images.device)[:, None, None]
             for values in (self.mean, self.std)
         )
-        return images.sub_(mean).div_(std)
+        for part in pieces(images, len(images)):
+            images[part].sub_(mean).div_(std)
+        return images

@@ -52,9 +52,10 @@ class RandomResizedCrops:
         one_by_one = on_cpu and max(height, width) ** 3 * self.size > TABLE
         resize = resize_one_by_one if one_by_one else resize_by_products
         crops = images.new_empty(*images.shape[:2], self.size, self.size)
-        for part in pieces(images):
-            resized = resize(images[part], boxes[:, part], flipped[part], self.size)
-            crops[part] = resized.clamp_(0, 1)
+        with torch.inference_mode():
+            for part in pieces(images, len(images)):
+                resized = resize(images[part], boxes[:, part], flipped[part], self.size)
+                crops[part].copy_(resized).clamp_(0, 1)
         return crops
 
 
@@ -95,7 +96,7 @@ def resize_by_products(
     Bicubic interpolation is linear in each direction.
 
     Args:
-        images: Images, shape (N, C, H, W).
+        images: Images, shape (N, C, H, W); not copied if in memory as (N, H, C, W).
         boxes: Top, left, height and width of each crop in pixels, (4, N).
         flipped: Mask of the crops to mirror, (N,).
         size: Height and width of a resized crop in pixels.
@@ -108,19 +109,20 @@ def resize_by_products(
     flipped = flipped.to(images.device)
     rows = _weights(top, h, torch.zeros_like(flipped), height, size)
     columns = _weights(left, w, flipped, width, size)
-    lines = images.reshape(n, channels * height, width) @ columns.mT
-    return rows[:, None] @ lines.reshape(n, channels, height, size)
+    lines = rows.mT @ images.transpose(1, 2).reshape(n, height, channels * width)
+    crops = lines.reshape(n, size * channels, width) @ columns
+    return crops.reshape(n, size, channels, size).transpose(1, 2)
 
 
 def _weights(
     start: Tensor, length: Tensor, flipped: Tensor, pixels: int, size: int
 ) -> Tensor:
-    """Weights of ``resize_matrices``, in reverse order for mirrored crops."""
+    """Transposed ``resize_matrices``, (N, L, size); in reverse for mirrored crops."""
     if pixels**3 * size <= TABLE:
         number = ((flipped * pixels) + start) * pixels + length - 1
         return _table(pixels, size, start.device).index_select(0, number.long())
-    weights = resize_matrices(start, length, pixels, size)
-    return torch.where(flipped[:, None, None], weights.flip(1), weights)
+    weights = resize_matrices(start, length, pixels, size).mT
+    return torch.where(flipped[:, None, None], weights.flip(2), weights)
 
 
 @lru_cache(maxsize=8)
@@ -128,12 +130,12 @@ def _table(pixels: int, size: int, device: torch.device) -> Tensor:
     """Weights of all crops of a short line, then the same in reverse order.
 
     Returns:
-        Weights, shape (2 L L, size, L), by flip, start and length - 1.
+        Weights, shape (2 L L, L, size), by flip, start and length - 1.
     """
     start = torch.arange(pixels, device=device).repeat_interleave(pixels)
     length = torch.arange(1, pixels + 1, device=device).repeat(pixels)
-    weights = resize_matrices(start, length, pixels, size)
-    return torch.cat([weights, weights.flip(1)])
+    weights = resize_matrices(start, length, pixels, size).mT
+    return torch.cat([weights, weights.flip(2)])
 
 
 def draw_boxes(
@@ -151,9 +153,9 @@ def draw_boxes(
         Top, left, height and width of each crop in whole pixels, (4, N).
     """
     area = height * width * torch.empty(images, TRIES).uniform_(*scale)
-    log_ratio = torch.empty(images, TRIES).uniform_(*map(math.log, RATIO))
-    w = (area * log_ratio.exp()).sqrt().round()
-    h = (area / log_ratio.exp()).sqrt().round()
+    ratio = torch.empty(images, TRIES).uniform_(*map(math.log, RATIO)).exp_()
+    w = (area * ratio).sqrt_().round_()
+    h = (area / ratio).sqrt_().round_()
     fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
     first = fits.int().argmax(dim=1, keepdim=True)
     w, h = w.gather(1, first)[:, 0], h.gather(1, first)[:, 0]

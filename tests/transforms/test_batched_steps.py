@@ -89,11 +89,15 @@ def test_each_image_changes_in_the_order_that_it_was_given() -> None:
 
 def test_hues_turn_as_in_torchvision() -> None:
     images, turns = torch.rand(40, 3, 6, 6), torch.rand(40) - 0.5
-    for ours, image, turn in zip(turn_hue(images, turns), images, turns, strict=True):
+    turned = images.clone()
+    turn_hue(turned, turns)
+    for ours, image, turn in zip(turned, images, turns, strict=True):
         theirs = functional.adjust_hue(image, turn.item())
         torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=0)
-    grey = torch.rand(2, 1, 6, 6).expand(2, 3, 6, 6)
-    torch.testing.assert_close(turn_hue(grey, turns[:2]), grey)
+    grey = torch.rand(2, 1, 6, 6).repeat(1, 3, 1, 1)
+    turned = grey.clone()
+    turn_hue(turned, turns[:2])
+    torch.testing.assert_close(turned, grey)
 
 
 def test_factors_cover_their_ranges() -> None:
@@ -138,6 +142,17 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "PIECE", 3 * 3 * 16 * 16)
     for one, other in zip(whole, changed(), strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(("numbers", "lengths"), [(5, [1] * 4), (36, [3, 1])])
+def test_pieces_are_whole_images_however_large(
+    numbers: int, lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE", numbers)
+    images = torch.rand(7, 3, 2, 2)
+    rows = [torch.arange(4)[part] for part in pieces.pieces(images, 4)]
+    assert [len(part) for part in rows] == lengths
+    assert torch.cat(rows).tolist() == [0, 1, 2, 3]
 
 
 def test_grey_is_pils_luma() -> None:
