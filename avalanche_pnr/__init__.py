@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         BYOL,
         BarlowTwins,
         MoCoV2Plus,
+        MoCoV3,
         PastModel,
         SelfSupervisedMethod,
         SimCLR,
@@ -124,6 +125,7 @@ __all__ = [
     "LinearProbe",
     "MLflowLogger",
     "MoCoV2Plus",
+    "MoCoV3",
     "NearestMeanProbe",
     "OnlineProbe",
     "Osiris",
@@ -197,7 +199,7 @@ _MODULES = {
         Learner
     """,
     "methods": """
-        BYOL BarlowTwins MoCoV2Plus PastModel SelfSupervisedMethod SimCLR
+        BYOL BarlowTwins MoCoV2Plus MoCoV3 PastModel SelfSupervisedMethod SimCLR
         VICReg infer_feature_dim
     """,
     "plugins": """

@@ -31,6 +31,7 @@ from avalanche_pnr import (
     LinearProbe,
     LUMPPlugin,
     MoCoV2Plus,
+    MoCoV3,
     OsirisPlugin,
     PFRPlugin,
     PNRPlugin,
@@ -94,6 +95,7 @@ KINDS: dict[str, Kind] = {
 SIZES: dict[str, Any] = {"hidden_dim": 16, "projection_dim": 8}
 METHODS: dict[str, Callable[..., SelfSupervisedMethod]] = {
     "moco": lambda *a, **k: MoCoV2Plus(*a, **SIZES, queue_length=48, **k),
+    "mocov3": lambda *a, **k: MoCoV3(*a, **SIZES, **k),
     "simclr": lambda *a, **k: SimCLR(*a, **SIZES, **k),
     "barlow": lambda *a, **k: BarlowTwins(*a, **SIZES, **k),
     "byol": lambda *a, **k: BYOL(*a, **SIZES, predictor_hidden_dim=12, **k),
