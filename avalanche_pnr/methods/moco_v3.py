@@ -64,6 +64,9 @@ class MoCoV3(ContrastiveMixin, MomentumMethod):
     of MoCo V2+ Cha et al. 2024, arXiv 2306.05101.
     """
 
+    # z, q and k come from BatchNorm: over a batch their mean square is 1.
+    output_length_varies = False
+
     def __init__(
         self,
         backbone: nn.Module,
