@@ -98,16 +98,19 @@ class MoCoV3(ContrastiveMixin, MomentumMethod):
         self.predictor = _layers_with_norm(projection_dim, hidden_dim, projection_dim)
         self.set_contrast(temperature, distillation_temperature, pseudo_negatives)
         self.frozen_patch_embedding = _patch_embedding(backbone, freeze_patch_embedding)
-        """Name of the frozen patch embedding in the backbone, if there is one."""
+        """Name of the frozen patch embedding in the backbone; ``None`` for none."""
         for module in self.without_gradient():
             module.requires_grad_(False)
 
     def without_gradient(self) -> list[nn.Module]:
         """List the momentum networks, and the patch embedding if it is frozen."""
-        modules = super().without_gradient()
-        if self.frozen_patch_embedding is not None:
-            modules.append(self.backbone.get_submodule(self.frozen_patch_embedding))
-        return modules
+        # By name, which holds for copies, and for another backbone in its place.
+        patch_embedding = (
+            module
+            for name, module in self.backbone.named_modules()
+            if name == self.frozen_patch_embedding
+        )
+        return [*super().without_gradient(), *patch_embedding]
 
     def encode(self, images: Tensor) -> Tensor:
         """Encode one view as [z | q | k], (N, ...) to (N, 3 D)."""

@@ -159,6 +159,13 @@ def test_the_patch_embedding_is_frozen_by_default() -> None:
     assert copy.deepcopy(method).without_gradient()[-1] is not method.backbone.conv_proj
 
 
+def test_another_backbone_may_take_the_place_of_a_frozen_one() -> None:
+    method = tiny()
+    method.backbone = nn.Linear(3, 16)
+    names = {name for name, _ in method.named_parameters()}
+    assert "backbone.weight" in names
+
+
 def test_the_patch_embedding_is_trained_on_demand() -> None:
     method = tiny(freeze_patch_embedding=False)
     names = {name for name, _ in method.named_parameters()}
