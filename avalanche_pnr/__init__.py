@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from avalanche_pnr.methods.precision import Precision
     from avalanche_pnr.plugins import (
         CaSSLePlugin,
+        CroMoMixupPlugin,
         DERPlugin,
         EWCPlugin,
         LessForgetPlugin,
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         PFR,
         PNR,
         CaSSLe,
+        CroMoMixup,
         Finetune,
         LessForget,
         Osiris,
@@ -112,6 +114,8 @@ __all__ = [
     "CaSSLePlugin",
     "ContinualLoss",
     "ConvexProbe",
+    "CroMoMixup",
+    "CroMoMixupPlugin",
     "DERPlugin",
     "DownstreamPlugin",
     "EWCPlugin",
@@ -203,14 +207,15 @@ _MODULES = {
         VICReg infer_feature_dim
     """,
     "plugins": """
-        CaSSLePlugin DERPlugin EWCPlugin LessForgetPlugin LUMPPlugin
-        OsirisPlugin PFRPlugin PNRPlugin WarmupCosinePlugin
+        CaSSLePlugin CroMoMixupPlugin DERPlugin EWCPlugin LessForgetPlugin
+        LUMPPlugin OsirisPlugin PFRPlugin PNRPlugin WarmupCosinePlugin
     """,
     "methods.precision": """
         Precision
     """,
     "training": """
-        CaSSLe DER EWC Finetune LARS LUMP LessForget Osiris PFR PNR SelfSupervised
+        CaSSLe CroMoMixup DER EWC Finetune LARS LUMP LessForget Osiris PFR PNR
+        SelfSupervised
     """,
     "transforms": """
         BatchedViews TwoViews cropped_view make_ssl_transform make_eval_transform

@@ -120,6 +120,18 @@ class SelfSupervisedMethod(nn.Module, ABC):
             f"define pseudo_negative_loss in {type(self).__name__}"
         )
 
+    def pair_loss(self, first: Tensor, second: Tensor) -> Tensor:
+        """Compare two embeddings of each image, as the SSL loss does with two views.
+
+        By default this is ``distill_loss``, of one view. A method whose SSL loss is one
+        of two projections gives that.
+
+        Args:
+            first: Shape (N, D).
+            second: Shape (N, D).
+        """
+        return self.distill_loss(first.unsqueeze(1), second.unsqueeze(1))
+
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
         """Compute PNR's L1, which replaces the SSL loss.
 

@@ -25,6 +25,7 @@ from avalanche_pnr import (
     BarlowTwins,
     CaSSLePlugin,
     ContinualLoss,
+    CroMoMixupPlugin,
     DERPlugin,
     EWCPlugin,
     LessForgetPlugin,
@@ -261,9 +262,10 @@ def test_features_are_extracted_of_inputs_and_of_their_views(kind: str) -> None:
         torch.testing.assert_close(views[:, 1], plain)
 
 
-def test_lump_is_refused_where_there_are_no_mixtures() -> None:
-    train(made("rows", plugins=[LUMPPlugin()]), benchmark("rows").train_stream[:2])
-    strategy = made("tokens", plugins=[LUMPPlugin()])
+@pytest.mark.parametrize("plugin", [LUMPPlugin, CroMoMixupPlugin])
+def test_mixtures_are_refused_where_there_are_none(plugin: type[LUMPPlugin]) -> None:
+    train(made("rows", plugins=[plugin()]), benchmark("rows").train_stream[:2])
+    strategy = made("tokens", plugins=[plugin()])
     with pytest.raises(ValueError, match=r"torch.int64, of which .* with ReplayPlugin"):
         strategy.train(benchmark("tokens").train_stream[0])
 

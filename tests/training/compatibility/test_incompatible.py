@@ -31,6 +31,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from avalanche_pnr import (
+    CroMoMixupPlugin,
     DERPlugin,
     LessForgetPlugin,
     LUMPPlugin,
@@ -101,6 +102,10 @@ TOGETHER: dict[str, tuple[Callable[[Optimizer], list[Any]], str]] = {
     "one distance of features twice": (
         lambda _: [LessForgetPlugin(), LessForgetPlugin()],
         "LessForgetPlugin and LessForgetPlugin: both add the same term.*use one",
+    ),
+    "one comparison of mixtures twice": (
+        lambda _: [CroMoMixupPlugin(), CroMoMixupPlugin()],
+        "CroMoMixupPlugin and CroMoMixupPlugin: both add the same term.*use one",
     ),
     "one second projector twice": (
         lambda _: [OsirisPlugin(), OsirisPlugin()],
