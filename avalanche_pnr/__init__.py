@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         BYOL,
         BarlowTwins,
         MoCoV2Plus,
+        MoCoV3,
         PastModel,
         SelfSupervisedMethod,
         SimCLR,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from avalanche_pnr.methods.precision import Precision
     from avalanche_pnr.plugins import (
         CaSSLePlugin,
+        CroMoMixupPlugin,
         DERPlugin,
         EWCPlugin,
         LessForgetPlugin,
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         PFR,
         PNR,
         CaSSLe,
+        CroMoMixup,
         Finetune,
         LessForget,
         Osiris,
@@ -111,6 +114,8 @@ __all__ = [
     "CaSSLePlugin",
     "ContinualLoss",
     "ConvexProbe",
+    "CroMoMixup",
+    "CroMoMixupPlugin",
     "DERPlugin",
     "DownstreamPlugin",
     "EWCPlugin",
@@ -124,6 +129,7 @@ __all__ = [
     "LinearProbe",
     "MLflowLogger",
     "MoCoV2Plus",
+    "MoCoV3",
     "NearestMeanProbe",
     "OnlineProbe",
     "Osiris",
@@ -197,18 +203,19 @@ _MODULES = {
         Learner
     """,
     "methods": """
-        BYOL BarlowTwins MoCoV2Plus PastModel SelfSupervisedMethod SimCLR
+        BYOL BarlowTwins MoCoV2Plus MoCoV3 PastModel SelfSupervisedMethod SimCLR
         VICReg infer_feature_dim
     """,
     "plugins": """
-        CaSSLePlugin DERPlugin EWCPlugin LessForgetPlugin LUMPPlugin
-        OsirisPlugin PFRPlugin PNRPlugin WarmupCosinePlugin
+        CaSSLePlugin CroMoMixupPlugin DERPlugin EWCPlugin LessForgetPlugin
+        LUMPPlugin OsirisPlugin PFRPlugin PNRPlugin WarmupCosinePlugin
     """,
     "methods.precision": """
         Precision
     """,
     "training": """
-        CaSSLe DER EWC Finetune LARS LUMP LessForget Osiris PFR PNR SelfSupervised
+        CaSSLe CroMoMixup DER EWC Finetune LARS LUMP LessForget Osiris PFR PNR
+        SelfSupervised
     """,
     "transforms": """
         BatchedViews TwoViews cropped_view make_ssl_transform make_eval_transform

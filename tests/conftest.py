@@ -18,6 +18,7 @@ from avalanche_pnr import (
     BYOL,
     BarlowTwins,
     MoCoV2Plus,
+    MoCoV3,
     SelfSupervised,
     SimCLR,
     TwoViews,
@@ -51,6 +52,10 @@ def tiny_moco(**options: Any) -> MoCoV2Plus:
     return MoCoV2Plus(tiny_backbone(), **options)
 
 
+def tiny_mocov3(**options: Any) -> MoCoV3:
+    return MoCoV3(tiny_backbone(), hidden_dim=16, projection_dim=8, **options)
+
+
 def tiny_simclr(**options: Any) -> SimCLR:
     return SimCLR(tiny_backbone(), hidden_dim=16, projection_dim=8, **options)
 
@@ -70,12 +75,13 @@ def tiny_vicreg(**options: Any) -> VICReg:
 
 METHODS: dict[str, Callable[..., SelfSupervisedMethod]] = {
     "moco": tiny_moco,
+    "mocov3": tiny_mocov3,
     "simclr": tiny_simclr,
     "barlow": tiny_barlow_twins,
     "byol": tiny_byol,
     "vicreg": tiny_vicreg,
 }
-CONTRASTIVE = ("moco", "simclr")
+CONTRASTIVE = ("moco", "mocov3", "simclr")
 WEIGHTED = ("barlow", "byol", "vicreg")
 """Methods that weigh their two losses about the past."""
 

@@ -57,6 +57,20 @@ def moco_pnr(x: Inputs) -> Tensor:
     )
 
 
+def mocov3(x: Inputs) -> Tensor:
+    return losses.moco_v3_loss(x.unit("h"), x.views("k"), x.tau)
+
+
+def mocov3_cassle(x: Inputs) -> Tensor:
+    return 4 * x.distill_tau * contrastive_cassle(x)
+
+
+def mocov3_pnr(x: Inputs) -> Tensor:
+    h, k, p, f = x.unit("h"), x.views("k"), x.unit("p"), x.unit("f")
+    ssl_loss = losses.moco_v3_loss(h, k, x.tau, f)
+    return ssl_loss + losses.moco_v3_distillation(p, f, x.distill_tau, k)
+
+
 def simclr(x: Inputs) -> Tensor:
     return losses.simclr_loss(x.unit("z"), x.tau)
 
@@ -117,6 +131,10 @@ def vicreg_pnr(x: Inputs) -> Tensor:
 LOSSES: dict[str, Callable[[Inputs], Tensor]] = {
     "moco": moco,
     "moco_pnr": moco_pnr,
+    # Of MoCo v3 there are no vectors: tests/methods computes its equations by hand.
+    "mocov3": mocov3,
+    "mocov3_cassle": mocov3_cassle,
+    "mocov3_pnr": mocov3_pnr,
     "simclr": simclr,
     "simclr_pnr_released": lambda x: simclr_pnr(x, False),
     "simclr_pnr_positive_in_denominator": lambda x: simclr_pnr(x, True),

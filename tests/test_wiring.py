@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
 from avalanche_pnr.methods import SelfSupervisedMethod
-from tests.conftest import METHODS
+from tests.conftest import CONTRASTIVE, METHODS
 from tests.golden_cases import LOSSES, Inputs
 
 PLUGINS: dict[str, list[type[SupervisedPlugin]]] = {
@@ -28,6 +28,9 @@ EQUATIONS = {
     ("moco", "finetune"): ["moco"],
     ("moco", "cassle"): ["moco", "contrastive_cassle"],
     ("moco", "pnr"): ["moco_pnr"],
+    ("mocov3", "finetune"): ["mocov3"],
+    ("mocov3", "cassle"): ["mocov3", "mocov3_cassle"],
+    ("mocov3", "pnr"): ["mocov3_pnr"],
     ("simclr", "finetune"): ["simclr"],
     ("simclr", "cassle"): ["simclr", "contrastive_cassle"],
     ("simclr", "pnr"): ["simclr_pnr_positive_in_denominator"],
@@ -99,7 +102,7 @@ TAU, TAU_D, LAMBDA_PNR = 0.2, 0.3, 0.7
 
 
 def make(name: str, regularizer: str) -> SelfSupervisedMethod:
-    if name not in ("moco", "simclr"):
+    if name not in CONTRASTIVE:
         return METHODS[name](lambda_pnr=LAMBDA_PNR).double()
     # The reference vectors of SimCLR with PNR use tau_d in both terms.
     tau = TAU_D if (name, regularizer) == ("simclr", "pnr") else TAU

@@ -5,6 +5,7 @@ from avalanche_pnr.methods.base import SelfSupervisedMethod
 from avalanche_pnr.methods.byol import BYOL
 from avalanche_pnr.methods.dry_run import infer_feature_dim
 from avalanche_pnr.methods.moco import MoCoV2Plus
+from avalanche_pnr.methods.moco_v3 import MoCoV3
 from avalanche_pnr.methods.momentum import MomentumMethod
 from avalanche_pnr.methods.past_model import PastModel
 from avalanche_pnr.methods.queue import Queue
@@ -15,6 +16,7 @@ __all__ = [
     "BYOL",
     "BarlowTwins",
     "MoCoV2Plus",
+    "MoCoV3",
     "MomentumMethod",
     "PastModel",
     "Queue",

@@ -44,6 +44,8 @@ class SelfSupervisedMethod(nn.Module, ABC):
         precision: How the networks are computed; see :meth:`compute_in`.
         loss_is_mean_over_images: Whether each image has a loss of its own,
             ``reduction="none"``, which MIR asks for.
+        output_length_varies: Whether the length of the output depends on the weights,
+            which MAS asks for.
 
     Args:
         backbone: Maps inputs (N, ...) to features (N, F), without a classifier.
@@ -57,6 +59,7 @@ class SelfSupervisedMethod(nn.Module, ABC):
     stack_views: bool = False
     precision: Precision = Precision()
     loss_is_mean_over_images: bool = True
+    output_length_varies: bool = True
 
     def __init__(
         self, backbone: nn.Module, projector: nn.Module, projection_dim: int
@@ -116,6 +119,18 @@ class SelfSupervisedMethod(nn.Module, ABC):
         raise NotImplementedError(
             f"define pseudo_negative_loss in {type(self).__name__}"
         )
+
+    def pair_loss(self, first: Tensor, second: Tensor) -> Tensor:
+        """Compare two embeddings of each image, as the SSL loss does with two views.
+
+        By default this is ``distill_loss``, of one view. A method whose SSL loss is one
+        of two projections gives that.
+
+        Args:
+            first: Shape (N, D).
+            second: Shape (N, D).
+        """
+        return self.distill_loss(first.unsqueeze(1), second.unsqueeze(1))
 
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
         """Compute PNR's L1, which replaces the SSL loss.

@@ -49,16 +49,21 @@ class MomentumMethod(SelfSupervisedMethod):
         self.momentum_backbone = copy.deepcopy(backbone).requires_grad_(False)
         self.momentum_projector = copy.deepcopy(projector).requires_grad_(False)
 
+    def without_gradient(self) -> list[nn.Module]:
+        """List the modules that are state, and not trained: the momentum networks."""
+        return [self.momentum_backbone, self.momentum_projector]
+
     def named_parameters(
         self, *args: Any, **kwargs: Any
     ) -> Iterator[tuple[str, nn.Parameter]]:
-        """List the parameters without those of the momentum networks, which are state.
+        """List the parameters without those of :meth:`without_gradient`.
 
         Optimizers and Avalanche's plugins (MIR, GEM, EWC) take every parameter for
         one that has a gradient.
         """
-        copies = (self.momentum_backbone, self.momentum_projector)
-        state = {id(param) for each in copies for param in each.parameters()}
+        state = {
+            id(param) for each in self.without_gradient() for param in each.parameters()
+        }
         named = super().named_parameters(*args, **kwargs)
         return ((name, param) for name, param in named if id(param) not in state)
 

@@ -77,11 +77,13 @@ class PastModel:
                 average.copy_(now)
         self.forget_batch()
 
-    def __call__(self, views: Tensor) -> Tensor:
+    def __call__(self, views: Tensor, keep: bool = True) -> Tensor:
         """Project every view of a batch, without gradient.
 
         Args:
             views: Views of the batch, shape (N, V, ...).
+            keep: Whether the outputs are kept for others that ask for them; ``False``
+                for views besides the batch, which are not to take its place.
 
         Returns:
             Past outputs f, not normalised, shape (N, V, D).
@@ -103,7 +105,8 @@ class PastModel:
         f = f.reshape(*views.shape[:2], -1)
         if self.gather is not None:
             f = self.gather(f)
-        self._last = _Batch(views, version, f)
+        if keep:
+            self._last = _Batch(views, version, f)
         return f
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """SimCLR: contrast within the batch."""
 
+import torch
 from lightly.models.modules import SimCLRProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -68,6 +69,10 @@ class SimCLR(ContrastiveMixin, SelfSupervisedMethod):
         """Compute NT-Xent over the 2N rows of the batch."""
         z = normalize(output, dim=-1)
         return simclr_loss(z, self.temperature, reduction=reduction)
+
+    def pair_loss(self, first: Tensor, second: Tensor) -> Tensor:
+        """Compute the SSL loss of two embeddings of each image."""
+        return self.loss(torch.stack([first, second], dim=1))
 
     def pnr_ssl_loss(self, output: Tensor, past: Tensor) -> Tensor:
         """Compute L1: the loss with past outputs as further negatives."""

@@ -1,5 +1,6 @@
 """VICReg: variance, invariance and covariance."""
 
+import torch
 from lightly.models.modules.heads import VICRegProjectionHead
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
@@ -88,6 +89,10 @@ class VICReg(SelfSupervisedMethod):
         """Add up the three weighted terms."""
         check_mean("VICReg", reduction)
         return vicreg_loss(output[:, 0], output[:, 1], *self.weights)
+
+    def pair_loss(self, first: Tensor, second: Tensor) -> Tensor:
+        """Compute the SSL loss of two embeddings of each image."""
+        return self.loss(torch.stack([first, second], dim=1))
 
     def distill_loss(self, predicted: Tensor, past: Tensor) -> Tensor:
         """Compute the mean squared error of p and f of the same view."""

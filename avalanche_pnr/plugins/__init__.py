@@ -1,6 +1,7 @@
 """Continual-learning methods, one a file, and the learning-rate schedule."""
 
 from avalanche_pnr.plugins.cassle import CaSSLePlugin
+from avalanche_pnr.plugins.cromo_mixup import CroMoMixupPlugin
 from avalanche_pnr.plugins.der import DERPlugin
 from avalanche_pnr.plugins.distillation import DistillationPlugin, predict_past
 from avalanche_pnr.plugins.ewc import EWCPlugin
@@ -15,6 +16,7 @@ from avalanche_pnr.plugins.schedule import WarmupCosinePlugin
 
 __all__ = [
     "CaSSLePlugin",
+    "CroMoMixupPlugin",
     "DERPlugin",
     "DistillationPlugin",
     "EWCPlugin",

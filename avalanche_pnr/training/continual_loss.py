@@ -9,7 +9,7 @@ from torch import Tensor
 
 from avalanche_pnr.distributed.collectives import world_size
 from avalanche_pnr.methods import PastModel
-from avalanche_pnr.plugins import PastModelPlugin
+from avalanche_pnr.plugins import MemoryPlugin, PastModelPlugin
 from avalanche_pnr.training.problem import (
     MethodLoss,
     SelfSupervisedProblem,
@@ -48,7 +48,7 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
     train_mb_size = None  # batches may be of any size
 
     def __init__(self, plugin: PastModelPlugin) -> None:
-        if not isinstance(plugin, PastModelPlugin):
+        if not isinstance(plugin, PastModelPlugin) or isinstance(plugin, MemoryPlugin):
             raise TypeError(
                 f"{type(plugin).__name__} needs more than a batch and the past model, "
                 "as PNRPlugin() does: train with avalanche_pnr.SelfSupervised"

@@ -17,6 +17,7 @@ from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.methods.precision import Precision
 from avalanche_pnr.plugins import (
     CaSSLePlugin,
+    CroMoMixupPlugin,
     DERPlugin,
     EWCPlugin,
     LessForgetPlugin,
@@ -267,6 +268,36 @@ class DER(SelfSupervised):
     ) -> None:
         plugin = DERPlugin(
             lambda_der=lambda_der, mem_size=mem_size, batch_size_mem=batch_size_mem
+        )
+        super().__init__(**_with_plugin(plugin, options))
+
+
+@_with_full_signature
+class CroMoMixup(SelfSupervised):
+    """Mixtures across experiences, compared with two models (CroMo-Mixup).
+
+    See :class:`~avalanche_pnr.CroMoMixupPlugin` for the method. The authors distil as
+    CaSSLe does, besides: add ``CaSSLePlugin`` to ``plugins``. Task labels are not used.
+
+    Args:
+        alpha: Parameter of the Beta distribution of the mixtures.
+        mem_size: Largest number of images in the memory.
+        batch_size_mem: Number of mixtures in a batch; ``None`` for ``train_mb_size``.
+        **options: Arguments of :class:`SelfSupervised`; its ``plugins`` come on top.
+
+    Source: Mushtaq et al. 2024, arXiv 2407.12188.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        mem_size: int = 256,
+        batch_size_mem: int | None = None,
+        **options: Unpack[StrategyOptions],
+    ) -> None:
+        plugin = CroMoMixupPlugin(
+            alpha=alpha, mem_size=mem_size, batch_size_mem=batch_size_mem
         )
         super().__init__(**_with_plugin(plugin, options))
 

@@ -22,6 +22,7 @@ SPOKEN = {
     "er": "ER",
     "der": "DER",
     "lump": "LUMP",
+    "cromo_mixup": "CroMo-Mixup",
     "osiris": "Osiris",
     "ewc": "EWC",
     JOINT: "joint training",

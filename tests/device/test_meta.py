@@ -14,6 +14,7 @@ from avalanche.benchmarks import CLScenario
 from avalanche_pnr import (
     LARS,
     CaSSLePlugin,
+    CroMoMixupPlugin,
     KNNProbe,
     LessForgetPlugin,
     LinearProbe,
@@ -40,6 +41,7 @@ PLUGINS: dict[str, Callable[[], list[Any]]] = {
     "pnr": lambda: [PNRPlugin(predictor_hidden_dim=8)],
     "pfr": lambda: [PFRPlugin(hidden_dim=8)],
     "less_forget": lambda: [LessForgetPlugin()],
+    "cromo mixup": lambda: [CroMoMixupPlugin(mem_size=16, batch_size_mem=8)],
     "osiris": lambda: [OsirisPlugin(mem_size=16, batch_size_mem=8)],
 }
 

@@ -40,8 +40,9 @@ def without_batchnorm(module: nn.Module) -> nn.Module:
     """Replace BatchNorm by a norm that sees one image alone."""
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
-            width, trained = child.num_features, child.weight.requires_grad
-            setattr(module, name, nn.GroupNorm(1, width).requires_grad_(trained))
+            norm = nn.GroupNorm(1, child.num_features, affine=child.affine)
+            trained = all(param.requires_grad for param in child.parameters())
+            setattr(module, name, norm.requires_grad_(trained))
         else:
             without_batchnorm(child)
     return module

@@ -8,7 +8,7 @@ from tests.experiments.small_runs import composed, finished, save_images
 
 pytestmark = pytest.mark.usefixtures("uncovered")
 
-BASELINES = ("pfr", "less_forget", "er", "der", "lump", "osiris", "ewc")
+BASELINES = ("pfr", "less_forget", "er", "der", "lump", "cromo_mixup", "osiris", "ewc")
 
 
 @pytest.fixture(scope="module", params=["simclr", "vicreg"])

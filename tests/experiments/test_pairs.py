@@ -14,8 +14,9 @@ METHODS = sorted(file.stem for file in (CONF / "method").glob("*.yaml"))
 QUEUE = {"mocov2plus": ["method.queue_length=16"]}
 
 
-def test_the_five_methods_are_there() -> None:
-    assert METHODS == ["barlow_twins", "byol", "mocov2plus", "simclr", "vicreg"]
+def test_the_six_methods_are_there() -> None:
+    there = ["barlow_twins", "byol", "mocov2plus", "mocov3", "simclr", "vicreg"]
+    assert there == METHODS
 
 
 @pytest.mark.parametrize("method", METHODS)

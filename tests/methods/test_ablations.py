@@ -23,10 +23,18 @@ class Batch:
     p: Tensor
     f: Tensor
 
+    def output(self, method: Any) -> Tensor:
+        """The method's output; z is MoCo v3's q, and its projection is not in use."""
+        parts = {
+            "MoCoV2Plus": [self.z, self.k],
+            "MoCoV3": [torch.zeros_like(self.k), self.z, self.k],
+            "SimCLR": [self.z],
+        }
+        return torch.cat(parts[type(method).__name__], dim=-1)
+
     def terms(self, method: Any) -> Tensor:
         """What the package makes of it."""
-        parts = [self.z, self.k] if hasattr(method, "queue") else [self.z]
-        output = torch.cat(parts, dim=-1)
+        output = self.output(method)
         distill_loss: Tensor = method.pnr_distill_loss(output, self.p, self.f)
         return distill_loss + method.pnr_ssl_loss(output, self.f)
 
@@ -63,6 +71,27 @@ def moco_equation(method: Any, batch: Batch, choice: str) -> Tensor:
     return torch.stack(losses).sum() / 2
 
 
+def mocov3_equation(method: Any, batch: Batch, choice: str) -> Tensor:
+    """Explicit sums over the other images of the other view, times 2 tau."""
+    q, k, p, f = (normalize(each, dim=-1) for each in vars(batch).values())
+    total = torch.zeros((), dtype=torch.float64)
+    for view, other in ((0, 1), (1, 0)):
+        for i in range(N):
+            others = [j for j in range(N) if j != i]
+            terms = [q[i, view] @ k[j, other] for j in range(N)]
+            if choice in ("both", "loss"):
+                terms += [q[i, view] @ f[j, other] for j in others]
+            positive = (q[i, view] @ k[i, other] / TAU).exp()
+            total = total - 2 * TAU * (positive / _sum_exp(terms, TAU)).log()
+            terms = [p[i, view] @ f[i, view]]
+            terms += [p[i, view] @ f[j, other] for j in others]
+            if choice in ("both", "regularizer"):
+                terms += [p[i, view] @ k[j, other] for j in others]
+            positive = (p[i, view] @ f[i, view] / TAU_D).exp()
+            total = total - 2 * TAU_D * (positive / _sum_exp(terms, TAU_D)).log()
+    return total / N
+
+
 def simclr_equation(method: Any, batch: Batch, choice: str) -> Tensor:
     """Explicit sums over the 2N rows [z_A; z_B]."""
     z, p, f = (
@@ -88,7 +117,11 @@ def _sum_exp(terms: list[Tensor], temperature: float) -> Tensor:
     return (torch.stack(terms) / temperature).exp().sum()
 
 
-EQUATIONS = {"moco": moco_equation, "simclr": simclr_equation}
+EQUATIONS = {
+    "moco": moco_equation,
+    "mocov3": mocov3_equation,
+    "simclr": simclr_equation,
+}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -119,6 +152,5 @@ def test_the_choices_differ_and_both_is_the_default(name: str, batch: Batch) -> 
 @pytest.mark.parametrize("name", CONTRASTIVE)
 def test_pseudo_negatives_in_neither_is_not_cassle(name: str, batch: Batch) -> None:
     method = make(name, "neither")
-    parts = [batch.z, batch.k] if name == "moco" else [batch.z]
-    cassle = method.loss(torch.cat(parts, -1)) + method.distill_loss(batch.p, batch.f)
+    cassle = method.loss(batch.output(method)) + method.distill_loss(batch.p, batch.f)
     assert abs(batch.terms(method).item() - cassle.item()) > 0.01

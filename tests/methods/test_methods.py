@@ -30,7 +30,7 @@ def test_images_give_features_and_views_one_output(
     assert method.projection(output).shape == (6, 2, 8)
 
 
-@pytest.mark.parametrize("name", ["moco", "simclr", "byol"])
+@pytest.mark.parametrize("name", ["moco", "mocov3", "simclr", "byol"])
 def test_per_image_losses_average_to_the_loss(name: str) -> None:
     method = METHODS[name]()
     output = method(VIEWS)

@@ -9,10 +9,10 @@ from torch.nn.functional import normalize
 from avalanche_pnr import PNRPlugin
 from avalanche_pnr.methods import MomentumMethod
 from avalanche_pnr.plugins import predict_past
-from tests.conftest import VIEWS, tiny_byol, tiny_moco
+from tests.conftest import VIEWS, tiny_byol, tiny_moco, tiny_mocov3
 
 MOMENTUM_METHODS = pytest.mark.parametrize(
-    "make", [tiny_moco, tiny_byol], ids=["moco", "byol"]
+    "make", [tiny_moco, tiny_mocov3, tiny_byol], ids=["moco", "mocov3", "byol"]
 )
 Make = Callable[..., MomentumMethod]
 

@@ -54,6 +54,7 @@ def test_the_plugin_gives_the_method_its_weight(
             1.0,
             r"^lambda_pnr=1 has no place in MoCoV2Plus.*leave lambda_pnr out",
         ),
+        ("mocov3", 0.5, r"^lambda_pnr=0.5 has no place in MoCoV3"),
         ("simclr", 0.0, r"^lambda_pnr=0 has no place in SimCLR"),
         ("vicreg", 25.0, r"^lambda_pnr=25 must be below lambda_distill=25"),
     ],

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin
 from avalanche_pnr.plugins import PastModelPlugin
-from tests.conftest import METHODS
+from tests.conftest import CONTRASTIVE, METHODS
 from tests.plugins.conftest import Toy, train
 
 
@@ -86,7 +86,7 @@ def test_losses_that_a_plugin_does_not_need_may_be_missing(
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_of_the_package_has_what_both_plugins_need(name: str) -> None:
     method = METHODS[name]()
-    contrastive = name in ("moco", "simclr")
+    contrastive = name in CONTRASTIVE
     assert method.defines("distill_loss")
     assert method.defines("pseudo_negative_loss") is not contrastive
     assert method.defines("pnr_distill_loss") is contrastive

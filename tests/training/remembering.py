@@ -11,6 +11,7 @@ from avalanche.training.plugins import ReplayPlugin
 from torchvision import transforms
 
 from avalanche_pnr import (
+    CroMoMixupPlugin,
     DERPlugin,
     LUMPPlugin,
     OsirisPlugin,
@@ -26,6 +27,7 @@ from tests.conftest import tiny_simclr
 MEMORIES = {
     "der": lambda: DERPlugin(mem_size=12),
     "lump": lambda: LUMPPlugin(mem_size=12),
+    "cromo": lambda: CroMoMixupPlugin(mem_size=12),
     "osiris": lambda: OsirisPlugin(mem_size=12),
     "replay": lambda: ReplayPlugin(mem_size=12),
 }

@@ -15,6 +15,7 @@ from torch import nn
 
 from avalanche_pnr import (
     ContinualLoss,
+    CroMoMixupPlugin,
     LessForgetPlugin,
     LUMPPlugin,
     PNRPlugin,
@@ -46,7 +47,7 @@ def step(agent: Any) -> float:
     return loss.item()
 
 
-@pytest.mark.parametrize("plugin", [LUMPPlugin(), ReplayPlugin(10)])
+@pytest.mark.parametrize("plugin", [LUMPPlugin(), CroMoMixupPlugin(), ReplayPlugin(10)])
 def test_plugins_that_need_more_are_refused(plugin: Any) -> None:
     with pytest.raises(TypeError, match=f"{type(plugin).__name__} needs more than"):
         ContinualLoss(plugin)

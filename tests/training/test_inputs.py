@@ -25,12 +25,14 @@ from avalanche_pnr import (
     BarlowTwins,
     CaSSLePlugin,
     ContinualLoss,
+    CroMoMixupPlugin,
     DERPlugin,
     EWCPlugin,
     LessForgetPlugin,
     LinearProbe,
     LUMPPlugin,
     MoCoV2Plus,
+    MoCoV3,
     OsirisPlugin,
     PFRPlugin,
     PNRPlugin,
@@ -94,6 +96,7 @@ KINDS: dict[str, Kind] = {
 SIZES: dict[str, Any] = {"hidden_dim": 16, "projection_dim": 8}
 METHODS: dict[str, Callable[..., SelfSupervisedMethod]] = {
     "moco": lambda *a, **k: MoCoV2Plus(*a, **SIZES, queue_length=48, **k),
+    "mocov3": lambda *a, **k: MoCoV3(*a, **SIZES, **k),
     "simclr": lambda *a, **k: SimCLR(*a, **SIZES, **k),
     "barlow": lambda *a, **k: BarlowTwins(*a, **SIZES, **k),
     "byol": lambda *a, **k: BYOL(*a, **SIZES, predictor_hidden_dim=12, **k),
@@ -259,9 +262,10 @@ def test_features_are_extracted_of_inputs_and_of_their_views(kind: str) -> None:
         torch.testing.assert_close(views[:, 1], plain)
 
 
-def test_lump_is_refused_where_there_are_no_mixtures() -> None:
-    train(made("rows", plugins=[LUMPPlugin()]), benchmark("rows").train_stream[:2])
-    strategy = made("tokens", plugins=[LUMPPlugin()])
+@pytest.mark.parametrize("plugin", [LUMPPlugin, CroMoMixupPlugin])
+def test_mixtures_are_refused_where_there_are_none(plugin: type[LUMPPlugin]) -> None:
+    train(made("rows", plugins=[plugin()]), benchmark("rows").train_stream[:2])
+    strategy = made("tokens", plugins=[plugin()])
     with pytest.raises(ValueError, match=r"torch.int64, of which .* with ReplayPlugin"):
         strategy.train(benchmark("tokens").train_stream[0])
 

@@ -25,6 +25,7 @@ from avalanche.training.storage_policy import (
 import avalanche_pnr
 from avalanche_pnr import (
     CaSSLePlugin,
+    CroMoMixupPlugin,
     DERPlugin,
     LessForgetPlugin,
     LUMPPlugin,
@@ -184,6 +185,7 @@ PLUGINS: dict[str, Callable[[], Any]] = {
     "less forget, moving average": lambda: LessForgetPlugin(past="ema", ema_decay=0.8),
     "der": lambda: DERPlugin(mem_size=20),
     "lump": lambda: LUMPPlugin(mem_size=20),
+    "cromo mixup": lambda: CroMoMixupPlugin(mem_size=20),
     "osiris": lambda: OsirisPlugin(mem_size=20),
 }
 

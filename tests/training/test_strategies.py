@@ -38,6 +38,7 @@ ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "DER": ("simclr", {"lambda_der": 0.5, "mem_size": 20, "batch_size_mem": 8}),
     "LUMP": ("simclr", {"alpha": 0.7, "mem_size": 20}),
+    "CroMoMixup": ("byol", {"alpha": 0.7, "mem_size": 20, "batch_size_mem": 8}),
     "Osiris": (
         "simclr",
         {

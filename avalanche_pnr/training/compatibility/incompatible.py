@@ -29,6 +29,7 @@ from avalanche.training.plugins import (
 
 from avalanche_pnr.plugins import (
     CaSSLePlugin,
+    CroMoMixupPlugin,
     DERPlugin,
     LessForgetPlugin,
     LUMPPlugin,
@@ -100,6 +101,7 @@ _TWICE = "both add the same term, which would count twice: use one"
 ONE_OF: dict[tuple[type, ...], str] = {
     (PNRPlugin,): _TWICE,
     (CaSSLePlugin,): _TWICE,
+    (CroMoMixupPlugin,): _TWICE,
     (DERPlugin,): _TWICE,
     (LessForgetPlugin,): _TWICE,
     (OsirisPlugin,): _TWICE,

@@ -15,6 +15,7 @@ from avalanche.training.plugins import (
     EarlyStoppingPlugin,
     GEMPlugin,
     LRSchedulerPlugin,
+    MASPlugin,
     MIRPlugin,
     ReplayPlugin,
 )
@@ -50,6 +51,16 @@ def _losses_of_images(_plugin: Any, strategy: SelfSupervised) -> str | None:
         "picks images by their own losses, and "
         f"{type(strategy.model).__name__}'s loss compares statistics of a batch: use "
         "ReplayPlugin, or a method whose loss is a mean over images, BYOL for example"
+    )
+
+
+def _output_with_length(_plugin: Any, strategy: SelfSupervised) -> str | None:
+    if strategy.model.output_length_varies:
+        return None
+    return (
+        "finds important what changes the length of the output, and "
+        f"{type(strategy.model).__name__}'s has one length, as BatchNorm makes it: use "
+        "EWCPlugin, or another method"
     )
 
 
@@ -104,6 +115,7 @@ REQUIREMENTS: dict[type, tuple[Requirement, ...]] = {
     AGEMPlugin: (_two_images("sample_size"), _two_images("patterns_per_experience")),
     EarlyStoppingPlugin: (_evaluations,),
     GEMPlugin: (_two_images("patterns_per_experience"), _solver),
+    MASPlugin: (_output_with_length,),
     LRSchedulerPlugin: (_own_optimizer, _repeatable_schedule),
     MIRPlugin: (_losses_of_images, _two_images("batch_size_mem")),
     ReplayPlugin: (_room_for_replay,),

@@ -16,7 +16,7 @@ from avalanche.training.plugins import (
 from avalanche.training.storage_policy import ClassBalancedBuffer
 from torch import Tensor
 
-from avalanche_pnr.plugins import LUMPPlugin
+from avalanche_pnr.plugins import CroMoMixupPlugin, LUMPPlugin
 from avalanche_pnr.reproducibility.random_state import preserve_random_state
 from avalanche_pnr.training.checkpoint import whole_stream
 from avalanche_pnr.training.compatibility.requirements import Requirement
@@ -104,6 +104,7 @@ def _interval_of_scores(plugin: Any, strategy: SelfSupervised) -> str | None:
 
 STREAM_REQUIREMENTS: dict[type, tuple[Requirement, ...]] = {
     BasePlugin: (_labels,),
+    CroMoMixupPlugin: (_mixable_views,),
     AGEMPlugin: (_samples_with_labels, _share_of_the_sample),
     EWCPlugin: (_samples_with_labels,),
     GEMPlugin: (_samples_with_labels,),

@@ -27,6 +27,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import StepLR
 
 from avalanche_pnr import (
+    CroMoMixupPlugin,
     DERPlugin,
     LessForgetPlugin,
     OsirisPlugin,
@@ -138,6 +139,7 @@ EFFECTS: dict[str, Effect] = {
     ),
     "less-forget": Effect(lambda _: LessForgetPlugin(), penalises),
     "der": Effect(lambda _: DERPlugin(mem_size=20), penalises),
+    "cromo-mixup": Effect(lambda _: CroMoMixupPlugin(mem_size=20), penalises),
     "osiris": Effect(lambda _: OsirisPlugin(mem_size=20), penalises),
     "gem": Effect(lambda _: GEMPlugin(8, memory_strength=0.5), projects_gradients),
     "agem": Effect(lambda _: AGEMPlugin(8, sample_size=8), projects_gradients),

@@ -15,6 +15,7 @@ from avalanche.training.plugins import (
     GEMPlugin,
     LRSchedulerPlugin,
     LwFPlugin,
+    MASPlugin,
     MIRPlugin,
     ReplayPlugin,
     RWalkPlugin,
@@ -30,6 +31,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from avalanche_pnr import (
+    CroMoMixupPlugin,
     DERPlugin,
     LessForgetPlugin,
     LUMPPlugin,
@@ -101,6 +103,10 @@ TOGETHER: dict[str, tuple[Callable[[Optimizer], list[Any]], str]] = {
         lambda _: [LessForgetPlugin(), LessForgetPlugin()],
         "LessForgetPlugin and LessForgetPlugin: both add the same term.*use one",
     ),
+    "one comparison of mixtures twice": (
+        lambda _: [CroMoMixupPlugin(), CroMoMixupPlugin()],
+        "CroMoMixupPlugin and CroMoMixupPlugin: both add the same term.*use one",
+    ),
     "one second projector twice": (
         lambda _: [OsirisPlugin(), OsirisPlugin()],
         "OsirisPlugin and OsirisPlugin: both add the same term.*use one",
@@ -167,6 +173,16 @@ def test_gem_without_its_solver(
     with pytest.raises(ValueError, match=r"GEMPlugin solves .*: pip install quadprog"):
         make_strategy(plugins=plugins)
     make_strategy(plugins=[PNRPlugin()])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_mas_where_the_output_has_one_length(method: str, make_strategy: Any) -> None:
+    plugins = [MASPlugin(lambda_reg=1.0)]
+    if method == "mocov3":
+        with pytest.raises(ValueError, match=r"MASPlugin finds .* MoCoV3's has one"):
+            make_strategy(METHODS[method](), plugins=plugins)
+    else:
+        make_strategy(METHODS[method](), plugins=plugins)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -112,6 +112,8 @@ def test_pnr_and_cassle_together(stream: Any) -> None:
 def test_other_methods_compose_too(
     method: str, other: str, benchmark_of_digits: Any
 ) -> None:
+    if (method, other) == ("mocov3", "mas"):
+        pytest.skip("refused: see test_incompatible.py")
     make: type[SelfSupervisedMethod] = METHODS[method]  # type: ignore[assignment]
     plugins = [pnr, EFFECTS[other].make]
     together = run(benchmark_of_digits, plugins, method=make, lr=0.01)

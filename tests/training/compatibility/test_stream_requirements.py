@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
 from avalanche_pnr import (
+    CroMoMixupPlugin,
     DERPlugin,
     LessForgetPlugin,
     LUMPPlugin,
@@ -212,6 +213,7 @@ def test_the_past_is_not_there_in_the_first_experience(
         lambda _: DERPlugin(),
         lambda _: LUMPPlugin(),
         lambda _: OsirisPlugin(),
+        lambda _: CroMoMixupPlugin(),
     ],
 )
 def test_strategies_that_are_not_self_supervised(
