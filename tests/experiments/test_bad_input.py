@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("uncovered")
         ("path=x", "no setting 'path'"),
         ("experiences=5", "did you mean stream.n_experiences"),
         ("precision=bf8", "no precision=bf8; did you mean bf16"),
-        ("method=moco", "no method=moco; did you mean mocov2plus"),
+        ("method=moco", "no method=moco; did you mean mocov3 or mocov2plus"),
         ("probe=lineer", "no probe=lineer; did you mean linear"),
         ("data=cifar1000", "did you mean cifar100 or cifar10"),
         ("xyzzy=1", "no setting 'xyzzy'; the nearest are "),
