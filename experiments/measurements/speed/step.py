@@ -14,6 +14,7 @@ from avalanche_pnr import (
     LARS,
     BarlowTwins,
     MoCoV2Plus,
+    MoCoV3,
     PNRPlugin,
     SimCLR,
     VICReg,
@@ -77,7 +78,7 @@ def network_passes(
     for view in views.unbind(1):
         z = method.projector(method.backbone(view))
         ends += [z, method.heads["distillation_predictor"](z)]
-        if isinstance(method, BYOL):
+        if isinstance(method, BYOL | MoCoV3):
             ends.append(method.predictor(z))
         if isinstance(method, MomentumMethod):
             method.momentum_project(view)
