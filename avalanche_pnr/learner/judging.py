@@ -82,9 +82,10 @@ def labelled_images(
         )
     if path.suffix == ".csv":
         return _listed(path, skip_damaged, max_pixels)
-    if not path.is_dir():
+    if not path.is_dir() or not any(each.is_dir() for each in path.iterdir()):
         raise ValueError(
-            f"data={data} holds no labels: name a folder of classes, or a .csv file "
+            f"data={data} holds no labels: name a folder with a folder for each class "
+            "(with layout=experience/class in one for each experience), or a .csv file "
             "with the columns path and label"
         )
     return load_folders(path, form, skip_damaged=skip_damaged, max_pixels=max_pixels)

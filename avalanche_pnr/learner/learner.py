@@ -343,6 +343,8 @@ class Learner:
         self.networks.settings()
         number = len(self.folder.experiences()) if after is None else after
         self.folder.backbone(number)
+        if number == 0 and after is None:
+            self.say("nothing is learned yet: this is the backbone before learning")
         return number
 
     def _kept(self) -> dict[str, KeptImages]:

@@ -72,6 +72,7 @@ class NextExperience:
         if not self._has_entered(arrivals):
             plan, images = self._planned(arrivals, again)
             self._train(plan, images, interruption)
+            self.say(f"experience {plan.number} is learned")
 
     def dry_run(self, arrivals: Arrivals, *, again: bool) -> dict[str, Any]:
         """Say what would happen.
@@ -117,6 +118,7 @@ class NextExperience:
         """Take up the experience that was interrupted, or begin a new one."""
         if interrupted := self.folder.plan():
             plan, images = self._taken_up(interrupted, arrivals)
+            self.say(f"experience {plan.number} goes on where it was interrupted")
             self.folder.change_plan(plan)
         else:
             plan, images = self._new(arrivals, again)

@@ -83,4 +83,6 @@ def _check_names(option: str, make: Callable[..., Any], names: Iterable[str]) ->
     takes_any = any(each.kind is each.VAR_KEYWORD for each in valid.values())
     for name in names:
         if name not in valid and not takes_any:
-            raise ValueError(f"there is no {option}.{name}={nearest(name, valid)}")
+            whole = [f"{option}.{each}" for each in valid]
+            near = nearest(f"{option}.{name}", whole)
+            raise ValueError(f"there is no {option}.{name}={near}")

@@ -105,30 +105,45 @@ class WatchPlugin(SupervisedPlugin):
         self.history.append(record)
         for warning in warnings_of(self.history):
             self._say(f"warning: {warning}")
+        for k in returned(self.history):
+            self._say(
+                f"the representation of experience {k} has come back: CKA "
+                f"{record['cka'][k]:.2f} after epoch {epoch}"
+            )
 
 
 def warnings_of(history: list[dict[str, Any]]) -> list[str]:
     """Return the warnings that the last record of a history adds to those before."""
-    return [each for each in _faults(history) if each not in _faults(history[:-1])]
+    warnings = []
+    last = history[-1]
+    ranks = [each["effective_rank"] for each in history if "effective_rank" in each]
+    low = [rank < COLLAPSED * ranks[0] for rank in ranks]
+    if low and low[-1] and not any(low[:-1]):
+        warnings.append(
+            "the features collapse: they use less than a quarter of the dimensions "
+            "that they used when the experience began; lower base_lr, or raise "
+            "batch_size"
+        )
+    far_before = _drifted(history[-2]) if len(history) > 1 else []
+    warnings += [
+        f"after epoch {last['epoch']} the representation of experience {k} has drifted "
+        f"far (CKA {last['cka'][k]:.2f}, below {DRIFTED}); if it ends there, a lower "
+        "base_lr or memory=N forgets less"
+        for k in _drifted(last)
+        if k not in far_before
+    ]
+    return warnings
 
 
-def _faults(history: list[dict[str, Any]]) -> list[str]:
-    faults = []
-    first = next((r["effective_rank"] for r in history if "effective_rank" in r), None)
-    for record in history:
-        if first and record.get("effective_rank", first) < COLLAPSED * first:
-            faults.append(
-                "the features collapse: they use less than a quarter of the dimensions "
-                "that they used when the experience began; lower base_lr, or raise "
-                "batch_size"
-            )
-        faults += [
-            f"the representation of experience {k} has drifted far (CKA below "
-            f"{DRIFTED}): fewer epochs, a lower base_lr or memory=N forget less"
-            for k, cka in record.get("cka", {}).items()
-            if cka < DRIFTED
-        ]
-    return faults
+def returned(history: list[dict[str, Any]]) -> list[str]:
+    """Name the experiences that are near again in the last record of a history."""
+    before = _drifted(history[-2]) if len(history) > 1 else []
+    return [k for k in before if history[-1].get("cka", {}).get(k, 0) >= DRIFTED]
+
+
+def _drifted(record: dict[str, Any]) -> list[str]:
+    """Name the experiences whose representation is far from what it was."""
+    return [k for k, cka in record.get("cka", {}).items() if cka < DRIFTED]
 
 
 def _cka(old: Tensor, new: Tensor) -> float:

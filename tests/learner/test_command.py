@@ -82,7 +82,7 @@ def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
                 "data._target_=avalanche_pnr.load_npz",
                 "data.pth=y",
             ],
-            "there is no data.pth=; did you mean path?",
+            "there is no data.pth=; did you mean data.path?",
         ),
         (["learn", "learner=x", "data=y", "data.root=z"], "a folder or file is data="),
         (
@@ -192,8 +192,9 @@ def test_stopped_and_killed_it_continues_to_the_same_bits(tmp_path: Path) -> Non
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     assert run(*learn(first, straight)).returncode == 0
     shutil.copytree(straight, stopped)
-    assert run(*learn(second, straight, epochs=30)).returncode == 0
-    more = learn(second, stopped, "save_every_minutes=0", epochs=30)
+    # Long enough for four stops on a busy machine.
+    assert run(*learn(second, straight, epochs=45)).returncode == 0
+    more = learn(second, stopped, "save_every_minutes=0", epochs=45)
     for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP):
         status, said = end_at_a_state(more, stopped, number)
         assert status == (-number if number == signal.SIGKILL else 128 + number), said

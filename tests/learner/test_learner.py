@@ -451,6 +451,8 @@ def test_an_interrupted_experience_goes_on_with_other_workers_and_saves(
         )
     )
     experience = interrupted.learn(photos[1], workers=1, save_every_minutes=5)
+    assert "experience 2 goes on where it was interrupted" in interrupted.said  # type: ignore[attr-defined]
+    assert interrupted.said[-1] == "experience 2 is learned"  # type: ignore[attr-defined]
     assert experience["training"]["workers"] == 1
     assert not any("last digits" in s for s in interrupted.said)  # type: ignore[attr-defined]
     weights = interrupted.folder.backbone(2).read_bytes()
@@ -650,6 +652,9 @@ def test_judge_takes_a_table_of_paths(learned: Learner, tmp_path: Path) -> None:
     np.savez(tmp_path / "images.npz", x=np.zeros((2, 8, 8, 3), np.uint8))
     with pytest.raises(ValueError, match=r"images\.npz holds no labels: name a folder"):
         learned.judge(tmp_path / "images.npz")
+    (tmp_path / "loose").mkdir()
+    with pytest.raises(ValueError, match=r"a folder for each class \(with layout="):
+        learned.judge(tmp_path / "loose")
 
 
 @pytest.mark.parametrize(
@@ -684,8 +689,11 @@ def test_backbones_of_others(
             "builtins.dict is of Python's own library",
         ),
         ({"backbone.width": "wide"}, "cannot be made with backbone.width=wide"),
-        ({"backbone.widht": 8}, "no backbone.widht=; did you mean width"),
-        ({"method.hidden": 8}, "there is no method.hidden="),
+        ({"backbone.widht": 8}, "no backbone.widht=; did you mean backbone.width"),
+        (
+            {"method.hidden": 8},
+            "there is no method.hidden=; did you mean method.hidden_dim",
+        ),
     ],
 )
 def test_a_network_that_cannot_be_made_is_a_sentence(

@@ -78,7 +78,10 @@ REFUSED: dict[str, tuple[Prepare, str]] = {
     "larger batch": (options("batch_size=41"), "a step takes 41"),
     "argument of the method": (options("method.widht=3"), "method.widht"),
     "value of the method": (options("method.hidden_dim=-1"), ""),
-    "argument of the backbone": (options("backbone.widht=3"), "did you mean width?"),
+    "argument of the backbone": (
+        options("backbone.widht=3"),
+        "did you mean backbone.width?",
+    ),
     "no such backbone": (options("backbone=no.such"), "cannot be imported"),
     "image_size": (options("image_size=1"), "makes images 8 times smaller"),
     "no such option": (options("epoch=1"), "did you mean epochs?"),

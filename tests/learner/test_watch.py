@@ -15,7 +15,7 @@ import torch
 
 from avalanche_pnr import Learner
 from avalanche_pnr.learner import watch
-from avalanche_pnr.learner.watch import ProgressPlugin, warnings_of
+from avalanche_pnr.learner.watch import ProgressPlugin, returned, warnings_of
 from tests.commands import Command
 from tests.learner.conftest import SETTINGS, TRAINING, command
 
@@ -41,7 +41,14 @@ def test_drift_is_warned_of_with_its_experience() -> None:
     history = [record(0, cka=1.0), record(1, cka=0.6), record(2, cka=0.4)]
     assert warnings_of(history[:2]) == []
     (warning,) = warnings_of(history)
-    assert "the representation of experience 1 has drifted far" in warning
+    assert "after epoch 2 the representation of experience 1 has drifted" in warning
+    assert "(CKA 0.40, below 0.5)" in warning
+    history.append(record(3, cka=0.3))
+    assert warnings_of(history) == returned(history) == []
+    history.append(record(4, cka=0.7))
+    assert warnings_of(history) == []
+    assert returned(history) == ["1"]
+    assert returned([*history, record(5, cka=0.7)]) == []
 
 
 def test_a_representation_that_has_become_a_point_is_drift() -> None:

@@ -121,8 +121,8 @@ def read_rgb(
         reason = str(error) or type(error).__name__
         raise UnreadableImageError(
             f"{name} cannot be read as an image ({reason}): replace it, or leave "
-            "damaged files out with skip_damaged=True (in a run of experiments, "
-            "data.skip_damaged=true)"
+            "damaged files out with skip_damaged=True (for a learner on the command "
+            "line skip_damaged=true, in a run of experiments data.skip_damaged=true)"
         ) from error
 
 
