@@ -53,7 +53,7 @@ class PastModel:
         self.forget_batch()
 
     @torch.no_grad()
-    def average(self, method: SelfSupervisedMethod, decay: float) -> None:
+    def average(self, method: SelfSupervisedMethod) -> None:
         """Move towards the method: w_past <- decay w_past + (1 - decay) w.
 
         The running statistics of BatchNorm are averaged with the parameters; buffers of
@@ -61,18 +61,19 @@ class PastModel:
 
         Args:
             method: Method whose networks the past model is a copy of.
-            decay: Weight of what the past model is now, in 0..1.
 
         Raises:
-            RuntimeError: If there is no past model yet.
+            RuntimeError: If there is no past model yet, or it has no ``decay``.
         """
-        if self.network is None:
-            raise RuntimeError("there is no past model to average: call snapshot()")
+        if self.network is None or self.decay is None:
+            raise RuntimeError(
+                "there is no past model to average: call snapshot(), and set decay"
+            )
         present = chain(_tensors(method.backbone), _tensors(method.projector))
         past = chain.from_iterable(map(_tensors, self.network))
         for average, now in zip(past, present, strict=True):
             if average.is_floating_point():
-                average.lerp_(now, 1 - decay)
+                average.lerp_(now, 1 - self.decay)
             else:
                 average.copy_(now)
         self.forget_batch()

@@ -123,7 +123,7 @@ class ContinualLoss(SelfSupervisedProblem, RegularizationMethod):
         self.model.after_step(self.mb_output, step, total_steps)
         self.plugin.after_training_iteration(self)
         if self.past_model.decay is not None:
-            self.past_model.average(self.model, self.past_model.decay)
+            self.past_model.average(self.model)
         self._awaits_step = False
 
     def post_adapt(self, agent: Any, exp: Any = None) -> None:

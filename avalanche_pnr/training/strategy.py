@@ -417,9 +417,8 @@ class SelfSupervised(
                 accumulation.keep_batch(self.model, self.mb_output.detach())
 
             self._after_training_iteration(**kwargs)
-            decay = self.past_model.decay
-            if decay is not None and accumulation.completes_step:
-                self.past_model.average(self.model, decay)
+            if self.past_model.decay is not None and accumulation.completes_step:
+                self.past_model.average(self.model)
             if self.checkpoint_callback is not None:
                 self.checkpoint_callback(self)
 

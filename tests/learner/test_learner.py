@@ -178,6 +178,8 @@ def test_undo_goes_back_to_before_the_last_experience(
         assert learned.undo() == number
     with pytest.raises(ValueError, match="has learned nothing yet"):
         learned.undo()
+    learned.embed(photos[0])
+    assert "nothing is learned yet" in learned.said[-1]  # type: ignore[attr-defined]
 
 
 def test_embed_keeps_the_order_in_every_format(

@@ -180,16 +180,23 @@ def test_the_loss_without_the_strategy_moves_it_after_steps_alone() -> None:
 def test_outputs_of_a_batch_are_computed_anew_when_it_has_moved() -> None:
     method, past_model = tiny_simclr(), PastModel()
     past_model.snapshot(method)
+    past_model.decay = DECAY
     before = past_model(VIEWS)
     with torch.no_grad():
         method.projector.layers[0].weight.add_(1)
-    past_model.average(method, DECAY)
+    past_model.average(method)
     assert not torch.equal(past_model(VIEWS), before)
 
 
 def test_there_is_nothing_to_average_before_a_snapshot() -> None:
-    with pytest.raises(RuntimeError, match=r"call snapshot\(\)"):
-        PastModel().average(tiny_simclr(), DECAY)
+    method, past_model = tiny_simclr(), PastModel()
+    past_model.decay = DECAY
+    with pytest.raises(RuntimeError, match=r"call snapshot\(\), and set decay"):
+        past_model.average(method)
+    past_model.snapshot(method)
+    past_model.decay = None
+    with pytest.raises(RuntimeError, match=r"call snapshot\(\), and set decay"):
+        past_model.average(method)
 
 
 def test_a_decay_of_0_is_the_model_itself(
