@@ -204,11 +204,30 @@ def check_regularizers(config: DictConfig) -> None:
         )
     for name in names:
         check_choice("regularizer", name, map(str, config.plugins))
+        check_plugins(name, config.plugins[name])
     if mode in (JOINT, SINGLE) and list(names) != [mode]:
         raise ValueError(
             f"mode={mode} takes no regularizers: leave one of the two out, or write "
             f"regularizers=[{','.join(dict.fromkeys([*names, mode]))}] without mode="
         )
+
+
+def check_plugins(name: str, plugins: Any) -> None:
+    """Refuse anything but a list of plugins, which may be the user's own.
+
+    Raises:
+        ValueError: If it is anything else, with what to type instead.
+    """
+    if not OmegaConf.is_list(plugins) or not all(
+        OmegaConf.is_dict(each) and "_target_" in each for each in plugins
+    ):
+        raise ValueError(
+            f"plugins.{name}={plugins} is not a list of plugins: write "
+            f"'+plugins.{name}=[{{_target_: your_module.YourPlugin}}]', with arguments "
+            "after the name if there are any"
+        )
+    for plugin in plugins:
+        refuse_standard_library(f"plugins.{name}", plugin["_target_"])
 
 
 def check_replay(config: DictConfig) -> None:

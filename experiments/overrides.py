@@ -73,6 +73,13 @@ def check_overrides(overrides: list[str]) -> None:
             continue
         if chosen.get("backbone") == [ANY_BACKBONE] and key.startswith("backbone."):
             continue  # an argument of its own
+        if re.fullmatch(r"plugins\.\w+", key):
+            if override.is_add():
+                continue  # a regularizer of the user's own
+            raise ValueError(
+                f"there is no setting {key!r}{suggest(key, sorted(names))}; to add a "
+                f"regularizer of your own, write +{override.input_line}"
+            )
         for group in filter(key.startswith, groups):
             if options := [
                 option

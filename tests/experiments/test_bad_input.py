@@ -32,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("uncovered")
         ("method=mocov2plus,pirl", "no method=pirl"),
         ("method=[simclr,mocov2plus]", "method takes one name"),
         ("method.queue_length=8", "needs method=mocov2plus"),
+        ("plugins.mine=[]", r"of your own, write \+plugins.mine=\[\]"),
     ],
 )
 def test_unknown_names_get_the_nearest_valid_one(override: str, answer: str) -> None:
@@ -80,6 +81,12 @@ def test_valid_names_pass() -> None:
         (["optimizer=adamw", "base_lr=1"], "with optimizer=adamw write adamw_lr="),
         (["views=batch"], "no views=batch; did you mean batched"),
         (["regularizers=[pmr]"], "no regularizer=pmr; did you mean pnr"),
+        (["+plugins.my=5", "regularizers=[my]"], "plugins.my=5 is not a list"),
+        (["+plugins.my=[{a: 1}]", "regularizers=[my]"], "_target_: your_module"),
+        (
+            ["+plugins.my=[{_target_: os.system}]", "regularizers=[my]"],
+            "os.system is of Python's own library",
+        ),
         (["regularizers=[]"], "write a list of different names"),
         (["regularizers=pnr"], "write a list of different names"),
         (["regularizers=[pnr,pnr]"], "write a list of different names"),
