@@ -20,6 +20,7 @@ from avalanche_pnr.evaluation import Probe
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.runs.files import file_checksum
 from avalanche_pnr.weights import LoadedWeights, load_backbone
+from experiments.checks import takes_batches
 from experiments.constants import BATCHED, REFERENCES
 from experiments.overrides import check_choice
 
@@ -225,8 +226,10 @@ def _data_set(name: str, source: Any) -> ImageData:
 def _transforms(config: DictConfig, size: int | None = None) -> dict[str, Any]:
     """Make the transforms of a stream; images are resized if a size is given."""
     resized = {} if size is None else {"resize": size, "crop": size}
+    eval_view = {**resized, **config.data.eval_view}
     batched = {"batched": True} if config.views == BATCHED else {}
+    at_once = "resize" not in eval_view and takes_batches(eval_view["_target_"])
     return {
         "train_transform": instantiate(config.data.views, **batched),
-        "eval_transform": instantiate({**resized, **config.data.eval_view}),
+        "eval_transform": instantiate(eval_view, **(batched if at_once else {})),
     }

@@ -177,7 +177,7 @@ def check_views(config: DictConfig) -> None:
     if config.views != BATCHED:
         return
     views = config.data.views._target_
-    if BATCHED not in signature(get_object(views)).parameters:
+    if not takes_batches(views):
         raise ValueError(
             f"{views}, which makes the views of data={config.data.name}, makes them of "
             "one image at a time: set views=per_sample, or choose photographs"
@@ -188,6 +188,11 @@ def check_views(config: DictConfig) -> None:
             f"processes of workers={config.workers} do not reach: set workers=0, or "
             "views=per_sample"
         )
+
+
+def takes_batches(transform: str) -> bool:
+    """Return whether a function makes transforms of whole batches, if asked to."""
+    return BATCHED in signature(get_object(transform)).parameters
 
 
 def check_regularizers(config: DictConfig) -> None:

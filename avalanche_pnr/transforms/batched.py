@@ -1,4 +1,4 @@
-"""Two views of every image of a batch, drawn at once where the images are."""
+"""Views of every image of a batch, made at once where the images are."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -72,24 +72,45 @@ def _unchanged(images: Tensor) -> Tensor:
     return images
 
 
+@dataclass(frozen=True)
+class BatchedView:
+    """One view of each image of a batch, (N, C, H, W), without chance.
+
+    An eval transform; like :class:`BatchedViews` it returns placeholders.
+
+    Args:
+        steps: Steps of the view.
+    """
+
+    steps: tuple[Step, ...]
+
+    def __call__(self, image: Any) -> "DeferredViews":
+        """Return a placeholder for an image (PIL, RGB) until its batch is collated."""
+        return DeferredViews(image, self, 0)
+
+    def draw(self, pixels: Tensor) -> Tensor:
+        """Make the views (N, 3, H, W) of images uint8 (N, 3, H, W)."""
+        return _changed(pixels.contiguous().float().div_(255), self.steps)
+
+
 @dataclass(slots=True)
 class DeferredViews(SeededWithBatch):
-    """An image whose views are drawn with its batch.
+    """An image whose views are made with its batch.
 
     Attributes:
         image: PIL image, RGB; perhaps an ``ArrayImage``.
-        views: Transform that draws the views.
+        views: Transform that makes the views.
         seed: Seed drawn for this image. That of the first image seeds the batch, which
             is the same whichever process collates it.
     """
 
     image: Any
-    views: BatchedViews
+    views: BatchedViews | BatchedView
     seed: int
 
 
 def draw_views(batch: list[DeferredViews]) -> Tensor:
-    """Draw the views of a batch, (N, 2, C, H, W), for ``default_collate``.
+    """Make the views of a batch, (N, 2, C, H, W) or (N, C, H, W), to collate it.
 
     Args:
         batch: Images of one size.

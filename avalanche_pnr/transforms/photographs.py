@@ -19,7 +19,7 @@ from torchvision.transforms import (
 )
 
 from avalanche_pnr.transforms import batched_steps as batch
-from avalanche_pnr.transforms.batched import BatchedViews, Step
+from avalanche_pnr.transforms.batched import BatchedView, BatchedViews, Step
 from avalanche_pnr.transforms.random_crops import RandomResizedCrops
 from avalanche_pnr.transforms.two_views import TwoViews
 
@@ -30,7 +30,8 @@ def make_eval_transform(
     std: Sequence[float],
     resize: int | None = None,
     crop: int | None = None,
-) -> Compose:
+    batched: bool = False,
+) -> Callable[[Any], Any]:
     """Make the transform used in evaluation: normalisation without distortion.
 
     Args:
@@ -40,13 +41,27 @@ def make_eval_transform(
             leaves it.
         crop: Height and width in pixels of the centre crop after that; ``None`` for
             none.
+        batched: Whether the images of a batch, which then have one size, are
+            normalised at once, to the same numbers: several times as fast at 32 px.
+
+    Raises:
+        ValueError: If ``batched`` images are to be resized or cropped.
     """
+    if batched:
+        if (resize, crop) != (None, None):
+            raise ValueError(
+                f"batched images have one size already, got resize={resize} and "
+                f"crop={crop}: resize them with ImageData.in_memory(size=...), or "
+                "leave batched out"
+            )
+        return BatchedView((batch.Normalize(tuple(mean), tuple(std)),))
     steps: list[Callable[[Any], Any]] = [ToTensor(), Normalize(mean, std)]
     if crop is not None:
         steps.insert(0, CenterCrop(crop))
     if resize is not None:
         steps.insert(0, Resize(resize))
-    return Compose(steps)
+    transform: Callable[[Any], Any] = Compose(steps)
+    return transform
 
 
 def cropped_view(

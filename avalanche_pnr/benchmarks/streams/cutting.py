@@ -151,8 +151,10 @@ def check_transformed(
         ValueError: Unless these are two stacked views and an input of as many
             dimensions; of images (C, H, W) with as many channels, and no smaller.
     """
-    if isinstance(views, DeferredViews):
-        views = draw_views([views])[0]
+    views, plain = (
+        draw_views([each])[0] if isinstance(each, DeferredViews) else each
+        for each in (views, plain)
+    )
     if not isinstance(views, Tensor) or views.dim() < 2 or len(views) != 2:
         raise ValueError(
             f"{train_transform} must return two stacked views, of images (2, C, H, W), "
