@@ -15,7 +15,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 def test_examples_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digits = digits_of_each_class(72, 12)  # three batches of each experience
+    digits = digits_of_each_class(72, 12)  # two batches of each experience
     monkeypatch.setattr(avalanche_pnr, "load_digits", lambda: digits)
     names: dict[str, object] = {}  # an example may go on where those before it stopped
     for source in EXAMPLES:
