@@ -1,5 +1,6 @@
 """A small world: few digits, five experiences, a network of one convolution."""
 
+import gc
 import os
 import random
 from collections.abc import Callable
@@ -97,6 +98,15 @@ def benchmark_of_views(*experiences: Tensor) -> CLScenario:
         for views in experiences
     ]
     return benchmark_from_datasets(train=datasets)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: to look through it for garbage again and again is vain.
+
+    It is more than a million objects, and forked processes would copy their pages.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ def test_losses_are_finite_and_the_accuracy_matrix_is_full(
         f"method={method}",
         *QUEUE.get(method, ()),
         "probe=linear",
-        "probes.main.epochs=5",
+        "probes.main.epochs=1",
         "regularizers=[finetune,cassle,pnr]",
     )
     for name in ("finetune", "cassle", "pnr"):

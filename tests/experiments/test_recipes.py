@@ -26,6 +26,12 @@ def composed(recipe: str, *overrides: str) -> DictConfig:
         return compose("config", [f"+recipe={recipe}", *overrides])
 
 
+def recipe(data: str, method: str) -> DictConfig:
+    """The configuration of a published one, with what a user has to add."""
+    lists = ["data.classes=y"] if data.startswith("imagenet") else []
+    return composed(f"{data}/{method}", "data.path=x", *lists)
+
+
 def published(table: str) -> dict[str, dict[str, str]]:
     """Rows of a table by their first word; columns by the words of the first line."""
     head, *lines = (line.split() for line in table.strip().splitlines())
@@ -75,7 +81,7 @@ def given(row: str, method: str) -> bool:
 
 @pytest.mark.parametrize(("data", "method"), ALL)
 def test_optimisation(data: str, method: str) -> None:
-    config = composed(f"{data}/{method}")
+    config = recipe(data, method)
     size = "cifar" if data == "cifar100" else "others"
     assert config.optimizer["_target_"] == "avalanche_pnr.LARS"
     assert config.base_lr == number(f"lr_{size}", method)
@@ -98,7 +104,7 @@ def test_learning_rate_grows_with_the_batch() -> None:
 
 @pytest.mark.parametrize(("data", "method"), ALL)
 def test_networks(data: str, method: str) -> None:
-    config = composed(f"{data}/{method}")
+    config = recipe(data, method)
     size = "cifar" if data == "cifar100" else "others"
     assert config.backbone["_target_"] == "avalanche_pnr.resnet18"
     assert config.backbone.small_images is (data == "cifar100")
@@ -117,7 +123,7 @@ def test_networks(data: str, method: str) -> None:
 
 @pytest.mark.parametrize(("data", "method"), ALL)
 def test_losses(data: str, method: str) -> None:
-    config = composed(f"{data}/{method}").method
+    config = recipe(data, method).method
     if method in LAMBDA_PNR:
         assert config.lambda_pnr == float(LAMBDA_PNR[method][data])
         assert config.lambda_distill == number("lambda_distill", method)
@@ -135,7 +141,7 @@ def test_losses(data: str, method: str) -> None:
 
 @pytest.mark.parametrize(("data", "method"), ALL)
 def test_views(data: str, method: str) -> None:
-    config = composed(f"{data}/{method}").data
+    config = recipe(data, method).data
     large = data != "cifar100"
     blur = [number(f"blur_{view}_others", method) if large else 0 for view in (1, 2)]
     assert config.image_size == config.views.size == (224 if large else 32)
@@ -161,7 +167,7 @@ def test_views(data: str, method: str) -> None:
 
 @pytest.mark.parametrize(("data", "method"), ALL)
 def test_stream_and_probe(data: str, method: str) -> None:
-    config = composed(f"{data}/{method}")
+    config = recipe(data, method)
     streams = {"imagenet100_data": "data", "domainnet": "domain"}
     name = f"avalanche_pnr.{streams.get(data, 'class')}_incremental"
     assert config.stream["_target_"] == name
@@ -181,8 +187,7 @@ def test_stream_and_probe(data: str, method: str) -> None:
 
 @pytest.mark.parametrize(("data", "method"), ALL)
 def test_recipes_are_buildable(data: str, method: str) -> None:
-    lists = ["data.classes=y"] if data.startswith("imagenet") else []
-    config = composed(f"{data}/{method}", "data.path=x", *lists)
+    config = recipe(data, method)
     OmegaConf.resolve(config.copy())
     instantiate(config.data.views)
     instantiate(config.data.eval_view)

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torchvision.models import VisionTransformer
 
 import avalanche_pnr
-from avalanche_pnr import load_backbone
+from avalanche_pnr import backbones, load_backbone
 from avalanche_pnr.runs.devices import available_device
 from experiments.__main__ import main
 from experiments.checks import NUMBERS
@@ -82,8 +83,15 @@ def test_a_probe_can_be_left_out(run: Command) -> None:
 
 @pytest.mark.parametrize("size", [4, 8])
 def test_images_in_memory_get_the_size_that_is_asked_for(
-    size: int, run: Command, capsys: pytest.CaptureFixture[str]
+    size: int,
+    run: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    def shallow(*sizes: int, num_layers: int, **options: int) -> VisionTransformer:
+        return VisionTransformer(*sizes, num_layers=1, **options)
+
+    monkeypatch.setattr(backbones, "VisionTransformer", shallow)
     vit = ["backbone=vit_tiny", f"data.image_size={size}"]
     run(*PNR, *vit, tiny=without("backbone", "data.image_size"))
     told = (

@@ -77,7 +77,7 @@ def make(name: str, seed: int) -> tuple[SelfSupervised, CLScenario]:
     crop = transforms.RandomResizedCrop(8, (0.5, 1.0))
     to_tensor = transforms.ToTensor()
     benchmark = class_incremental(
-        digits_of_each_class(72, 12),
+        digits_of_each_class(48, 6),
         n_experiences=10,
         train_transform=TwoViews(transforms.Compose([crop, to_tensor])),
         eval_transform=to_tensor,

@@ -84,12 +84,23 @@ def made(
     )
 
 
+@pytest.fixture(scope="module")
+def unbroken_by_name() -> dict[str, SelfSupervised]:
+    """Trainings without a break, beside which several others are interrupted."""
+    return {}
+
+
 @pytest.mark.parametrize("pauses", PAUSES.values(), ids=PAUSES)
 def test_moco_pnr_and_replay_end_as_without_a_break(
-    pauses: list[int], benchmark_of_digits: CLScenario, tmp_path: Path
+    pauses: list[int],
+    benchmark_of_digits: CLScenario,
+    unbroken_by_name: dict[str, SelfSupervised],
+    tmp_path: Path,
 ) -> None:
     stream = benchmark_of_digits.train_stream[:4]
-    unbroken = whole(made, stream)
+    if "made" not in unbroken_by_name:
+        unbroken_by_name["made"] = whole(made, stream)
+    unbroken = unbroken_by_name["made"]
     broken = continued(made, stream, tmp_path / "state.pt", pauses)
     assert differences(unbroken.state_dict(), broken.state_dict()) == []
     metrics = [each.evaluator.get_all_metrics() for each in (unbroken, broken)]
@@ -197,14 +208,21 @@ PLUGINS: dict[str, Callable[[], Any]] = {
 )
 @pytest.mark.parametrize("name", PLUGINS)
 def test_plugins_are_continued(
-    name: str, pauses: list[int], benchmark_of_digits: CLScenario, tmp_path: Path
+    name: str,
+    pauses: list[int],
+    benchmark_of_digits: CLScenario,
+    unbroken_by_name: dict[str, SelfSupervised],
+    tmp_path: Path,
 ) -> None:
     def make() -> SelfSupervised:
         return made(plugins=[PLUGINS[name]()], method="simclr")
 
     stream = benchmark_of_digits.train_stream[:4]
+    if name not in unbroken_by_name:
+        unbroken_by_name[name] = whole(make, stream)
+    unbroken = unbroken_by_name[name]
     broken = continued(make, stream, tmp_path / "state.pt", pauses)
-    assert differences(whole(make, stream).state_dict(), broken.state_dict()) == []
+    assert differences(unbroken.state_dict(), broken.state_dict()) == []
 
 
 def test_avalanche_schedules_are_continued(
