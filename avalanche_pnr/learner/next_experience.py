@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from avalanche_pnr.learner.experience_trainer import ExperienceTrainer
 from avalanche_pnr.learner.folder import LearnerFolder
 from avalanche_pnr.learner.images import Arrivals, first_of_each, summary
 from avalanche_pnr.learner.networks import LearnerNetworks
-from avalanche_pnr.learner.options import chosen
 from avalanche_pnr.learner.planning import (
     Plan,
     Schedule,
@@ -36,7 +36,8 @@ class NextExperience:
         say: Shows a line.
 
     Raises:
-        ValueError: If an option does not exist, or has no such value.
+        TypeError: If an option is of another type.
+        ValueError: If it has no such value.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class NextExperience:
         self.networks = networks
         self.say = say
         self._given = given
-        self._training = chosen(folder.last_training(), given)
+        self._training = replace(folder.last_training(), **given)
         networks.check(self._training)
 
     def learn(
