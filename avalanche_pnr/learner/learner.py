@@ -116,16 +116,18 @@ class Learner:
             InterruptedRunError: If the process is asked to end; all is saved.
             FloatingPointError: If the loss is not finite.
             TypeError: If there is no such option, or it is of another type.
+            UnreadableImageError: If images cannot be read: how many, which, and why.
             ValueError: If nothing is new, settings cannot change, an option has no such
                 value, or the images of an interrupted experience have changed.
         """
         following = NextExperience(self.folder, self.networks, training, self.say)
-        arrivals = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
+        arrivals = find_images(data, max_pixels=max_pixels)
+        how = {"again": again, "skip_damaged": skip_damaged}
         if dry:
-            return following.dry_run(arrivals, again=again)
+            return following.dry_run(arrivals, **how)
         with self.folder.present(), self._alone(), Interruption() as interruption:
             with self.folder.unless_refused():
-                following.learn(arrivals, interruption, again=again)
+                following.learn(arrivals, interruption, **how)
             if forget_images:
                 self._forget()
             self.folder.leave_current()
