@@ -126,7 +126,7 @@ class Opening(Options):
 
     skip_damaged: bool = option(False, "leave out images that cannot be read")
     max_pixels: int | None = option(
-        None, "that an image may have; 179 million", 1, 2**62
+        None, "pixels that an image may have; 179 million", 1, 2**62
     )
 
 
