@@ -231,7 +231,9 @@ class Learner:
             "verdict": said,
         }
         self.folder.add_judged(name, content)
-        self.say("\n".join(["accuracy, percent", "", text, *([said] if said else [])]))
+        self.say(
+            "\n".join(["accuracy, percent", "", text, *(["", said] if said else [])])
+        )
         return judgements
 
     @takes()
