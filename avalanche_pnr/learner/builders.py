@@ -23,7 +23,8 @@ from avalanche_pnr.backbones import (
     resnet_small,
     vit_tiny,
 )
-from avalanche_pnr.learner.options import Settings, Training, checked, nearest
+from avalanche_pnr.learner.names import nearest
+from avalanche_pnr.learner.options import Settings, Training, checked
 from avalanche_pnr.learner.published import METHODS, SMALL_IMAGES, Recipe
 from avalanche_pnr.learner.targets import call, imported
 from avalanche_pnr.methods import SelfSupervisedMethod

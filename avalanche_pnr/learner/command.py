@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
+from avalanche_pnr.learner.names import group
 from avalanche_pnr.learner.options import (
+    NETWORKS,
     Once,
     Opening,
     Options,
@@ -105,6 +107,14 @@ class Command:
     nested: tuple[str, ...] = ()
     instead_of_data: str = "data"
 
+    @property
+    def options(self) -> list[str]:
+        """Names of its options, ``backbone.NAME`` for those of an option's own."""
+        return [
+            *(each.name for kind in self.kinds for each in fields(kind)),
+            *(group(f"{each}.") for each in self.nested),
+        ]
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors become one sentence and exit status 1."""
@@ -148,8 +158,9 @@ def _dispatch(arguments: Sequence[str]) -> None:
         print(f"usage: avalanche-pnr {name} name=value ...\n\n{command.meaning}\n")
         print(table(command.kinds))
         return
-    values = with_target(parse(rest, command.kinds, command.nested))
-    present = {option for option, value in values.items() if value}
+    options = {each: COMMANDS[each].options for each in COMMANDS}
+    values = with_target(parse(rest, command.kinds, name, options))
+    present = {each for each, value in values.items() if value}
     if command.instead_of_data in present:
         present.add("data")
     for each in (each for kind in command.kinds for each in fields(kind)):
@@ -263,7 +274,7 @@ COMMANDS = {
         "learn from images; the first ones make the learner",
         (WithData, Settings, Training, Opening, Once),
         _learn,
-        nested=("data", "backbone", "method"),
+        nested=("data", *NETWORKS),
         instead_of_data="forget_images",
     ),
     "embed": Command(

@@ -15,6 +15,7 @@ from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.benchmarks.utils.utils import as_classification_dataset
 from torch import Tensor
 
+from avalanche_pnr.benchmarks.reading.file_images import UnreadableImageError
 from avalanche_pnr.benchmarks.reading.images import reduced
 from avalanche_pnr.benchmarks.reading.in_memory import in_memory
 from avalanche_pnr.learner.builders import (
@@ -37,6 +38,7 @@ from avalanche_pnr.learner.planning import Plan
 from avalanche_pnr.learner.watch import ProgressPlugin, WatchPlugin, features_of
 from avalanche_pnr.methods import SelfSupervisedMethod
 from avalanche_pnr.reproducibility.random_state import seed_experience
+from avalanche_pnr.runs.failures import sentence
 from avalanche_pnr.runs.files import load_state, save_state
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.runs.periodic_save import PeriodicSave
@@ -50,6 +52,7 @@ ENLARGED = 1.15
 
 TRIED = 8
 """Images from which the size of those that are kept is estimated."""
+UNSAVED = "Nothing of it was saved:"
 
 
 class Cost(NamedTuple):
@@ -118,7 +121,7 @@ class ExperienceTrainer:
         watch = WatchPlugin(sets, reference, self.say)
         strategy, experience = self._prepared(arrivals, [watch, self._progress()])
         path = self.folder.current / "state.pt"
-        if is_saved(path):
+        if self._saved:
             stream = experience.origin_stream
             strategy.load_state_dict(load_state(path), stream)
         seed_experience(self.settings.seed, self.plan.number - 1)
@@ -194,21 +197,32 @@ class ExperienceTrainer:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Add the remedy to the error of a loss that is not finite."""
+        """Add the remedy where the loss is not finite, or an image has gone."""
+        stopped = f"experience {self.plan.number} of the learner cannot go on"
+        undo = f"avalanche-pnr undo {shlex.quote(f'learner={self.folder.path}')}"
         try:
             yield
         except FloatingPointError as error:
-            where = shlex.quote(f"learner={self.folder.path}")
             # What was not saved is gone, and undo would take the experience before.
             remedy = (
-                f"Undo it (avalanche-pnr undo {where}) and begin"
-                if is_saved(self.folder.current / "state.pt")
-                else "Nothing of it was saved: begin"
+                f"Undo it ({undo}) and begin" if self._saved else f"{UNSAVED} begin"
             )
             raise FloatingPointError(
-                f"experience {self.plan.number} of the learner cannot go on: {error}. "
-                f"{remedy} it anew, with a lower base_lr"
+                f"{stopped}: {error}. {remedy} it anew, with a lower base_lr"
             ) from error
+        except UnreadableImageError as error:
+            remedy = (
+                f"Once the image is back the same command goes on; or undo it ({undo})"
+                if self._saved
+                else f"{UNSAVED} the same command begins it anew"
+            )
+            raise UnreadableImageError(
+                f"{stopped}: {sentence(error)}. {remedy}"
+            ) from error
+
+    @property
+    def _saved(self) -> bool:
+        return is_saved(self.folder.current / "state.pt")
 
     def _strategy(
         self, watch: Sequence[Any], memory: AvalancheDataset[Any]

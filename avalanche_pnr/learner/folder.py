@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from avalanche_pnr.learner.images import Digests
+from avalanche_pnr.learner.digests import Digests
 from avalanche_pnr.learner.options import Settings, Training
 from avalanche_pnr.learner.planning import Plan
 from avalanche_pnr.runs.files import (
@@ -174,13 +174,16 @@ class LearnerFolder:
         experiences = self.experiences()
         return Training(**experiences[-1]["training"]) if experiences else Training()
 
-    def write_status(self, state: str) -> None:
+    def write_status(self, state: str, reason: str = "") -> None:
         """Tell other programs what is going on.
 
         Args:
             state: ``idle`` or ``stopped``; while it learns, the progress says more.
+            reason: Why it stopped, in words.
         """
         content = {"state": state, "experiences": len(self.experiences())}
+        if reason:
+            content["reason"] = reason
         write_json(self.path / "status.json", content)
 
     def experience(self, number: int) -> Path:

@@ -1,17 +1,14 @@
 """Images as they arrive: where they lie, and who they are, by their content."""
 
-import hashlib
 import os
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
@@ -21,19 +18,15 @@ from avalanche_pnr.benchmarks.reading.file_images import FileImages, allow_pixel
 from avalanche_pnr.benchmarks.reading.folder_files import images_below
 from avalanche_pnr.benchmarks.reading.image_data import ImageData
 from avalanche_pnr.benchmarks.reading.images import reduced
-from avalanche_pnr.benchmarks.reading.progress import progress
 from avalanche_pnr.benchmarks.reading.shard_images import ShardImages
 from avalanche_pnr.benchmarks.reading.shard_index import index_shards, webdataset
 from avalanche_pnr.benchmarks.reading.text_lists import listed, read_lines
+from avalanche_pnr.learner.digests import Digests, content_digests
 from avalanche_pnr.learner.pictures import Pictures
 from avalanche_pnr.learner.targets import call, imported
 from avalanche_pnr.runs.array_files import read_arrays
 from avalanche_pnr.transforms.reduction import Reduction
 
-Digests = NDArray[np.uint8]
-"""Digests of the content of images, 16 bytes each, shape (N, 16)."""
-
-DIGEST_BYTES = 16
 TARGET = "_target_"
 """Key of the class or function that makes a data set."""
 
@@ -208,63 +201,6 @@ def beside(file: Path, path: str) -> str:
     return os.path.join(file.parent, os.path.expanduser(path))
 
 
-def content_digests(images: Any) -> Digests:
-    """Compute digests of the content of images: equal files are equal images.
-
-    Each file is read once, in as many threads as there are processors; data sets of
-    others, which may not bear threads, are read one image at a time.
-
-    Args:
-        images: As :class:`Arrivals` has them, N of them.
-
-    Returns:
-        Shape (N, 16).
-    """
-    has_files = isinstance(images, FileImages | ShardImages)
-    count = len(images)
-    found = np.empty((count, DIGEST_BYTES), np.uint8)
-    with ThreadPool(None if has_files else 1) as pool:
-        contents = pool.imap(lambda index: _digest(images, index), range(count), 16)
-        for index, digest in enumerate(progress(contents, "reading images", count)):
-            found[index] = np.frombuffer(digest, np.uint8)
-    return found
-
-
-def _digest(images: Any, index: int) -> bytes:
-    content = _content(images, index)
-    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
-
-
-def keys(digests: Digests) -> NDArray[np.void]:
-    """Return digests as single values that numpy sorts and looks up, shape (N,)."""
-    return np.ascontiguousarray(digests).view(f"V{DIGEST_BYTES}").reshape(-1)
-
-
-def summary(digests: Digests) -> str:
-    """Compute one digest of all images in their order, as text."""
-    return hashlib.blake2b(digests.tobytes(), digest_size=DIGEST_BYTES).hexdigest()
-
-
-def first_of_each(
-    digests: Digests, learned: Iterable[Digests] = ()
-) -> NDArray[np.intp]:
-    """Find the images that come first with their content, and are new.
-
-    Args:
-        digests: Digests of the images.
-        learned: Digests of those that were learned before.
-
-    Returns:
-        Their indices, in order.
-    """
-    _, first = np.unique(keys(digests), return_index=True)
-    new = np.zeros(len(digests), bool)
-    new[first] = True
-    for before in learned:
-        new &= ~np.isin(keys(digests), keys(before))
-    return np.flatnonzero(new)
-
-
 def _files(paths: list[str], where: str, max_pixels: int | None) -> FileImages:
     if not paths:
         raise FileNotFoundError(
@@ -323,16 +259,3 @@ def _member_names(images: ShardImages) -> list[str]:
         with tarfile.open(shard, "r:") as tar:
             names.update({(shard, file.offset_data): file.name for file in tar})
     return [f"{each.shard}/{names[each.shard, each.offset]}" for each in members]
-
-
-def _content(images: Any, index: int) -> bytes:
-    """Read the bytes of a file, or else the pixels of an image."""
-    if isinstance(images, FileImages):
-        return Path(images.paths[index]).read_bytes()
-    if isinstance(images, ShardImages):
-        with images.member(index).open() as file:
-            return file.read()
-    sample = images[index]
-    image = sample[0] if isinstance(sample, tuple | list) else sample
-    pixels = np.asarray(image)
-    return str(pixels.shape).encode() + pixels.tobytes()

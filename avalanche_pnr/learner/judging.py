@@ -169,6 +169,11 @@ def table(judgements: Sequence[Judgement], columns: Sequence[str]) -> str:
 def verdict(before: Judgement, after: Judgement) -> str:
     """Say whether the last experience helped, by the same test images before it."""
     difference = 100 * (after.hits - before.hits)
+    if not difference.any():
+        return (
+            "The last experience changed nothing that these images show: the linear "
+            f"probe is right on the same of the {len(difference)} test images."
+        )
     mean = difference.mean().item()
     half = Z * difference.std().item() / math.sqrt(len(difference))
     interval = f"95 % interval {mean - half:.1f} to {mean + half:.1f}"

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from avalanche_pnr.learner.images import Arrivals, Digests
+from avalanche_pnr.learner.digests import Digests
+from avalanche_pnr.learner.images import Arrivals
 
 QUALITY = 92
 TINY = 64

@@ -30,14 +30,18 @@ from avalanche_pnr.learner.judging import (
     verdict,
 )
 from avalanche_pnr.learner.kept import KeptImages
+from avalanche_pnr.learner.keywords import Keywords
 from avalanche_pnr.learner.networks import LearnerNetworks
 from avalanche_pnr.learner.next_experience import NextExperience
-from avalanche_pnr.learner.options import Reading, chosen
+from avalanche_pnr.learner.options import NETWORKS, Reading, Settings, Training
 from avalanche_pnr.learner.watch import features_of
 from avalanche_pnr.runs.devices import AUTO, choose_device
 from avalanche_pnr.runs.files import save_state
 from avalanche_pnr.runs.interruption import Interruption
 from avalanche_pnr.runs.lock import locked
+
+takes = Keywords()
+"""Decorates methods whose ``**options`` are the fields of a dataclass."""
 
 
 class Learner:
@@ -54,6 +58,8 @@ class Learner:
             arguments of backbone and method as ``{"backbone.width": 32}``.
 
     Raises:
+        TypeError: If there is no such setting, with the method that takes it or the
+            nearest name, or it is of another type.
         ValueError: If the learner exists and is another one than these settings say.
 
     Example:
@@ -63,6 +69,7 @@ class Learner:
         >>> features, paths = learner.embed("photos/new")
     """
 
+    @takes(Settings, groups=NETWORKS)
     def __init__(
         self, folder: str | Path, *, say: Callable[[str], None] = print, **settings: Any
     ) -> None:
@@ -70,6 +77,7 @@ class Learner:
         self.networks = LearnerNetworks(self.folder, settings)
         self.say = say
 
+    @takes(Training)
     def learn(
         self,
         data: Any,
@@ -107,22 +115,26 @@ class Learner:
             FileNotFoundError: If there are no images.
             InterruptedRunError: If the process is asked to end; all is saved.
             FloatingPointError: If the loss is not finite.
+            TypeError: If there is no such option, or it is of another type.
+            UnreadableImageError: If images cannot be read: how many, which, and why.
             ValueError: If nothing is new, settings cannot change, an option has no such
                 value, or the images of an interrupted experience have changed.
         """
         following = NextExperience(self.folder, self.networks, training, self.say)
-        arrivals = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
+        arrivals = find_images(data, max_pixels=max_pixels)
+        how = {"again": again, "skip_damaged": skip_damaged}
         if dry:
-            return following.dry_run(arrivals, again=again)
+            return following.dry_run(arrivals, **how)
         with self.folder.present(), self._alone(), Interruption() as interruption:
             with self.folder.unless_refused():
-                following.learn(arrivals, interruption, again=again)
+                following.learn(arrivals, interruption, **how)
             if forget_images:
                 self._forget()
             self.folder.leave_current()
             self.folder.write_status("idle")
             return self.folder.experiences()[-1]
 
+    @takes(Reading)
     def embed(
         self,
         data: Any,
@@ -156,7 +168,7 @@ class Learner:
         if out is not None:
             out = Path(out).expanduser()
             check_format(out)
-        options, number = chosen(Reading(), reading), self._number(after)
+        options, number = Reading(**reading), self._number(after)
         choose_device(options.device)
         self.folder.backbone(number)
         images = find_images(data, skip_damaged=skip_damaged, max_pixels=max_pixels)
@@ -171,6 +183,7 @@ class Learner:
         features = np.concatenate([each for _, each in parts])
         return features, [name for names, _ in parts for name in names]
 
+    @takes(Reading)
     def judge(
         self,
         data: Any,
@@ -194,7 +207,7 @@ class Learner:
             A judgement of a random backbone; of the one before learning, where ``init``
             gave it weights; and of that after each experience whose backbone was kept.
         """
-        options, view = chosen(Reading(), reading), self._view()
+        options, view = Reading(**reading), self._view()
         device = choose_device(options.device)
         images = labelled_images(data, layout, skip_damaged, max_pixels)
         judgements = judge(
@@ -218,9 +231,12 @@ class Learner:
             "verdict": said,
         }
         self.folder.add_judged(name, content)
-        self.say("\n".join(["accuracy, percent", "", text, *([said] if said else [])]))
+        self.say(
+            "\n".join(["accuracy, percent", "", text, *(["", said] if said else [])])
+        )
         return judgements
 
+    @takes()
     def export(self, out: str | Path, *, after: int | None = None) -> None:
         """Write a backbone's weights as safetensors, or the backbone as ONNX.
 

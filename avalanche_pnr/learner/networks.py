@@ -1,7 +1,8 @@
 """The networks of a learner: settings that they are built from, and backbones."""
 
+import os
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from avalanche_pnr.learner.builders import (
     options_of,
 )
 from avalanche_pnr.learner.folder import LearnerFolder
-from avalanche_pnr.learner.options import Settings, Training, differences, nearest
+from avalanche_pnr.learner.options import Settings, Training, differences
 from avalanche_pnr.weights import export_backbone, load_backbone
 
 
@@ -30,20 +31,21 @@ class LearnerNetworks:
             ``{"backbone.width": 32}``.
 
     Raises:
-        ValueError: If there is no such setting, or the learner exists and has others.
+        TypeError: If a setting is of another type.
+        ValueError: If it is out of bounds, or the learner exists and has others.
     """
 
     def __init__(self, folder: LearnerFolder, given: dict[str, Any]) -> None:
         self.folder = folder
         self.given = given
-        self._settings = {k: v for k, v in given.items() if "." not in k}
+        self._settings = {
+            # A path is kept as text.
+            name: os.fspath(value) if isinstance(value, os.PathLike) else value
+            for name, value in given.items()
+            if "." not in name
+        }
         self._arguments = {k: v for k, v in given.items() if "." in k}
-        known = {each.name for each in fields(Settings)}
-        if unknown := self._settings.keys() - known:
-            name = min(unknown)
-            raise ValueError(
-                f"a learner has no setting {name!r}{nearest(name, sorted(known))}"
-            )
+        Settings(**self._settings)  # refused here, and not first when it learns
         if folder.exists:
             self.settings()
 

@@ -3,23 +3,25 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from avalanche_pnr.benchmarks.reading.text_lists import counted
 from avalanche_pnr.learner.description import duration, file_size
+from avalanche_pnr.learner.digests import summary
 from avalanche_pnr.learner.experience_trainer import ExperienceTrainer
 from avalanche_pnr.learner.folder import LearnerFolder
-from avalanche_pnr.learner.images import Arrivals, first_of_each, summary
+from avalanche_pnr.learner.images import Arrivals
+from avalanche_pnr.learner.inspection import readable
 from avalanche_pnr.learner.networks import LearnerNetworks
-from avalanche_pnr.learner.options import chosen
 from avalanche_pnr.learner.planning import (
     Plan,
-    Schedule,
     continued,
     plan_experience,
     planned_images,
 )
+from avalanche_pnr.runs.failures import sentence
 from avalanche_pnr.runs.interruption import Interruption
 
 FEW_IMAGES = 2000
@@ -36,7 +38,8 @@ class NextExperience:
         say: Shows a line.
 
     Raises:
-        ValueError: If an option does not exist, or has no such value.
+        TypeError: If an option is of another type.
+        ValueError: If it has no such value.
     """
 
     def __init__(
@@ -50,11 +53,16 @@ class NextExperience:
         self.networks = networks
         self.say = say
         self._given = given
-        self._training = chosen(folder.last_training(), given)
+        self._training = replace(folder.last_training(), **given)
         networks.check(self._training)
 
     def learn(
-        self, arrivals: Arrivals, interruption: Interruption, *, again: bool
+        self,
+        arrivals: Arrivals,
+        interruption: Interruption,
+        *,
+        again: bool,
+        skip_damaged: bool,
     ) -> None:
         """Learn images; the learner is made if it is not there.
 
@@ -62,28 +70,30 @@ class NextExperience:
             arrivals: The images that are given.
             interruption: Asks to save and stop.
             again: Whether to learn images once more that were learned before.
+            skip_damaged: Whether to leave out images that cannot be read.
         """
         if self.folder.exists:
             self.networks.trusted()  # refused before anything is written
-        else:
-            Schedule.of(len(first_of_each(arrivals.digests)), self._training)
-            for line in self.networks.make():
-                self.say(line)
+        arrivals = self._readable(arrivals, skip_damaged)
         if not self._has_entered(arrivals):
             plan, images = self._planned(arrivals, again)
             self._train(plan, images, interruption)
             self.say(f"experience {plan.number} is learned")
 
-    def dry_run(self, arrivals: Arrivals, *, again: bool) -> dict[str, Any]:
+    def dry_run(
+        self, arrivals: Arrivals, *, again: bool, skip_damaged: bool
+    ) -> dict[str, Any]:
         """Say what would happen.
 
         Args:
             arrivals: The images that are given.
             again: As for :meth:`learn`.
+            skip_damaged: As for :meth:`learn`.
 
         Returns:
             Facts about the experience.
         """
+        arrivals = self._readable(arrivals, skip_damaged)
         interrupted = self.folder.plan()
         plan, images = (
             self._taken_up(interrupted, arrivals)
@@ -102,6 +112,13 @@ class NextExperience:
             f"images, and {file_size(cost.meanwhile)} while it learns"
         )
         return plan.as_dict()
+
+    def _readable(self, arrivals: Arrivals, skip_damaged: bool) -> Arrivals:
+        """Look at the images that were not learned and are not being learned."""
+        known = self.folder.learned()
+        if self.folder.plan():
+            known.append(self.folder.planned())
+        return readable(arrivals, known, skip_damaged=skip_damaged)
 
     def _has_entered(self, arrivals: Arrivals) -> bool:
         """Return whether these images' experience had entered as its call was ended."""
@@ -122,6 +139,9 @@ class NextExperience:
             self.folder.change_plan(plan)
         else:
             plan, images = self._new(arrivals, again)
+            if not self.folder.exists:
+                for line in self.networks.make():
+                    self.say(line)
             self._advise(plan)
             self.folder.begin(plan, images.digests)
         return plan, images
@@ -156,8 +176,8 @@ class NextExperience:
         )
         try:
             trainer.run(images)
-        except BaseException:
-            self.folder.write_status("stopped")
+        except BaseException as error:
+            self.folder.write_status("stopped", sentence(error))
             raise
 
     def _trainer(

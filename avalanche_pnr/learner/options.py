@@ -1,16 +1,18 @@
 """Options of a learner: their names, types, defaults and meanings, each said once."""
 
-import difflib
+import inspect
 import types
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+
+from avalanche_pnr.learner.names import group, has_no_option, nearest
 
 LARGEST = 2**32 - 1
 """The largest number that any option may be: what seeds of NumPy may be."""
-FEW = 12
-"""Number of names up to which all of them are listed."""
+WIDER: dict[Any, Any] = {float: float | int, float | None: float | int | None}
+"""Types whose values a type takes as well, as everywhere in Python."""
 
 
 def option(
@@ -35,11 +37,18 @@ def option(
 
 
 class Options:
-    """A dataclass of options, which refuses numbers out of their bounds."""
+    """A dataclass of options, which refuses other types, and numbers out of bounds."""
 
     def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
         for each in fields(cast(Any, self)):
             value, bounds = getattr(self, each.name), each.metadata["bounds"]
+            hint = hints[each.name]
+            if not isinstance(value, WIDER.get(hint, hint)):
+                raise TypeError(
+                    f"{each.name}={value!r} must be {inspect.formatannotation(hint)}, "
+                    f"not {type(value).__name__}"
+                )
             if value is None or bounds is None:
                 continue
             least, most, above = bounds
@@ -96,6 +105,8 @@ class Training(Options):
     save_every_minutes: float = option(10.0, "minutes between two saved states", 0)
 
 
+NETWORKS = ("backbone", "method")
+"""Options that take arguments of their own, as ``backbone.width``."""
 MAY_DIFFER = ("device", "workers", "save_every_minutes", "keep")
 """Options of :class:`Training` that may change while an experience is interrupted."""
 
@@ -115,7 +126,7 @@ class Opening(Options):
 
     skip_damaged: bool = option(False, "leave out images that cannot be read")
     max_pixels: int | None = option(
-        None, "that an image may have; 179 million", 1, 2**62
+        None, "pixels that an image may have; 179 million", 1, 2**62
     )
 
 
@@ -129,21 +140,27 @@ class Reading(Options):
 
 
 def parse(
-    arguments: Iterable[str], kinds: Iterable[type], nested: Iterable[str] = ()
+    arguments: Iterable[str],
+    kinds: Iterable[type],
+    command: str,
+    commands: Mapping[str, Collection[str]],
 ) -> dict[str, Any]:
     """Parse ``name=value`` arguments.
 
     Args:
         arguments: The command line.
         kinds: Dataclasses of the options that it may name.
-        nested: Options that take arguments of their own, as ``backbone.width=32``.
+        command: Its name.
+        commands: Names of the options of each command; ``backbone.NAME`` for those
+            that take arguments of their own, as ``backbone.width=32``.
 
     Returns:
         Values by name; those of ``backbone.width=32`` as ``{"backbone.width": 32}``.
 
     Raises:
         ValueError: For what is no ``name=value``, an unknown name (with the nearest
-            one), a name given twice, or a value of another type.
+            one, or the command that has it), a name given twice, or a value of another
+            type.
     """
     hints = {
         name: hint for kind in kinds for name, hint in get_type_hints(kind).items()
@@ -156,46 +173,13 @@ def parse(
             raise ValueError(f"{argument!r} is not an option: write name=value")
         if name in values:
             raise ValueError(f"{name}= is given twice: give it once")
-        if name.partition(".")[0] in nested and "." in name:
-            values[name] = _literal(text)
-        elif name in hints:
+        if group(name) not in commands[command]:
+            raise ValueError(has_no_option(name, command, commands))
+        if name in hints:
             values[name] = _convert(name, text, hints[name])
         else:
-            raise ValueError(f"there is no option {name!r}{nearest(name, hints)}")
+            values[name] = _literal(text)
     return values
-
-
-Chosen = TypeVar("Chosen", bound=Options)
-
-
-def chosen(options: Chosen, given: Mapping[str, Any]) -> Chosen:
-    """Replace options by those that were given.
-
-    Args:
-        options: A dataclass of options.
-        given: Other values, by name.
-
-    Raises:
-        ValueError: If there is no such option, with the nearest, or a number is too
-            small.
-    """
-    names = [each.name for each in fields(cast(Any, options))]
-    for name in given:
-        if name not in names:
-            raise ValueError(f"there is no option {name!r}{nearest(name, names)}")
-    changed: Chosen = replace(cast(Any, options), **given)
-    return changed
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return the nearest valid name, or a few, as the end of a sentence."""
-    valid = list(valid)
-    if near := difflib.get_close_matches(name, valid, n=1, cutoff=0.5):
-        return f"; did you mean {near[0]}?"
-    if len(valid) <= FEW:
-        return f"; there are {', '.join(valid) or 'none'}"
-    few = difflib.get_close_matches(name, valid, n=3, cutoff=0.0)
-    return f"; the nearest are {', '.join(few)}, and --help lists all"
 
 
 def checked(name: str, value: str, valid: Mapping[str, Any]) -> Any:

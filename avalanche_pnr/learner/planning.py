@@ -9,13 +9,8 @@ import numpy as np
 import torch
 
 from avalanche_pnr.benchmarks.reading.text_lists import counted
-from avalanche_pnr.learner.images import (
-    Arrivals,
-    Digests,
-    first_of_each,
-    keys,
-    summary,
-)
+from avalanche_pnr.learner.digests import Digests, first_of_each, keys, summary
+from avalanche_pnr.learner.images import Arrivals
 from avalanche_pnr.learner.options import MAY_DIFFER, Training, differences
 from avalanche_pnr.runs.devices import choose_device
 

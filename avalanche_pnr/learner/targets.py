@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from avalanche_pnr.learner.options import nearest
+from avalanche_pnr.learner.names import nearest
 
 
 def imported(option: str, name: str) -> Callable[..., Any]:

@@ -55,7 +55,8 @@ class WatchPlugin(SupervisedPlugin):
         super().__init__()
         self.history: list[dict[str, Any]] = []
         self._sample = {k: v for k, v in sample.items() if len(v) >= FEWEST}
-        self._reference = reference
+        # Of a point it cannot be said how far it is from anything.
+        self._reference = {k: v for k, v in reference.items() if effective_rank(v)}
         self._say = say
         self._sum = torch.zeros(())
         self._batches = 0
@@ -117,6 +118,12 @@ def warnings_of(history: list[dict[str, Any]]) -> list[str]:
     warnings = []
     last = history[-1]
     ranks = [each["effective_rank"] for each in history if "effective_rank" in each]
+    if ranks == [0]:
+        warnings.append(
+            "the features of all images are the same before this experience, and will "
+            "stay so: undo what has collapsed, and learn it anew with a lower base_lr, "
+            "or a larger batch_size"
+        )
     low = [rank < COLLAPSED * ranks[0] for rank in ranks]
     if low and low[-1] and not any(low[:-1]):
         warnings.append(

@@ -149,23 +149,54 @@ def speed_of_embedding(
     return {"pixels": size, "images a second": count / median["bare"], **ratios}
 
 
+def in_words(row: dict[str, Any]) -> str:
+    """Say what was measured, in one line."""
+    if "pixels" not in row:
+        return (
+            f"{row['images']:,} images: learn takes {row['learn, MB']:,.0f} MB at its "
+            f"peak, embed {row['embed, MB']:,.0f} MB"
+        )
+    parts = ", ".join(f"{row[ending]:.2f} of that to {ending}" for ending in WRITERS)
+    return (
+        f"{row['pixels']} px: a bare loop passes {row['images a second']:.4g} images a "
+        f"second; embed {parts}"
+    )
+
+
 def main() -> None:
-    """Measure, print, and write JSON if asked to."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--images", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--speed", type=int, nargs=2, default=[512, 64])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
+    """Measure, say what was measured, and write JSON if asked to."""
+    parser = argparse.ArgumentParser(
+        description=" ".join((__doc__ or "").split("\n\n")[1].split()),
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        nargs="+",
+        default=[10_000, 100_000],
+        help="numbers of images, each for its memory",
+    )
+    parser.add_argument(
+        "--speed",
+        type=int,
+        nargs=2,
+        default=[512, 64],
+        help="images of 32 and of 224 px, for the speed",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="rounds of speed; the median counts"
+    )
+    parser.add_argument("--json", type=Path, help="file for the figures")
     chosen = parser.parse_args()
+    rows = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        rows = []
         for size, count in zip((32, 224), chosen.speed, strict=True):
             rows.append(speed_of_embedding(folder, size, count, chosen.rounds))
-            print(rows[-1], flush=True)
+            print(in_words(rows[-1]), flush=True)
         for row in memory_by_number(folder, chosen.images):
             rows.append(row)
-            print(row, flush=True)
+            print(in_words(row), flush=True)
     if chosen.json:
         chosen.json.write_text(json.dumps(rows, indent=1))
 

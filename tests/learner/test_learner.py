@@ -156,16 +156,6 @@ def test_a_backbone_of_ones_own_is_named_again(
         make().embed(photos[0])
 
 
-def test_an_option_that_does_not_exist_is_named_with_the_nearest(
-    learned: Learner, photos: list[Path]
-) -> None:
-    with pytest.raises(ValueError, match="no option 'epoch'; did you mean epochs"):
-        learned.learn(photos[0], epoch=3)
-    for use in (learned.embed, learned.judge):
-        with pytest.raises(ValueError, match="'worker'; did you mean workers"):
-            use(photos[0], worker=3)
-
-
 def test_undo_goes_back_to_before_the_last_experience(
     learned: Learner, photos: list[Path]
 ) -> None:

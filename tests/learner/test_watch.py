@@ -56,6 +56,16 @@ def test_a_representation_that_has_become_a_point_is_drift() -> None:
     assert watch._cka(old, torch.ones(9, 3)) == 0.0
 
 
+def test_what_has_collapsed_before_is_said_to_have_and_not_to_drift() -> None:
+    (warning,) = warnings_of([record(0, 0.0)])
+    assert "the same before this experience" in warning
+    assert "undo what has collapsed" in warning
+    assert warnings_of([record(0, 0.0), record(1, 0.0)]) == []
+    point, cloud = torch.ones(9, 3), torch.eye(9, 3)
+    watching = watch.WatchPlugin({}, {1: point, 2: cloud}, print)
+    assert set(watching._reference) == {2}
+
+
 class Clock:
     """Seconds that pass when a test says so."""
 
