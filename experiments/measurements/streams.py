@@ -1,9 +1,10 @@
-"""``python -m experiments.measurements.streams``: the data of a hard domain shift.
+"""``python -m experiments.measurements.streams``: small images of the study's streams.
 
-Writes an ``.npz`` file for ``data=npz stream=domain`` with three domains, each with
-classes of its own: photographs (classes of CIFAR-100), handwriting (MNIST) and sketches
-(PACS), all reduced to one size. They come from ``.npz`` files with ``x``, ``y``,
-``split`` and, of several domains, ``domain``.
+``shift`` writes three domains far from each other, each with classes of its own, for
+``data=npz stream=domain``: photographs (CIFAR-100), handwriting (MNIST) and sketches
+(PACS). ``photographs`` writes a few classes of CIFAR-100 for ``data=npz``. Both reduce
+images of ``.npz`` files with ``x``, ``y``, ``split`` and, of several domains,
+``domain``.
 """
 
 import argparse
@@ -33,21 +34,28 @@ class Images:
     y: NDArray[np.int64]
     split: NDArray[np.int64]
 
+    def of_first(self, classes: int, training: int, test: int) -> "Images":
+        """Take the first classes, and of each as many of its first images."""
+        chosen: list[NDArray[np.intp]] = []
+        for label in range(classes):
+            for split, count in enumerate((training, test)):
+                of_both = (self.y == label) & (self.split == split)
+                chosen.append(np.flatnonzero(of_both)[:count])
+        rows = np.sort(np.concatenate(chosen))
+        return Images(self.x[rows], self.y[rows], self.split[rows])
 
-def read(path: Path, classes: int, domain: int | None = None) -> Images:
-    """Read the images of the first classes of one domain.
+
+def read(path: Path, domain: int | None = None) -> Images:
+    """Read the images of one domain.
 
     Args:
         path: ``.npz`` file.
-        classes: Number of classes.
         domain: Number of the domain; ``None`` for all of the file.
     """
     with np.load(path, allow_pickle=False) as file:
-        y = file["y"].astype(int)
-        chosen = y < classes
-        if domain is not None:
-            chosen &= file["domain"] == domain
-        return Images(file["x"][chosen], y[chosen], file["split"][chosen].astype(int))
+        x, y, split = file["x"], file["y"].astype(int), file["split"].astype(int)
+        here = slice(None) if domain is None else file["domain"] == domain
+        return Images(x[here], y[here], split[here])
 
 
 def reduced(images: Array, size: int) -> Array:
@@ -58,7 +66,7 @@ def reduced(images: Array, size: int) -> Array:
     )
 
 
-def write_domains(path: Path, domains: dict[str, Images], size: int) -> None:
+def write(path: Path, domains: dict[str, Images], size: int) -> None:
     """Write the domains to one file; no class is in two of them."""
     counts = [int(each.y.max()) + 1 for each in domains.values()]
     first = np.cumsum([0, *counts[:-1]])
@@ -74,28 +82,36 @@ def write_domains(path: Path, domains: dict[str, Images], size: int) -> None:
             domain=np.repeat(range(len(parts)), [len(each.y) for each in parts]),
             domain_names=np.array(list(domains)),
         )
+    for name, images in domains.items():
+        training = int((images.split == 0).sum())
+        print(f"{name}: {training} training and {len(images.y) - training} test images")
 
 
 def main() -> None:
     """Write the file that the command line describes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photographs", type=Path, required=True, help="CIFAR-100")
-    parser.add_argument(
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[1])
+    streams = parser.add_subparsers(dest="stream", required=True)
+    shift = streams.add_parser("shift", help="photographs, handwriting and sketches")
+    shift.add_argument(
         "--handwriting", type=Path, required=True, help="MNIST, domain 0"
     )
-    parser.add_argument("--sketches", type=Path, required=True, help="PACS, domain 3")
-    parser.add_argument("--size", type=int, default=16, help="pixels")
-    parser.add_argument("--out", type=Path, required=True, help=".npz file to write")
+    shift.add_argument("--sketches", type=Path, required=True, help="PACS, domain 3")
+    few = streams.add_parser("photographs", help="ten classes, 250 + 100 images each")
+    for each in (shift, few):
+        each.add_argument("--photographs", type=Path, required=True, help="CIFAR-100")
+        each.add_argument("--size", type=int, default=16, help="pixels")
+        each.add_argument("--out", type=Path, required=True, help=".npz file to write")
     chosen = parser.parse_args()
-    domains = {
-        "photographs": read(chosen.photographs, classes=20),
-        "handwriting": read(chosen.handwriting, classes=10, domain=0),
-        "sketches": read(chosen.sketches, classes=7, domain=3),
-    }
-    write_domains(chosen.out, domains, chosen.size)
-    for name, images in domains.items():
-        training = int((images.split == 0).sum())
-        print(f"{name}: {training} training and {len(images.y) - training} test images")
+    photographs = read(chosen.photographs)
+    if chosen.stream == "photographs":
+        domains = {"photographs": photographs.of_first(10, 250, 100)}
+    else:
+        domains = {
+            "photographs": photographs.of_first(20, 100, 20),
+            "handwriting": read(chosen.handwriting, domain=0),
+            "sketches": read(chosen.sketches, domain=3),
+        }
+    write(chosen.out, domains, chosen.size)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The stream of a hard domain shift, made of files like those of the study."""
+"""The study's streams, made of files like those that it is made of."""
 
 from pathlib import Path
 
@@ -28,7 +28,9 @@ def test_three_domains_have_one_size_and_classes_of_their_own(
     out = tmp_path / "domains.npz"
     files = {"photographs": "cifar", "handwriting": "mnist", "sketches": "pacs"}
     named = [f"--{option}={tmp_path / name}.npz" for option, name in files.items()]
-    monkeypatch.setattr("sys.argv", ["streams", *named, f"--out={out}", "--size=16"])
+    monkeypatch.setattr(
+        "sys.argv", ["streams", "shift", *named, f"--out={out}", "--size=16"]
+    )
     streams.main()
 
     data = load_npz(out)
@@ -41,3 +43,25 @@ def test_three_domains_have_one_size_and_classes_of_their_own(
         assert (x[domain == 0, 0, 0, 0] == y[domain == 0]).all()
         assert (x[domain == 2, 0, 0, 0] == y[domain == 2] - 30).all()
         assert (written["split"] == 0).sum() == (written["split"] == 1).sum()
+
+
+def test_a_few_photographs_are_the_first_of_their_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y = np.tile(np.arange(12), 700)
+    x = np.zeros((len(y), 2, 2, 3), np.uint8)
+    x[..., 0] = y[:, None, None]
+    x[..., 1] = (np.arange(len(y)) // 12 % 256)[:, None, None]
+    split = (np.arange(len(y)) >= 6000).astype(int)
+    np.savez(tmp_path / "cifar.npz", x=x, y=y, split=split)
+    out = tmp_path / "few.npz"
+    files = [f"--photographs={tmp_path / 'cifar.npz'}", f"--out={out}", "--size=1"]
+    monkeypatch.setattr("sys.argv", ["streams", "photographs", *files])
+    streams.main()
+    with np.load(out) as written:
+        assert written["x"].shape == (3500, 1, 1, 3)
+        assert (written["x"][:, 0, 0, 0] == written["y"]).all()
+        training = written["split"] == 0
+        assert np.bincount(written["y"][training]).tolist() == [250] * 10
+        assert written["x"][training][:, 0, 0, 1].max() == 249
+        assert np.bincount(written["y"][~training]).tolist() == [100] * 10
