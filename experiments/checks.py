@@ -35,6 +35,7 @@ MOST = {"epochs": 10**6}
 """The largest value of some of them, where it is not ``LARGEST``."""
 LARGEST = 2**32 - 1
 """The largest whole number of any setting: what seeds of NumPy may be."""
+REPLAY = "avalanche.training.plugins.ReplayPlugin"
 RATES = ("base_lr", "adamw_lr")
 """Learning rates for 256 images."""
 OPTIONAL = {
@@ -224,7 +225,8 @@ def check_plugins(name: str, plugins: Any) -> None:
         ValueError: If it is anything else, with what to type instead.
     """
     if not OmegaConf.is_list(plugins) or not all(
-        OmegaConf.is_dict(each) and "_target_" in each for each in plugins
+        OmegaConf.is_dict(each) and isinstance(each.get("_target_"), str)
+        for each in plugins
     ):
         raise ValueError(
             f"plugins.{name}={plugins} is not a list of plugins: write "
@@ -244,10 +246,11 @@ def check_replay(config: DictConfig) -> None:
     for name in config.regularizers:
         for plugin in config.plugins[name]:
             batch = plugin.get("batch_size_mem") or config.batch_size
-            if plugin._target_.endswith("ReplayPlugin") and plugin.mem_size < batch:
+            size = plugin.get("mem_size", batch)
+            if plugin._target_ == REPLAY and size < batch:
                 raise ValueError(
                     f"{name} adds {batch} images of its memory to each batch and may "
-                    f"keep {plugin.mem_size}: write mem_size={batch} or more"
+                    f"keep {size}: write mem_size={batch} or more"
                 )
 
 

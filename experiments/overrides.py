@@ -73,12 +73,14 @@ def check_overrides(overrides: list[str]) -> None:
             continue
         if chosen.get("backbone") == [ANY_BACKBONE] and key.startswith("backbone."):
             continue  # an argument of its own
-        if re.fullmatch(r"plugins\.\w+", key):
-            if override.is_add():
+        if re.fullmatch(r"plugins\.[^.]+", key):
+            adds = override.is_add() or override.is_force_add()
+            if adds and key.partition(".")[2].isidentifier():
                 continue  # a regularizer of the user's own
             raise ValueError(
-                f"there is no setting {key!r}{suggest(key, sorted(names))}; to add a "
-                f"regularizer of your own, write +{override.input_line}"
+                f"there is no setting {key!r}: to add a regularizer of your own, write "
+                "'+plugins.NAME=[...]', with letters, digits and _ in NAME"
+                f"{suggest(key, sorted(names))}"
             )
         for group in filter(key.startswith, groups):
             if options := [

@@ -29,7 +29,23 @@ class _CountsExperiences(SupervisedPlugin):
         self.experiences += 1
 
 
-class WeightAverage(_CountsExperiences):
+class _KeepsWeights(_CountsExperiences):
+    """Base of those that keep the weights of the experience before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the count and the weights."""
+        return {"experiences": self.experiences, "before": dict(self._before)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore them."""
+        self.experiences, self._before = state["experiences"], state["before"]
+
+
+class WeightAverage(_KeepsWeights):
     """At the end of an experience: w <- w_before + share (w - w_before).
 
     List it before the plugins that take the past model.
@@ -45,7 +61,6 @@ class WeightAverage(_CountsExperiences):
         super().__init__()
         self.share = share
         self.only = only
-        self._before: dict[str, Tensor] = {}
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Keep the weights."""
@@ -60,13 +75,13 @@ class WeightAverage(_CountsExperiences):
     @torch.no_grad()
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Average; heads that are new stay as they are."""
-        share = self.share or 1 / self.experiences
+        share = 1 / self.experiences if self.share is None else self.share
         now = strategy.model.state_dict()
         for name, before in self._before.items():
             now[name].copy_(torch.lerp(before, now[name], share))
 
 
-class WeightAnchor(SupervisedPlugin):
+class WeightAnchor(_KeepsWeights):
     """Adds weight / 2 |w - w_before|^2: EWC with an importance of 1 for each weight.
 
     Args:
@@ -76,7 +91,6 @@ class WeightAnchor(SupervisedPlugin):
     def __init__(self, *, weight: float = 0.01) -> None:
         super().__init__()
         self.weight = weight
-        self._before: dict[str, Tensor] = {}
 
     def after_backward(self, strategy: Any, **kwargs: Any) -> None:
         """Add the gradient of the penalty."""
@@ -209,14 +223,15 @@ class DistilElsewhere(DistillationPlugin):
         self, *, images: str = "pasted", predictor_hidden_dim: int = 2048
     ) -> None:
         super().__init__(predictor_hidden_dim=predictor_hidden_dim)
-        self.make = {"turned": _turned, "pasted": _pasted}[images]
+        self.images = images
 
     def before_backward(self, strategy: Any, **kwargs: Any) -> None:
         """Add lambda_distill MSE(g(z), f) of such images."""
         past, method = strategy.past_model.network, strategy.model
         if past is None:
             return
-        images = self.make(strategy.mb_x[:, 0])
+        make = {"turned": _turned, "pasted": _pasted}[self.images]
+        images = make(strategy.mb_x[:, 0])
         with torch.no_grad():
             f = past(images).unsqueeze(1)
         p = predict_past(method, method(images.unsqueeze(1)))

@@ -15,7 +15,7 @@ from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.benchmarks.utils.utils import as_classification_dataset
 from torch import Tensor
 
-from avalanche_pnr.benchmarks.reading.file_images import UnreadableImageError
+from avalanche_pnr.benchmarks.reading.file_images import REPLACE, UnreadableImageError
 from avalanche_pnr.benchmarks.reading.images import reduced
 from avalanche_pnr.benchmarks.reading.in_memory import in_memory
 from avalanche_pnr.learner.builders import (
@@ -210,15 +210,14 @@ class ExperienceTrainer:
             raise FloatingPointError(
                 f"{stopped}: {error}. {remedy} it anew, with a lower base_lr"
             ) from error
-        except UnreadableImageError as error:
+        except (UnreadableImageError, FileNotFoundError) as error:
+            what = sentence(error).removesuffix(REPLACE)
             remedy = (
-                f"Once the image is back the same command goes on; or undo it ({undo})"
+                f"Once it is as it was the same command goes on; or undo it ({undo})"
                 if self._saved
                 else f"{UNSAVED} the same command begins it anew"
             )
-            raise UnreadableImageError(
-                f"{stopped}: {sentence(error)}. {remedy}"
-            ) from error
+            raise UnreadableImageError(f"{stopped}: {what}. {remedy}") from error
 
     @property
     def _saved(self) -> bool:

@@ -11,6 +11,8 @@ from avalanche_pnr.benchmarks.reading.text_lists import counted
 from avalanche_pnr.learner.digests import EMPTY, Digests, keys, lie_in_files
 from avalanche_pnr.learner.images import Arrivals
 
+UNREAD = "not readable at first"
+
 
 def readable(
     arrivals: Arrivals, known: Sequence[Digests], *, skip_damaged: bool
@@ -36,7 +38,10 @@ def readable(
     is_new = np.ones(len(arrivals), bool)
     for digests in known:
         is_new &= ~np.isin(keys(arrivals.digests), keys(digests))
-    found = damages(arrivals.images, np.flatnonzero(is_new).tolist())
+    unread = (arrivals.digests == np.frombuffer(EMPTY, np.uint8)).all(axis=1)
+    found = damages(arrivals.images, np.flatnonzero(is_new | unread).tolist())
+    # Who an image is whose file could not be opened a moment ago is not known.
+    found |= {k: UNREAD for k in np.flatnonzero(unread).tolist() if k not in found}
     if not found:
         return arrivals
     named = {

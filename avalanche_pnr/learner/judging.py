@@ -171,7 +171,7 @@ def verdict(before: Judgement, after: Judgement) -> str:
     difference = 100 * (after.hits - before.hits)
     if not difference.any():
         return (
-            "The last experience changed nothing that these images show: the linear "
+            "Linear accuracy did not change: before and after the last experience the "
             f"probe is right on the same of the {len(difference)} test images."
         )
     mean = difference.mean().item()

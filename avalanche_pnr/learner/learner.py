@@ -33,7 +33,14 @@ from avalanche_pnr.learner.kept import KeptImages
 from avalanche_pnr.learner.keywords import Keywords
 from avalanche_pnr.learner.networks import LearnerNetworks
 from avalanche_pnr.learner.next_experience import NextExperience
-from avalanche_pnr.learner.options import NETWORKS, Reading, Settings, Training
+from avalanche_pnr.learner.options import (
+    NETWORKS,
+    Once,
+    Opening,
+    Reading,
+    Settings,
+    Training,
+)
 from avalanche_pnr.learner.watch import features_of
 from avalanche_pnr.runs.devices import AUTO, choose_device
 from avalanche_pnr.runs.files import save_state
@@ -120,6 +127,8 @@ class Learner:
             ValueError: If nothing is new, settings cannot change, an option has no such
                 value, or the images of an interrupted experience have changed.
         """
+        Opening(skip_damaged=skip_damaged, max_pixels=max_pixels)  # checks their types
+        Once(again=again, dry=dry, forget_images=forget_images)
         following = NextExperience(self.folder, self.networks, training, self.say)
         arrivals = find_images(data, max_pixels=max_pixels)
         how = {"again": again, "skip_damaged": skip_damaged}

@@ -8,6 +8,8 @@ FEW = 12
 """Number of names up to which all of them are listed."""
 NEAR = 0.5
 """Similarity above which a name is likely to be what was meant."""
+SAME = 0.85
+"""Similarity above which it is the same but for a slip, whoever's it is."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -37,7 +39,7 @@ def has_no_option(name: str, call: str, calls: Mapping[str, Collection[str]]) ->
     """
     said, listed = f"{call} has no option {name!r}", group(name)
     everywhere = {*chain(*calls.values())}
-    near = difflib.get_close_matches(listed, everywhere, n=1, cutoff=NEAR)
+    near = difflib.get_close_matches(listed, everywhere, n=1, cutoff=SAME)
     takers = [each for each, names in calls.items() if {*near} & {*names}]
     if not takers or call in takers:
         return f"{said}{nearest(listed, calls[call])}"

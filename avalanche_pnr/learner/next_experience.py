@@ -114,11 +114,11 @@ class NextExperience:
         return plan.as_dict()
 
     def _readable(self, arrivals: Arrivals, skip_damaged: bool) -> Arrivals:
-        """Look at the images that were not learned and are not being learned."""
-        known = self.folder.learned()
+        """Look at images that were not learned, if a new experience begins."""
         if self.folder.plan():
-            known.append(self.folder.planned())
-        return readable(arrivals, known, skip_damaged=skip_damaged)
+            return arrivals
+        with self._built():  # what is refused in a moment is refused before
+            return readable(arrivals, self.folder.learned(), skip_damaged=skip_damaged)
 
     def _has_entered(self, arrivals: Arrivals) -> bool:
         """Return whether these images' experience had entered as its call was ended."""

@@ -44,7 +44,9 @@ class Options:
         for each in fields(cast(Any, self)):
             value, bounds = getattr(self, each.name), each.metadata["bounds"]
             hint = hints[each.name]
-            if not isinstance(value, WIDER.get(hint, hint)):
+            if not isinstance(value, WIDER.get(hint, hint)) or (
+                isinstance(value, bool) and hint is not bool  # Python's is an int
+            ):
                 raise TypeError(
                     f"{each.name}={value!r} must be {inspect.formatannotation(hint)}, "
                     f"not {type(value).__name__}"
@@ -112,7 +114,7 @@ MAY_DIFFER = ("device", "workers", "save_every_minutes", "keep")
 
 
 @dataclass(frozen=True)
-class Once:
+class Once(Options):
     """Options that hold for one call of ``learn``."""
 
     again: bool = option(False, "also learn images that were learned before")

@@ -122,8 +122,9 @@ def draw_views(batch: list[DeferredViews]) -> Tensor:
     if len(sizes) > 1:
         listed = " and ".join(f"{h}x{w} px" for w, h in sorted(sizes)[:2])
         raise ValueError(
-            f"a batch of {listed} images has no batched views: resize them to one size "
-            "with ImageData.in_memory(size=...), or make views of one image at a time"
+            f"a batch of {listed} images has no batched views: resize training images "
+            "to one size with ImageData.in_memory(size=...), or make views of one "
+            "image at a time (batched=False)"
         )
     groups = groupby(batch, key=attrgetter("views"))  # replayed images may have others
     with torch.random.fork_rng(devices=[]):

@@ -51,8 +51,7 @@ def make_eval_transform(
         if (resize, crop) != (None, None):
             raise ValueError(
                 f"batched images have one size already, got resize={resize} and "
-                f"crop={crop}: resize them with ImageData.in_memory(size=...), or "
-                "leave batched out"
+                f"crop={crop}: leave these two out, or batched"
             )
         return BatchedView((batch.Normalize(tuple(mean), tuple(std)),))
     steps: list[Callable[[Any], Any]] = [ToTensor(), Normalize(mean, std)]

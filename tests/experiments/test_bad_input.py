@@ -32,7 +32,9 @@ pytestmark = pytest.mark.usefixtures("uncovered")
         ("method=mocov2plus,pirl", "no method=pirl"),
         ("method=[simclr,mocov2plus]", "method takes one name"),
         ("method.queue_length=8", "needs method=mocov2plus"),
-        ("plugins.mine=[]", r"of your own, write \+plugins.mine=\[\]"),
+        ("plugins.mine=[]", r"of your own, write '\+plugins.NAME=\[...\]'"),
+        ("+plugins.my-own=[]", "letters, digits and _ in NAME"),
+        ("plugins.pfr.0.lambda_prf=3", "did you mean plugins.pfr.0.lambda_pfr"),
     ],
 )
 def test_unknown_names_get_the_nearest_valid_one(override: str, answer: str) -> None:
@@ -82,6 +84,7 @@ def test_valid_names_pass() -> None:
         (["views=batch"], "no views=batch; did you mean batched"),
         (["regularizers=[pmr]"], "no regularizer=pmr; did you mean pnr"),
         (["+plugins.my=5", "regularizers=[my]"], "plugins.my=5 is not a list"),
+        (["+plugins.my=[{_target_: 5}]", "regularizers=[my]"], "is not a list"),
         (["+plugins.my=[{a: 1}]", "regularizers=[my]"], "_target_: your_module"),
         (
             ["+plugins.my=[{_target_: os.system}]", "regularizers=[my]"],

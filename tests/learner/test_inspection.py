@@ -79,7 +79,68 @@ def test_files_that_have_gone_or_may_not_be_read_are_named(photos: list[Path]) -
         readable(arrivals, [], skip_damaged=False)
     assert "2 of 40 images cannot be read: " in str(error.value)
     assert f"1 gone ({gone})" in str(error.value)
-    assert f"1 damaged ({folder})" in str(error.value)
+    assert f"1 unreadable: Is a directory ({folder})" in str(error.value)
+
+
+def test_files_that_may_not_be_read_are_named_so(
+    photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrivals = find_images(photos[0])
+
+    def refused(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(Image, "open", refused)
+    with pytest.raises(UnreadableImageError, match="40 without permission to read"):
+        readable(arrivals, [], skip_damaged=False)
+
+
+def test_too_little_memory_is_no_damage(
+    photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: str) -> None:
+        raise MemoryError
+
+    arrivals = find_images(photos[0])
+    monkeypatch.setattr(Image, "open", full)
+    with pytest.raises(MemoryError):
+        readable(arrivals, [], skip_damaged=True)
+
+
+def test_a_file_that_could_not_be_opened_once_is_not_taken_for_an_empty_one(
+    make_learner: Make, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, read = make_learner(), Path.read_bytes
+    missed = set(sorted(photos[0].rglob("*.png"))[:3])
+
+    def stale(self: Path) -> bytes:
+        if self in missed:
+            missed.remove(self)
+            raise OSError(116, "Stale file handle")
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", stale)
+    with pytest.raises(UnreadableImageError, match="3 not readable at first"):
+        learner.learn(photos[0], **TRAINING)
+    assert learner.learn(photos[0], **TRAINING)["images"] == 40
+
+
+def test_an_interrupted_experience_goes_on_beside_a_new_file_that_is_damaged(
+    make_learner: Make, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, save = make_learner(), ExperienceTrainer._save
+    options = {**TRAINING, "save_every_minutes": 0.0}
+
+    def save_and_stop(self: ExperienceTrainer, strategy: object) -> None:
+        save(self, strategy)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(ExperienceTrainer, "_save", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            learner.learn(photos[0], **options)
+    (photos[0] / "cut.png").write_bytes(b"no image")
+    assert learner.learn(photos[0], **options)["images"] == 40
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -101,9 +162,10 @@ def test_an_image_that_goes_meanwhile_stops_with_the_reason_and_what_to_do(
     options = {"epochs": 4, "save_every_minutes": 0.0, "workers": workers}
     with monkeypatch.context() as losing:
         losing.setattr(ExperienceTrainer, "_save", save_and_lose)
-        message = re.escape(str(gone)) + ".*Once the image is back the same command"
-        with pytest.raises(UnreadableImageError, match=message):
+        message = re.escape(str(gone)) + ".*Once it is as it was the same command"
+        with pytest.raises(UnreadableImageError, match=message) as error:
             learner.learn(photos[1], **options)
+    assert "skip_damaged" not in str(error.value)  # it would change the images
     status = json.loads((learner.folder.path / "status.json").read_text())
     assert status["state"] == "stopped"
     assert str(gone) in status["reason"]

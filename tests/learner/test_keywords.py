@@ -45,6 +45,18 @@ Call = Callable[[Path], object]
             r"^embed\(\) has no option 'epoch': give epochs to learn\(\)$",
         ),
         (
+            lambda folder: Learner(folder).learn(folder, dry="false"),  # type: ignore[arg-type]
+            r"^dry='false' must be bool, not str$",
+        ),
+        (
+            lambda folder: Learner(folder).learn(folder, epochs=True),
+            r"^epochs=True must be int \| None, not bool$",
+        ),
+        (
+            lambda folder: Learner(folder).embed(folder, limit=5),
+            r"^embed\(\) has no option 'limit'; ",
+        ),
+        (
             lambda folder: Learner(folder).export(folder, afer=1),  # type: ignore[call-arg]
             r"^export\(\) has no option 'afer'; did you mean after\?$",
         ),

@@ -12,8 +12,10 @@ import torch
 from avalanche_pnr import Learner, resnet_small
 from avalanche_pnr.benchmarks.reading.file_images import UnreadableImageError
 from avalanche_pnr.learner import folder as files
-from avalanche_pnr.learner import next_experience, planning
+from avalanche_pnr.learner import planning
 from avalanche_pnr.learner.command import main
+from avalanche_pnr.learner.folder import LearnerFolder
+from avalanche_pnr.learner.next_experience import NextExperience
 from avalanche_pnr.runs.lock import locked
 from tests.learner.conftest import SETTINGS, TRAINING, command
 
@@ -42,9 +44,8 @@ def unclear(photos: Path) -> list[str]:
 
 
 def damaged(photos: Path) -> list[str]:
-    """The image that a sample of all but one leaves out, so that training meets it."""
     sorted(photos.rglob("*.png"))[-1].write_bytes(b"no image")
-    return ["sample=0"]
+    return []
 
 
 def all_damaged(photos: Path) -> list[str]:
@@ -161,7 +162,8 @@ def test_the_learner_of_a_process_at_work_stays(
     ("where", "name"),
     [
         (planning, "choose_device"),
-        (next_experience, "plan_experience"),
+        (NextExperience, "_advise"),
+        (LearnerFolder, "begin"),
         (files, "write_json"),
         (files, "write_array"),
     ],
@@ -189,7 +191,8 @@ def test_a_signal_before_anything_is_saved_leaves_no_folder(
     def stopped(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(next_experience, "plan_experience", stopped)
+    # The learner is made by then.
+    monkeypatch.setattr(NextExperience, "_advise", stopped)
     arguments = {"data": photos[0], "learner": tmp_path / "birds"}
     with pytest.raises(SystemExit) as stop:
         main(["learn", *command({**arguments, **SETTINGS, **TRAINING})])
@@ -217,7 +220,7 @@ def test_undo_drops_an_experience_that_was_killed_before_it_was_saved(
     with monkeypatch.context() as killed:
         # A kill runs no handler that would clear up.
         killed.setattr(files.LearnerFolder, "leave_current", lambda _: None)
-        killed.setattr(next_experience.NextExperience, "_train", lambda *_: 1 / 0)
+        killed.setattr(NextExperience, "_train", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             learner.learn(photos[1])
     assert learner.folder.current.exists()

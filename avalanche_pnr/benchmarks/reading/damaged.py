@@ -1,5 +1,6 @@
 """Finding images that cannot be read, and leaving them out."""
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,6 +23,8 @@ KINDS: Mapping[type[BaseException], str] = {
 """What is wrong with a file, by the error that it raises; others are damaged."""
 SMALLEST = Reduction((SmallestCrop(1),))
 """Decodes a JPEG file as small as may be: damage shows, in half of the time."""
+THREADS = 8
+"""Images that are decoded at a time, at most: each takes memory."""
 NAMED = 3
 """Files of a kind that are named; others are counted."""
 
@@ -56,12 +59,13 @@ def damages(images: Any, indices: Sequence[int]) -> dict[int, str]:
         indices: Those that are decoded.
 
     Returns:
-        One of :data:`KINDS`, or ``damaged``, by index, in order.
+        One of :data:`KINDS`, ``damaged``, or what the system says, by index, in order.
 
     Raises:
+        MemoryError: If there is too little memory to decode one.
         TooLargeImageError: If an image has more pixels than are opened.
     """
-    with ThreadPool() as pool:
+    with ThreadPool(min(os.cpu_count() or 1, THREADS)) as pool:
         kinds = pool.imap(partial(_damage, reduced(images, SMALLEST)), indices, 16)
         seen = progress(kinds, "checking images", len(indices))
         return {n: kind for n, kind in zip(indices, seen, strict=True) if kind}
@@ -85,5 +89,11 @@ def _damage(images: Images, index: int) -> str | None:
     try:
         images[index]
     except OSError as error:
-        return KINDS.get(type(error.__cause__ or error), "damaged")
+        cause = error.__cause__ or error
+        if isinstance(cause, MemoryError):
+            raise cause from error
+        if type(cause) in KINDS:
+            return KINDS[type(cause)]
+        system = cause.strerror if isinstance(cause, OSError) else None
+        return f"unreadable: {system}" if system else "damaged"
     return None

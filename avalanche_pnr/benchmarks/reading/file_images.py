@@ -12,6 +12,13 @@ from torch.utils.data import Dataset
 from avalanche_pnr.benchmarks.reading.rgb import to_rgb
 from avalanche_pnr.transforms.reduction import Reduction
 
+REPLACE = (
+    ": replace it, or leave damaged files out with skip_damaged=True (for a learner on "
+    "the command line skip_damaged=true, in a run of experiments "
+    "data.skip_damaged=true)"
+)
+"""What to do about an image that cannot be read, before a training begins."""
+
 
 class UnreadableImageError(OSError):
     """Raised for an image whose file is missing or damaged."""
@@ -120,9 +127,7 @@ def read_rgb(
     except Exception as error:  # Pillow's decoders raise a dozen kinds
         reason = str(error) or type(error).__name__
         raise UnreadableImageError(
-            f"{name} cannot be read as an image ({reason}): replace it, or leave "
-            "damaged files out with skip_damaged=True (for a learner on the command "
-            "line skip_damaged=true, in a run of experiments data.skip_damaged=true)"
+            f"{name} cannot be read as an image ({reason}){REPLACE}"
         ) from error
 
 
