@@ -34,7 +34,6 @@ pytestmark = pytest.mark.usefixtures("uncovered")
         ("method.queue_length=8", "needs method=mocov2plus"),
         ("plugins.mine=[]", r"of your own, write '\+plugins.NAME=\[...\]'"),
         ("+plugins.my-own=[]", "letters, digits and _ in NAME"),
-        ("plugins.pfr.0.lambda_prf=3", "did you mean plugins.pfr.0.lambda_pfr"),
     ],
 )
 def test_unknown_names_get_the_nearest_valid_one(override: str, answer: str) -> None:
