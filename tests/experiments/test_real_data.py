@@ -40,7 +40,7 @@ pytestmark = [
         (NEEDED[0], ["stream=class", "stream.n_experiences=3"], (3, 3), 1 / 100),
         (NEEDED[0], ["stream=data", "stream.n_experiences=3"], (3, 1), 1 / 100),
         (NEEDED[1], ["stream=domain"], (3, 3), 1 / 10),
-        (NEEDED[2], ["stream=domain", "data.image_size=64"], (4, 4), 1 / 7),
+        (NEEDED[2], ["stream=domain", "data.image_size=64", "epochs=3"], (4, 4), 1 / 7),
     ],
     ids=["class", "data", "domain_digits", "domain_pacs"],
 )

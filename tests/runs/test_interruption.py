@@ -224,16 +224,16 @@ if __name__ == "__main__":
 def test_ctrl_c_saves_where_processes_are_spawned(tmp_path: Path) -> None:
     """As macOS starts them; a terminal sends Ctrl-C to all processes of a run."""
     out, root = tmp_path / "run", Path(__file__).parents[2]
-    arguments = ["workers=1", "epochs=1000", "save_every_minutes=60", f"out={out}"]
+    arguments = ["seeds=1", "workers=1", "epochs=1000", "references=[]"]
     with subprocess.Popen(
-        [sys.executable, "-c", SPAWNED, *arguments],
+        [sys.executable, "-c", SPAWNED, *arguments, f"out={out}"],
         cwd=root,
         start_new_session=True,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        first_state = out / "state.pt.previous"  # the next one is that of training
-        while not (first_state.exists() and loaders_of(process.pid)):
+        # Without references, the first images that are loaded are those of training.
+        while not ((out / "state.pt").exists() and loaders_of(process.pid)):
             assert process.poll() is None
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
