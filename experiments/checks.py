@@ -36,6 +36,7 @@ MOST = {"epochs": 10**6}
 LARGEST = 2**32 - 1
 """The largest whole number of any setting: what seeds of NumPy may be."""
 REPLAY = "avalanche.training.plugins.ReplayPlugin"
+"""The plugin of `er`, whose memory may be too small for its batches."""
 RATES = ("base_lr", "adamw_lr")
 """Learning rates for 256 images."""
 OPTIONAL = {

@@ -43,7 +43,7 @@ Stored = TypeVar("Stored", bound=StoredImages)
 def without_damaged(images: Stored) -> tuple[Stored, list[str]]:
     """Separate the images that can be read from the names of those that cannot.
 
-    Every image is decoded, in as many threads as there are processors.
+    Every image is decoded, JPEG files reduced.
     """
     numbers = range(len(images))
     damaged = damages(images, numbers)
