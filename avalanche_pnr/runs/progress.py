@@ -2,6 +2,7 @@
 
 import math
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,12 +25,15 @@ class Bar(tqdm):
         unit: What a step is.
         initial: Number of those that are done already.
         desc: What is being done.
-        delay: Seconds before anything is shown.
+        delay: Seconds before a bar is shown.
         say: Shows a line that stays; :meth:`write` by default.
         **options: Further ones of tqdm.
     """
 
     monitor_interval = 0
+    # tqdm's own lock is one of all processes: killed with it in its hands, a forked one
+    # would stop the others for ever.
+    _lock = threading.RLock()
 
     def __init__(
         self,
@@ -45,15 +49,17 @@ class Bar(tqdm):
         self._has_terminal = sys.stderr.isatty()
         self._say = say or self.write
         self._said = math.inf  # tqdm shows a bar while it is made
+        when: dict[str, Any] = {"delay": delay, "file": sys.stderr}
+        if not self._has_terminal:  # LINE_SECONDS alone decides
+            when = {"mininterval": 0, "file": _Nowhere()}
         super().__init__(
             total=total,
             unit=unit,
             initial=initial,
             desc=desc,
-            delay=delay,
             miniters=1,
             leave=False,
-            file=sys.stderr if self._has_terminal else _Nowhere(),
+            **when,
             **options,
         )
         if not self.disable:

@@ -2,9 +2,11 @@
 
 import gc
 import io
+import multiprocessing
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -151,7 +153,7 @@ def test_a_bar_that_was_forgotten_leaves_the_lock_of_all_bars_free(
     for _ in range(20):
         Bar(10, "epoch").update()
         gc.collect()
-    free, lock = list[bool](), tqdm.get_lock().th_lock
+    free, lock = list[bool](), Bar.get_lock()
 
     def take() -> None:
         free.append(lock.acquire(blocking=False))
@@ -162,3 +164,24 @@ def test_a_bar_that_was_forgotten_leaves_the_lock_of_all_bars_free(
     other.start()
     other.join()
     assert free == [True]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
+def test_a_process_killed_while_it_draws_does_not_stop_the_others() -> None:
+    fork = multiprocessing.get_context("fork")
+    drawing = fork.Event()
+
+    def draw() -> None:
+        with Bar.get_lock():
+            drawing.set()
+            time.sleep(60)
+
+    process = fork.Process(target=draw)
+    process.start()
+    assert drawing.wait(60)
+    process.kill()
+    process.join()
+    ended = threading.Thread(target=lambda: Bar(10, "epoch").close(), daemon=True)
+    ended.start()
+    ended.join(10)
+    assert not ended.is_alive()
