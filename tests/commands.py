@@ -6,9 +6,11 @@ a fork is unsafe or unknown, they are started anew.
 """
 
 import atexit
+import faulthandler
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 import tempfile
 import time
@@ -17,6 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _METHOD = "fork" if sys.platform == "linux" else "spawn"
+PATIENCE = 600
+"""Seconds after which a command that has not ended prints where it is, and dies."""
 
 
 class Ended(NamedTuple):
@@ -96,10 +100,22 @@ def _become(
     for number, path in enumerate(outputs, 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", 1)
+    end_after(PATIENCE)
     sys.settrace(None)  # lines that a fork counts are not kept, and slow it down
     sys.argv = [module, *arguments]
     sys.modules.pop(f"{module}.__main__", None)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def end_after(seconds: int) -> None:
+    """Let this process, if it has not ended then, print where it is, and die.
+
+    By a signal: the thread of ``faulthandler.dump_traceback_later``, which pytest has
+    begun, does not survive a fork, and would be waited for.
+    """
+    if sys.platform == "linux":
+        faulthandler.register(signal.SIGALRM, file=2, chain=True)
+        signal.alarm(seconds)
 
 
 def _content(path: str) -> str:

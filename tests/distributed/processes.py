@@ -12,6 +12,8 @@ from typing import Any
 
 import torch.distributed as dist
 
+from tests.commands import end_after
+
 TIMEOUT = timedelta(minutes=5)
 
 
@@ -72,6 +74,7 @@ def _run(
     function: Callable[..., Any],
     args: Any,
 ) -> None:
+    end_after(2 * round(TIMEOUT.total_seconds()))
     store = dist.FileStore(str(Path(folder) / "store"), world_size)
     dist.init_process_group(
         "gloo", store=store, rank=rank, world_size=world_size, timeout=timeout
