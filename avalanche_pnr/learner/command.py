@@ -219,8 +219,8 @@ def _learn(values: dict[str, Any]) -> None:
     others = sorted({*chosen, *values} - {"learner", "forget_images"})
     if others and "data" not in values:
         raise ValueError(
-            f"{others[0]}= is of learning: name images with data=, or write "
-            "forget_images=true alone"
+            f"{others[0]}= is an option of learning: name images with data=, "
+            "or write forget_images=true alone"
         )
     learner = _learner(values, **chosen)
     if others:

@@ -40,7 +40,8 @@ class Interruption:
     In training a first signal is only noted, so that the state can be saved; a second
     one that is not SIGHUP, or any outside training, where nothing is left to save,
     stops at once. Where Python drops the error that stops it, the signal is sent again.
-    SIGHUP stays ignored if it was ignored at the start of the block, as ``nohup`` does.
+    SIGHUP stays ignored if it was ignored at the start of the block, as under
+    ``nohup``.
 
     Args:
         patient: Whether signals after the first are ignored: for a process that

@@ -24,7 +24,7 @@ from avalanche_pnr.runs.state_checks import (
 from avalanche_pnr.training.evaluator_state import evaluator_state, restore_evaluator
 from avalanche_pnr.training.kinds import Place, offered_state
 from avalanche_pnr.training.optimizer_state import optimizer_state, restore_optimizer
-from avalanche_pnr.training.plain import (
+from avalanche_pnr.training.state_contents import (
     class_name,
     decode,
     encode,

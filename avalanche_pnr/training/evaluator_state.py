@@ -9,7 +9,7 @@ import numpy as np
 from avalanche_pnr.distributed.collectives import rank
 from avalanche_pnr.runs.state_checks import check_count, check_keys, check_type
 from avalanche_pnr.training.kinds import Place
-from avalanche_pnr.training.plain import (
+from avalanche_pnr.training.state_contents import (
     class_name,
     decode,
     encode,

@@ -34,7 +34,7 @@ from avalanche_pnr.training.checkpoint import (
     whole_stream,
 )
 from avalanche_pnr.training.compatibility import PluginCompatibility
-from avalanche_pnr.training.distributed import (
+from avalanche_pnr.training.distributed_forward import (
     DistributedForward,
     average_statistics,
     check_same_experience,

@@ -12,7 +12,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from avalanche_pnr import CaSSLePlugin, PNRPlugin, SelfSupervised
 from avalanche_pnr.distributed.collectives import gather_rows, rank, world_size
-from avalanche_pnr.training.distributed import DistributedForward, synchronise_batchnorm
+from avalanche_pnr.training.distributed_forward import (
+    DistributedForward,
+    synchronise_batchnorm,
+)
 from tests.conftest import METHODS, benchmark_of_views
 from tests.distributed.processes import together
 

@@ -51,7 +51,7 @@ def learn(data: Path, learner: Path, *more: str, epochs: int = 2) -> list[str]:
         (["judge", "learner=x", "data=.", "csv=y"], "from data= or from csv=, not"),
         (
             ["learn", "learner=x", "forget_images=true", "dry=true"],
-            "dry= is of learning: name images with data=, or write forget_images=true",
+            "dry= is an option of learning: name images with data=, or write",
         ),
         (["learn", "data"], "'data' is not an option: write name=value"),
         (["learn", "epochs=1", "epochs=2"], "epochs= is given twice"),

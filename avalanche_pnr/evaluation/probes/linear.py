@@ -27,8 +27,8 @@ class LinearProbe(FeatureProbe):
     """Linear classifier of standardised features, trained by SGD from W = 0.
 
     One classifier for each learning rate is trained on nine tenths of the images, all
-    at once; the one that is best on the tenth held out (the first of several; never one
-    that diverged) chooses the rate with which the probe is then trained on all images.
+    at once. The rate of the one that is best on the held-out tenth (the first of
+    several; never one that diverged) is then used to train the probe on all images.
     Test data plays no part. The tenth has at least one image of each class that has two
     or more; where no class has, the middle one of the rates is taken, with a warning.
 

@@ -163,8 +163,8 @@ def check_supports_distributed(plugins: list[Any]) -> None:
     ]
     if names:
         raise ValueError(
-            f"{', '.join(names)} cannot be trained with on {world_size()} processes: "
-            "each would compute it of its own shard of a batch. Train on one process, "
+            f"{', '.join(names)} not supported on {world_size()} processes: each "
+            "would compute it from its own shard of a batch. Train on one process, "
             "or, if all processes do the same in it, set supports_distributed=True on "
             "the plugin"
         )
