@@ -119,8 +119,8 @@ def test_a_terminal_gets_a_bar_with_speed_and_time_left(
     options = command({**SETTINGS, **TRAINING, "epochs": 200})
     learn = ["learn", f"data={photos[0]}", f"learner={tmp_path}/x", *options]
     process = Command("avalanche_pnr", *learn, terminal=os.ttyname(theirs))
+    shown = os.read(ours, 4096)  # by then the command has opened it, too
     os.close(theirs)
-    shown = b""
     try:
         while more := os.read(ours, 4096):
             shown += more

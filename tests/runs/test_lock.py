@@ -46,7 +46,8 @@ def test_of_processes_that_go_in_together_one_does(left: Any, tmp_path: Path) ->
             folder.mkdir()
             if left is not None:
                 write_lock(folder, left)
-            start, entered = fork.Barrier(6), manager.list()
+            # One that dies on the way breaks it, or the others would wait for ever.
+            start, entered = fork.Barrier(6, timeout=60), manager.list()
             processes = [
                 fork.Process(target=enter, args=(folder, start, entered))
                 for _ in range(6)
