@@ -35,6 +35,7 @@ NO_GAIN = (
     "no regularizer can show a gain; a narrower backbone, more epochs or fewer classes "
     "an experience would"
 )
+MAY_BE_CHANCE = "that may be chance, although a regularizer gains: more seeds can tell"
 ONE_SEED = "one seed cannot tell whether any of this is chance: seeds=3 runs three"
 
 
@@ -133,21 +134,29 @@ def _headroom(group: Group) -> Iterator[str]:
     if BASELINE not in group.names:
         yield f"what there was to gain is unknown: add {BASELINE} to regularizers"
         return
-    yield from _room_above(group)
+    advice = MAY_BE_CHANCE if _someone_gains(group) else NO_GAIN
+    yield from _room_above(group, advice)
     forgets = _forgetting(group, BASELINE)
     kept = _difference(forgets, dict.fromkeys(forgets, 0.0))
     if kept is not None:
         amount = f"finetuning forgets {Summary.of(forgets.values())} points"
         lost = kept.n == 1 or kept.excludes_zero
-        yield f"{amount}" if lost else f"{amount} here: {NO_GAIN}"
+        yield f"{amount}" if lost else f"{amount} here: {advice}"
 
 
-def _room_above(group: Group) -> Iterator[str]:
+def _someone_gains(group: Group) -> bool:
+    """Whether one ends above finetuning by more than chance between seeds."""
+    others = [name for name in group.names if is_learner(name) and name != JOINT]
+    found = [Contrast.of(group, name, BASELINE) for name in others]
+    return any(each.gain.n > 1 and each.gain.low > 0 for each in found if each)
+
+
+def _room_above(group: Group, advice: str) -> Iterator[str]:
     """Compare joint training with finetuning, or finetuning with no training."""
     joint = Contrast.of(group, JOINT, BASELINE)
     if joint is not None:
         clear = joint.gain.n == 1 or joint.gain.low > 0
-        yield f"headroom: {joint.ends}" if clear else f"{joint.ends}: {NO_GAIN}"
+        yield f"headroom: {joint.ends}" if clear else f"{joint.ends}: {advice}"
         return
     untrained = [Contrast.of(group, BASELINE, name) for name in (RANDOM, RAW)]
     ends = [contrast.ends for contrast in untrained if contrast is not None]
@@ -157,7 +166,7 @@ def _room_above(group: Group) -> Iterator[str]:
     yield f"without joint training to tell the headroom, {', and '.join(ends)}"
     random = untrained[0]
     if random is not None and random.gain.n > 1 and random.gain.low <= 0:
-        yield f"little was learned that could be forgotten: {NO_GAIN}"
+        yield f"little was learned that could be forgotten: {advice}"
 
 
 def _accuracy(group: Group, name: str) -> Values:
