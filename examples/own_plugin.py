@@ -1,6 +1,6 @@
 """A regularizer of one's own, on scikit-learn's digits.
 
-In the comparison, beside finetuning and PNR:
+In the comparison, beside finetuning and PNR, with its network and views:
 PYTHONPATH=examples python -m experiments 'regularizers=[finetune,pnr,own]' \
     '+plugins.own=[{_target_: own_plugin.StayClose, weight: 10.0}]'
 """
@@ -38,7 +38,9 @@ class StayClose(PastModelPlugin):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--epochs", type=int, default=10, help="of each experience")
     epochs = parser.parse_args().epochs
     torch.manual_seed(0)

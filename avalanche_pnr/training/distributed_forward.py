@@ -163,7 +163,7 @@ def check_supports_distributed(plugins: list[Any]) -> None:
     ]
     if names:
         raise ValueError(
-            f"{', '.join(names)} not supported on {world_size()} processes: each "
+            f"{', '.join(names)} cannot be used on {world_size()} processes: each "
             "would compute it from its own shard of a batch. Train on one process, "
             "or, if all processes do the same in it, set supports_distributed=True on "
             "the plugin"

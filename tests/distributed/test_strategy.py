@@ -237,7 +237,7 @@ def test_plugins_with_batches_of_their_own_are_refused(
 
     for error in together(2, build):
         assert isinstance(error, ValueError)
-        assert f"{make.__name__} is not supported on 2 processes" in str(error)
+        assert f"{make.__name__} cannot be used on 2 processes" in str(error)
 
 
 def test_more_processes_than_images_of_a_batch_are_refused(

@@ -20,7 +20,7 @@ from avalanche_pnr import (
 )
 from avalanche_pnr.methods import PastModel
 from avalanche_pnr.plugins import PastModelPlugin
-from avalanche_pnr.training import distributed
+from avalanche_pnr.training import distributed_forward
 from tests.conftest import METHODS, VIEWS, tiny_moco, tiny_simclr
 from tests.plugins.conftest import Losses, train
 
@@ -240,7 +240,7 @@ def test_plugins_that_share_the_past_model_take_it_from_one_source(
 
 
 def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "world_size", lambda: 2)
-    distributed.check_supports_distributed([PNRPlugin()])
-    with pytest.raises(ValueError, match="PNRPlugin is not supported on 2"):
-        distributed.check_supports_distributed([PNRPlugin(past="ema")])
+    monkeypatch.setattr(distributed_forward, "world_size", lambda: 2)
+    distributed_forward.check_supports_distributed([PNRPlugin()])
+    with pytest.raises(ValueError, match="PNRPlugin cannot be used on 2"):
+        distributed_forward.check_supports_distributed([PNRPlugin(past="ema")])
