@@ -5,14 +5,24 @@ They run by their names here, as any plugin of one's own does:
 'regularizers=[finetune,tried]'``.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
-from torch.nn.functional import log_softmax, mse_loss, normalize, softmax
+from torch.nn import Conv2d, Linear, Module
+from torch.nn.functional import (
+    cosine_similarity,
+    log_softmax,
+    mse_loss,
+    normalize,
+    softmax,
+    unfold,
+)
 
 from avalanche_pnr import PNRPlugin, SelfSupervisedMethod
+from avalanche_pnr.plugins import PastModelPlugin
 from avalanche_pnr.plugins.distillation import DistillationPlugin, predict_past
 from avalanche_pnr.plugins.features import PastFeaturesPlugin
 
@@ -182,6 +192,157 @@ class FeatureRelations(PastFeaturesPlugin):
 def _similarities(features: Tensor) -> Tensor:
     rows = normalize(features.flatten(0, 1), dim=-1)
     return rows @ rows.T
+
+
+class MapCosine(PastModelPlugin):
+    """Adds weight * mean (2 - 2 cos) of the backbone's feature maps, now and past.
+
+    The cosine is taken over the channels, place by place, and averaged over stages. The
+    past maps come from the past model's forward pass for the batch, no further one.
+
+    Args:
+        weight: Weight of the term.
+        stages: Modules of the backbone that return maps (N, C, H, W), their names
+            between spaces.
+    """
+
+    def __init__(self, *, weight: float = 5.0, stages: str = "4 5 6") -> None:
+        super().__init__()
+        self.weight = weight
+        self.stages = stages
+        self._now: _Maps | None = None
+        self._past: _Maps | None = None
+
+    def before_forward(self, strategy: Any, **kwargs: Any) -> None:
+        """Record the maps of both networks."""
+        network = strategy.past_model.network
+        if network is not None:
+            self._now = _Maps(strategy.model.backbone, self.stages.split())
+            self._past = _Maps(network[0], self.stages.split())
+
+    def after_forward(self, strategy: Any, **kwargs: Any) -> None:
+        """Stop recording the present ones."""
+        if self._now is not None:
+            self._now.stop()
+
+    def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+        """Add the term."""
+        now, past, self._now, self._past = self._now, self._past, None, None
+        if now is None or past is None:
+            return
+        strategy.past_model(strategy.mb_x)  # unless PNR has asked for it before
+        past.stop()
+        pairs = zip(now.of_views(), past.of_views(), strict=True)
+        cosines = [cosine_similarity(h, f, dim=1).mean() for h, f in pairs]
+        self.add_to_loss(strategy, self.weight * (2 - 2 * torch.stack(cosines).mean()))
+
+
+class _Maps:
+    """Records the outputs of modules in a pass over the views of a batch."""
+
+    def __init__(self, backbone: Module, stages: Sequence[str]) -> None:
+        self._outputs: list[list[Tensor]] = [[] for _ in stages]
+        self._hooks = [
+            backbone.get_submodule(stage).register_forward_hook(
+                lambda _module, _inputs, output, kept=kept: kept.append(output)
+            )
+            for stage, kept in zip(stages, self._outputs, strict=True)
+        ]
+
+    def stop(self) -> None:
+        """Remove the hooks."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def of_views(self) -> list[Tensor]:
+        """Return the maps of each stage, (N * V, C, H, W), image by image."""
+        return [torch.stack(kept, dim=1).flatten(0, 1) for kept in self._outputs]
+
+
+class SoftNullSpace(SupervisedPlugin):
+    """Multiplies the gradient of each backbone layer's weights by (C + I)^-1.
+
+    C is the uncentred covariance of the layer's inputs (patches, for convolutions) over
+    past experiences, divided by the mean of its diagonal and by ``eps``: what moves
+    the outputs for past inputs is damped, what they do not use stays free. It costs a
+    product of matrices a layer and step, and a pass over each experience at its end.
+
+    Args:
+        eps: Share of the mean energy at which a direction is damped to one half.
+
+    Source: a soft form of Adam-NSCL, Wang et al. 2021, arXiv 2103.07113, and of GPM,
+    Saha et al. 2021, arXiv 2103.09762.
+    """
+
+    def __init__(self, *, eps: float = 1.0) -> None:
+        super().__init__()
+        self.eps = eps
+        self._covariances: dict[str, Tensor] = {}
+        self._damping: dict[str, Tensor] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums of covariances."""
+        return dict(self._covariances)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore them."""
+        self._covariances, self._damping = dict(state), None
+
+    def before_update(self, strategy: Any, **kwargs: Any) -> None:
+        """Damp the gradients, from the second experience on."""
+        if self._damping is None:
+            found = self._covariances.items()
+            self._damping = {name: _damping(each, self.eps) for name, each in found}
+        for name, layer in _layers(strategy.model.backbone):
+            if name in self._damping and layer.weight.grad is not None:
+                rows = layer.weight.grad.flatten(1) @ self._damping[name]
+                layer.weight.grad.copy_(rows.reshape(layer.weight.shape))
+
+    @torch.no_grad()
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Add the covariances of this experience."""
+        sums: dict[str, list[Tensor]] = {}
+        hooks = [
+            layer.register_forward_hook(
+                lambda layer, inputs, _output, name=name: sums.setdefault(
+                    name, []
+                ).append(_covariance(layer, inputs[0]))
+            )
+            for name, layer in _layers(strategy.model.backbone)
+        ]
+        strategy.model.eval()
+        for views in strategy.training_views():
+            strategy.model(views)
+        for hook in hooks:
+            hook.remove()
+        for name, each in sums.items():
+            mean = torch.stack(each).mean(dim=0)
+            self._covariances[name] = self._covariances.get(name, 0) + mean
+        self._damping = None
+
+
+def _layers(backbone: Module) -> list[tuple[str, Conv2d | Linear]]:
+    modules = backbone.named_modules()
+    return [(name, each) for name, each in modules if isinstance(each, Conv2d | Linear)]
+
+
+def _covariance(layer: Conv2d | Linear, inputs: Tensor) -> Tensor:
+    rows = inputs
+    if isinstance(layer, Conv2d):
+        padding = layer.padding
+        assert not isinstance(padding, str)
+        patches = unfold(
+            inputs, layer.kernel_size, layer.dilation, padding, layer.stride
+        )
+        rows = patches.transpose(1, 2).flatten(0, 1)
+    return rows.T @ rows / len(rows)
+
+
+def _damping(covariance: Tensor, eps: float) -> Tensor:
+    mean = covariance.diagonal().mean().clamp_min(1e-12)
+    unit = torch.eye(len(covariance), device=covariance.device)
+    inverse: Tensor = torch.linalg.inv(covariance / (eps * mean) + unit)
+    return inverse
 
 
 class Progressive(PNRPlugin):

@@ -21,6 +21,9 @@ TRIED: dict[str, Callable[[], list[Any]]] = {
     "slow": lambda: [trials.SlowBackbone(), PNRPlugin(**WIDTH)],
     "cosine": lambda: [trials.FeatureCosine(), PNRPlugin(**WIDTH)],
     "relations": lambda: [trials.FeatureRelations(), PNRPlugin(**WIDTH)],
+    "maps": lambda: [trials.MapCosine(stages="0"), PNRPlugin(**WIDTH)],
+    "maps alone": lambda: [trials.MapCosine(stages="0 2")],
+    "null space": lambda: [trials.SoftNullSpace(), PNRPlugin(**WIDTH)],
     "late": lambda: [trials.Progressive(begin=0.0, end=2.0, **WIDTH)],
     "turned": lambda: [
         PNRPlugin(**WIDTH),
@@ -60,3 +63,46 @@ def test_it_changes_what_pnr_learns_and_goes_on_from_a_state(
     other.load_state_dict(first, stream)
     other.train(stream[2])
     assert all(torch.equal(ended[key], each) for key, each in weights(other).items())
+
+
+def test_damping_is_the_inverse_of_the_covariance_of_inputs_and_one(
+    benchmark_of_digits: CLScenario, make_strategy: Any
+) -> None:
+    plugin = trials.SoftNullSpace(eps=0.5)
+    strategy = make_strategy(METHODS["vicreg"](), plugins=[plugin])
+    strategy.train(benchmark_of_digits.train_stream[0])
+    (covariance,) = plugin.state_dict().values()
+    layer, size = strategy.model.backbone[0], 27
+    x = torch.rand(5, 3, 8, 8)
+    patches = [
+        x[i, :, r : r + 3, c : c + 3]
+        for i in range(5)
+        for r in range(6)
+        for c in range(6)
+    ]
+    rows = torch.stack(patches).flatten(1)
+    assert torch.allclose(trials._covariance(layer, x), rows.T @ rows / 180, rtol=1e-5)
+    strategy.model(x).square().sum().backward()
+    grad = layer.weight.grad.clone()
+    plugin.before_update(strategy)
+    scaled = covariance / (0.5 * covariance.trace() / size) + torch.eye(size)
+    damped = layer.weight.grad.flatten(1) @ scaled
+    assert torch.allclose(damped, grad.flatten(1), rtol=1e-3, atol=1e-4)
+    assert layer.weight.grad.norm() < grad.norm()
+
+
+def test_maps_that_did_not_change_cost_nothing_and_others_up_to_four(
+    benchmark_of_digits: CLScenario, make_strategy: Any
+) -> None:
+    terms: list[float] = []
+
+    class Recorder(trials.MapCosine):
+        def add_to_loss(self, strategy: Any, term: torch.Tensor) -> None:
+            terms.append(term.item())
+
+    recorder = Recorder(weight=1.0, stages="0")
+    strategy = make_strategy(METHODS["vicreg"](), plugins=[recorder], lr=0.002)
+    for experience in benchmark_of_digits.train_stream[:3]:
+        strategy.train(experience)
+    assert terms[0] == pytest.approx(0, abs=1e-4)
+    assert 0 < max(terms) <= 4
