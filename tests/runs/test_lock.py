@@ -27,12 +27,12 @@ def write_lock(folder: Path, holder: Any) -> Path:
     return path
 
 
-def enter(folder: Path, start: Barrier, entered: Any) -> None:
+def enter(folder: Path, start: Barrier, entered: Path) -> None:
     """Go in with the others, and leave when all have tried."""
     start.wait()
     try:
         with locked(folder):
-            entered.append(os.getpid())
+            (entered / str(os.getpid())).touch()
             start.wait()
     except BlockingIOError:
         start.wait()
@@ -40,24 +40,24 @@ def enter(folder: Path, start: Barrier, entered: Any) -> None:
 
 @pytest.mark.parametrize("left", [None, DEAD])
 def test_of_processes_that_go_in_together_one_does(left: Any, tmp_path: Path) -> None:
-    with fork.Manager() as manager:
-        for number in range(5):
-            folder = tmp_path / str(number)
-            folder.mkdir()
-            if left is not None:
-                write_lock(folder, left)
-            # One that dies on the way breaks it, or the others would wait for ever.
-            start, entered = fork.Barrier(6, timeout=60), manager.list()
-            processes = [
-                fork.Process(target=enter, args=(folder, start, entered))
-                for _ in range(6)
-            ]
-            for process in processes:
-                process.start()
-            for process in processes:
-                process.join()
-            assert len(entered) == 1
-            assert list(folder.iterdir()) == []
+    for number in range(5):
+        folder, entered = tmp_path / str(number), tmp_path / f"entered {number}"
+        folder.mkdir()
+        entered.mkdir()
+        if left is not None:
+            write_lock(folder, left)
+        # One that dies on the way breaks it, or the others would wait for ever.
+        start = fork.Barrier(6, timeout=60)
+        processes = [
+            fork.Process(target=enter, args=(folder, start, entered)) for _ in range(6)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0] * 6
+        assert len(list(entered.iterdir())) == 1
+        assert list(folder.iterdir()) == []
 
 
 def test_the_holder_is_named_and_nothing_stays_behind(tmp_path: Path) -> None:
