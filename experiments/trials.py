@@ -25,6 +25,7 @@ from avalanche_pnr import PNRPlugin, SelfSupervisedMethod
 from avalanche_pnr.plugins import PastModelPlugin
 from avalanche_pnr.plugins.distillation import DistillationPlugin, predict_past
 from avalanche_pnr.plugins.features import PastFeaturesPlugin
+from avalanche_pnr.plugins.recorded import RecordedFeatures
 
 
 class _CountsExperiences(SupervisedPlugin):
@@ -91,6 +92,48 @@ class WeightAverage(_KeepsWeights):
             now[name].copy_(torch.lerp(before, now[name], share))
 
 
+class LateMean(SupervisedPlugin):
+    """At the end of an experience: w <- their mean over the ends of its last epochs.
+
+    Args:
+        share: Share of the epochs that count.
+    """
+
+    def __init__(self, *, share: float = 0.5) -> None:
+        super().__init__()
+        self.share = share
+        self._epochs = 0
+        self._mean: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the count of epochs and the mean so far."""
+        return {"epochs": self._epochs, "mean": dict(self._mean)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore them."""
+        self._epochs, self._mean = state["epochs"], state["mean"]
+
+    @torch.no_grad()
+    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        """Move the mean."""
+        done = strategy.clock.train_exp_epochs + 1
+        if done <= strategy.train_epochs * (1 - self.share):
+            return
+        self._epochs += 1
+        for name, tensor in strategy.model.state_dict().items():
+            if tensor.is_floating_point():
+                mean = self._mean.setdefault(name, torch.zeros_like(tensor))
+                mean.lerp_(tensor, 1 / self._epochs)
+
+    @torch.no_grad()
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Take it."""
+        now = strategy.model.state_dict()
+        for name, mean in self._mean.items():
+            now[name].copy_(mean)
+        self._epochs, self._mean = 0, {}
+
+
 class WeightAnchor(_KeepsWeights):
     """Adds weight / 2 |w - w_before|^2: EWC with an importance of 1 for each weight.
 
@@ -139,18 +182,60 @@ class FeatureCosine(PastFeaturesPlugin):
 
     Args:
         weight: Weight of the term.
+        pseudo_negative: Weight of the past features of the other view, as
+            pseudo-negatives; that of the same view is 1 more.
     """
 
-    def __init__(self, *, weight: float = 1.0) -> None:
+    def __init__(self, *, weight: float = 1.0, pseudo_negative: float = 0.0) -> None:
         super().__init__()
         self.weight = weight
+        self.pseudo_negative = pseudo_negative
 
     def feature_regularizer(
         self, method: SelfSupervisedMethod, features: Tensor, past: Tensor
     ) -> Tensor:
         """Compute the term."""
-        cosine = (normalize(features, dim=-1) * normalize(past, dim=-1)).sum(dim=-1)
-        return self.weight * (2 - 2 * cosine).mean()
+        h, f = normalize(features, dim=-1), normalize(past, dim=-1)
+        c = self.pseudo_negative
+        target = (1 + c) * f - c * f.flip(1) if c else f
+        return self.weight * (2 - 2 * (h * target).sum(dim=-1)).mean()
+
+
+class FeatureSpread(SupervisedPlugin):
+    """Adds weight / F * the squared correlations of different features of h.
+
+    Of all views of a batch, from the second experience on in the comparison, whose
+    first is trained without plugins.
+
+    Args:
+        weight: Weight of the term.
+    """
+
+    def __init__(self, *, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+        self._recorded: RecordedFeatures | None = None
+
+    def before_forward(self, strategy: Any, **kwargs: Any) -> None:
+        """Record the backbone's features."""
+        self._recorded = RecordedFeatures(strategy.model.backbone)
+
+    def after_forward(self, strategy: Any, **kwargs: Any) -> None:
+        """Stop recording."""
+        if self._recorded is not None:
+            self._recorded.stop()
+
+    def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+        """Add the term."""
+        recorded, self._recorded = self._recorded, None
+        assert recorded is not None
+        h = recorded.features(len(strategy.mb_x)).flatten(0, 1)
+        h = h - h.mean(dim=0)
+        h = h / (h.square().mean(dim=0) + 1e-4).sqrt()
+        correlations = h.T @ h / len(h)
+        squares = correlations.square()
+        others = squares.sum() - squares.diagonal().sum()
+        strategy.loss += self.weight * others / len(squares)
 
 
 class FeatureRelations(PastFeaturesPlugin):

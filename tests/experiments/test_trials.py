@@ -21,6 +21,12 @@ TRIED: dict[str, Callable[[], list[Any]]] = {
     "slow": lambda: [trials.SlowBackbone(), PNRPlugin(**WIDTH)],
     "cosine": lambda: [trials.FeatureCosine(), PNRPlugin(**WIDTH)],
     "relations": lambda: [trials.FeatureRelations(), PNRPlugin(**WIDTH)],
+    "sharpened": lambda: [
+        trials.FeatureCosine(pseudo_negative=1.0),
+        PNRPlugin(**WIDTH),
+    ],
+    "spread": lambda: [trials.FeatureSpread(weight=0.1), PNRPlugin(**WIDTH)],
+    "late mean": lambda: [trials.LateMean(share=1.0), PNRPlugin(**WIDTH)],
     "maps": lambda: [trials.MapCosine(stages="0"), PNRPlugin(**WIDTH)],
     "maps alone": lambda: [trials.MapCosine(stages="0 2")],
     "null space": lambda: [trials.SoftNullSpace(), PNRPlugin(**WIDTH)],
