@@ -20,9 +20,18 @@ from avalanche.evaluation.metrics import (
 )
 from avalanche.training.plugins import EvaluationPlugin, EWCPlugin
 
-from avalanche_pnr import PNRPlugin, ProbePlugin, SelfSupervised, WarmupCosinePlugin
+from avalanche_pnr import (
+    DERPlugin,
+    OsirisPlugin,
+    PFRPlugin,
+    PNRPlugin,
+    ProbePlugin,
+    SelfSupervised,
+    WarmupCosinePlugin,
+)
 from avalanche_pnr.evaluation import JSONLinesLogger, NearestMeanProbe
 from avalanche_pnr.runs.files import load_state, save_state
+from avalanche_pnr.training.state_contents import ATTRIBUTES
 from tests.conftest import tiny_moco
 from tests.training.continued import CutAfter, CutError, differences
 from tests.training.forged import forged
@@ -295,3 +304,18 @@ def test_what_is_no_plain_data_is_refused_by_file(value: Any, tmp_path: Path) ->
         ValueError, match=r"state\.pt .*(is not a state|something else)"
     ):
         load_state(path)
+
+
+def test_what_is_listed_of_our_own_plugins_is_there() -> None:
+    """Or an attribute that got another name would be taken for a number."""
+    plugins = [OsirisPlugin(), DERPlugin(), PFRPlugin(), PNRPlugin()]
+    listed = [
+        (plugin, name)
+        for plugin in plugins
+        for cls in type(plugin).__mro__
+        if cls.__module__.startswith("avalanche_pnr")
+        for name in ATTRIBUTES.get(cls, ())
+    ]
+    assert len(listed) > 6
+    for plugin, name in listed:
+        assert hasattr(plugin, name), f"{type(plugin).__name__} has no {name}"

@@ -209,6 +209,7 @@ def _training(strategy: SelfSupervised, stream: CLScenario) -> str:
         strategy.train(stream.train_stream[1])
     except (FloatingPointError, ValueError):  # other numbers; another experience
         return "stopped"
-    except (LookupError, RuntimeError, TypeError, AssertionError):
+    # Settings of plugins that do not fit each other or the stream any more.
+    except (LookupError, RuntimeError, TypeError, AttributeError, AssertionError):
         return "failed"
     return "taken"
