@@ -61,7 +61,8 @@ def _other_tensor(container: Any, key: Any, rng: random.Random) -> Any:
     if isinstance(old, Tensor):
         new = rng.choice(_TENSORS)(old)
     elif type(old) in (int, float, bool):
-        new = rng.choice([old + 1, -old, old * 10**6, float(old), bool(old), [old]])
+        number = float(max(min(old, 10**300), -(10**300)))
+        new = rng.choice([old + 1, -old, old * 10**6, number, bool(old), [old]])
     else:
         new = [old]
     return _with(container, key, new)
