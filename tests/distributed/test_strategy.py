@@ -43,17 +43,21 @@ from tests.distributed.test_global_batch import without_batchnorm
 from tests.training.continued import differences
 
 
-def seeded(make: Callable[[], Any]) -> Any:
+def seeded(make: Callable[[], Any], seed: int = 0) -> Any:
     """A method whose weights are the same in every process."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     return without_batchnorm(make())
 
 
 def weights(
     make_strategy: Strategy, benchmark: CLScenario, plugins: Any
 ) -> dict[str, Tensor]:
-    """What three experiences make of a method."""
-    strategy = make_strategy(seeded(tiny_moco), plugins=plugins(), lr=1e-3)
+    """What three experiences make of a method.
+
+    With these weights no unit comes so near the kink of its ReLU that rounding, which
+    differs between versions of PyTorch, would grow there.
+    """
+    strategy = make_strategy(seeded(tiny_moco, seed=1), plugins=plugins(), lr=1e-3)
     for experience in benchmark.train_stream[:3]:
         strategy.train(experience)
     return strategy.model.state_dict()
