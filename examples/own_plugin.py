@@ -1,4 +1,4 @@
-"""A regularizer of one's own, on scikit-learn's digits.
+r"""A regularizer of one's own, on scikit-learn's digits.
 
 In the comparison, beside finetuning and PNR, with its network and views:
 PYTHONPATH=examples python -m experiments 'regularizers=[finetune,pnr,own]' \

@@ -93,7 +93,10 @@ class WeightAverage(_KeepsWeights):
 
 
 class LateMean(SupervisedPlugin):
-    """At the end of an experience: w <- their mean over the ends of its last epochs.
+    """At the end of an experience: w <- the mean of w over the ends of its last epochs.
+
+    BatchNorm's statistics and queues are averaged, too. List it before the plugins that
+    take the past model.
 
     Args:
         share: Share of the epochs that count.
@@ -204,8 +207,8 @@ class FeatureCosine(PastFeaturesPlugin):
 class FeatureSpread(SupervisedPlugin):
     """Adds weight / F * the squared correlations of different features of h.
 
-    Of all views of a batch, from the second experience on in the comparison, whose
-    first is trained without plugins.
+    The correlations are taken over all views of a batch. In the comparison it acts from
+    the second experience on, as the first is trained without plugins.
 
     Args:
         weight: Weight of the term.
@@ -218,6 +221,7 @@ class FeatureSpread(SupervisedPlugin):
 
     def before_forward(self, strategy: Any, **kwargs: Any) -> None:
         """Record the backbone's features."""
+        self.after_forward(strategy)  # where the last pass has failed
         self._recorded = RecordedFeatures(strategy.model.backbone)
 
     def after_forward(self, strategy: Any, **kwargs: Any) -> None:
@@ -284,6 +288,7 @@ class MapCosine(PastModelPlugin):
 
     The cosine is taken over the channels, place by place, and averaged over stages. The
     past maps come from the past model's forward pass for the batch, no further one.
+    List it before other plugins about the past.
 
     Args:
         weight: Weight of the term.
@@ -293,6 +298,7 @@ class MapCosine(PastModelPlugin):
 
     def __init__(self, *, weight: float = 5.0, stages: str = "4 5 6") -> None:
         super().__init__()
+        self.supports_distributed = False
         self.weight = weight
         self.stages = stages
         self._now: _Maps | None = None
@@ -300,6 +306,10 @@ class MapCosine(PastModelPlugin):
 
     def before_forward(self, strategy: Any, **kwargs: Any) -> None:
         """Record the maps of both networks."""
+        for each in (self._now, self._past):  # where the last pass has failed
+            if each is not None:
+                each.stop()
+        self._now = self._past = None
         network = strategy.past_model.network
         if network is not None:
             self._now = _Maps(strategy.model.backbone, self.stages.split())
@@ -407,8 +417,11 @@ class SoftNullSpace(SupervisedPlugin):
 
 
 def _layers(backbone: Module) -> list[tuple[str, Conv2d | Linear]]:
-    modules = backbone.named_modules()
-    return [(name, each) for name, each in modules if isinstance(each, Conv2d | Linear)]
+    return [
+        (name, each)
+        for name, each in backbone.named_modules()
+        if isinstance(each, Linear) or (isinstance(each, Conv2d) and each.groups == 1)
+    ]
 
 
 def _covariance(layer: Conv2d | Linear, inputs: Tensor) -> Tensor:

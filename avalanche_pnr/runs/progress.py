@@ -31,8 +31,8 @@ class Bar(tqdm):
     """
 
     monitor_interval = 0
-    # tqdm's own lock is one of all processes: killed with it in its hands, a forked one
-    # would stop the others for ever.
+    # tqdm's own lock is shared with forked processes: one that is killed while it holds
+    # it would block the others for ever.
     _lock = threading.RLock()
 
     def __init__(

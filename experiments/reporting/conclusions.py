@@ -134,14 +134,14 @@ def _headroom(group: Group) -> Iterator[str]:
     if BASELINE not in group.names:
         yield f"what there was to gain is unknown: add {BASELINE} to regularizers"
         return
-    advice = MAY_BE_CHANCE if _someone_gains(group) else NO_GAIN
-    yield from _room_above(group, advice)
+    gained = _someone_gains(group)
+    yield from _room_above(group, gained)
     forgets = _forgetting(group, BASELINE)
     kept = _difference(forgets, dict.fromkeys(forgets, 0.0))
     if kept is not None:
         amount = f"finetuning forgets {Summary.of(forgets.values())} points"
         lost = kept.n == 1 or kept.excludes_zero
-        yield f"{amount}" if lost else f"{amount} here: {advice}"
+        yield amount if lost else f"{amount} here{_advice(kept, gained)}"
 
 
 def _someone_gains(group: Group) -> bool:
@@ -151,12 +151,20 @@ def _someone_gains(group: Group) -> bool:
     return any(each.gain.n > 1 and each.gain.low > 0 for each in found if each)
 
 
-def _room_above(group: Group, advice: str) -> Iterator[str]:
+def _advice(room: Difference, gained: bool) -> str:
+    """What to do where there is no room for a gain, or none that can be told."""
+    if not gained:
+        return f": {NO_GAIN}"
+    return "" if room.excludes_zero else f": {MAY_BE_CHANCE}"
+
+
+def _room_above(group: Group, gained: bool) -> Iterator[str]:
     """Compare joint training with finetuning, or finetuning with no training."""
     joint = Contrast.of(group, JOINT, BASELINE)
     if joint is not None:
         clear = joint.gain.n == 1 or joint.gain.low > 0
-        yield f"headroom: {joint.ends}" if clear else f"{joint.ends}: {advice}"
+        advice = _advice(joint.gain, gained)
+        yield f"headroom: {joint.ends}" if clear else f"{joint.ends}{advice}"
         return
     untrained = [Contrast.of(group, BASELINE, name) for name in (RANDOM, RAW)]
     ends = [contrast.ends for contrast in untrained if contrast is not None]
@@ -166,7 +174,8 @@ def _room_above(group: Group, advice: str) -> Iterator[str]:
     yield f"without joint training to tell the headroom, {', and '.join(ends)}"
     random = untrained[0]
     if random is not None and random.gain.n > 1 and random.gain.low <= 0:
-        yield f"little was learned that could be forgotten: {advice}"
+        advice = _advice(random.gain, gained)
+        yield f"little was learned that could be forgotten{advice}"
 
 
 def _accuracy(group: Group, name: str) -> Values:

@@ -142,6 +142,18 @@ def test_where_a_regularizer_gains_it_is_not_said_that_none_can(tmp_path: Path) 
     assert not any("no regularizer can show a gain" in each for each in said)
 
 
+def test_a_clear_deficit_of_joint_training_is_not_called_chance(tmp_path: Path) -> None:
+    figures = {"finetune": (0.80, 0.004), "pnr": (0.90, 0.0), "joint": (0.75, 0.0)}
+    out = runs(tmp_path / "runs", figures, {"joint": EVEN, "pnr": EVEN})
+    said = words(out)
+    assert any(
+        each.startswith("joint training ends 5.0 points below finetuning (2.5 to 7.5, ")
+        and each.endswith("seeds)")
+        for each in said
+    )
+    assert not any("may be chance, although" in each for each in said)
+
+
 def test_where_forgetting_may_be_chance_it_is_said_with_advice(tmp_path: Path) -> None:
     out, kept, lost = tmp_path / "runs", matrix(0.8, 0.0), matrix(0.8, 0.01)
     runs(out, {"finetune": (0.8, 0.0), "joint": (0.9, 0.0)}, {"joint": EVEN})

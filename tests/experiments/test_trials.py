@@ -112,3 +112,45 @@ def test_maps_that_did_not_change_cost_nothing_and_others_up_to_four(
         strategy.train(experience)
     assert terms[0] == pytest.approx(0, abs=1e-4)
     assert 0 < max(terms) <= 4
+
+
+def test_correlations_of_different_features_are_added_up(
+    benchmark_of_digits: CLScenario, make_strategy: Any
+) -> None:
+    compared: list[tuple[float, float]] = []
+
+    class Recorder(trials.FeatureSpread):
+        def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+            before = strategy.loss.item()
+            views = strategy.mb_x.flatten(0, 1)
+            h = strategy.model.backbone(views).detach().double()
+            super().before_backward(strategy)
+            c = torch.corrcoef(h.T)
+            expected = (c.square().sum() - len(c)) / len(c)
+            compared.append((strategy.loss.item() - before, 2 * expected.item()))
+
+    strategy = make_strategy(METHODS["vicreg"](), plugins=[Recorder(weight=2.0)])
+    strategy.train(benchmark_of_digits.train_stream[0])
+    assert len(compared) > 0
+    for added, expected in compared:
+        assert added == pytest.approx(expected, rel=0.2)
+
+
+def test_the_late_mean_is_of_the_last_half_of_the_epochs(
+    benchmark_of_digits: CLScenario, make_strategy: Any
+) -> None:
+    ends: list[torch.Tensor] = []
+
+    class Recorder(trials.LateMean):
+        def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+            super().after_training_epoch(strategy)
+            ends.append(strategy.model.backbone[0].weight.detach().clone())
+
+    strategy = make_strategy(
+        METHODS["vicreg"](), plugins=[Recorder(share=0.5)], train_epochs=4, lr=0.002
+    )
+    for experience in benchmark_of_digits.train_stream[:3]:
+        strategy.train(experience)
+        mean = torch.stack(ends[-2:]).mean(dim=0)
+        assert torch.allclose(strategy.model.backbone[0].weight, mean, atol=1e-7)
+    assert len(ends) == 12

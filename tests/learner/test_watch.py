@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import sys
 import termios
 from collections.abc import Callable
@@ -119,6 +120,7 @@ def test_a_terminal_gets_a_bar_with_speed_and_time_left(
     options = command({**SETTINGS, **TRAINING, "epochs": 200})
     learn = ["learn", f"data={photos[0]}", f"learner={tmp_path}/x", *options]
     process = Command("avalanche_pnr", *learn, terminal=os.ttyname(theirs))
+    assert select.select([ours], [], [], 60)[0]
     shown = os.read(ours, 4096)  # by then the command has opened it, too
     os.close(theirs)
     try:

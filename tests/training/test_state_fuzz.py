@@ -209,7 +209,10 @@ def _training(strategy: SelfSupervised, stream: CLScenario) -> str:
         strategy.train(stream.train_stream[1])
     except (FloatingPointError, ValueError):  # other numbers; another experience
         return "stopped"
-    # Settings of plugins that do not fit each other or the stream any more.
-    except (LookupError, RuntimeError, TypeError, AttributeError, AssertionError):
+    except AttributeError as error:
+        if "task_set" in str(error):  # balanced over tasks, which this stream lacks
+            return "failed"
+        raise
+    except (LookupError, RuntimeError, TypeError, AssertionError):
         return "failed"
     return "taken"
