@@ -31,6 +31,9 @@ from avalanche_pnr.methods import SelfSupervisedMethod
 # The tests run in as many processes as there are cores; threads would fight for them.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+# In its first backward pass a process starts a thread for each device that PyTorch
+# knows by then, and its forks cannot train. Fake CUDA tensors would be such a device.
+torch.ones(1, requires_grad=True).sum().backward()
 
 Strategy = Callable[..., SelfSupervised]
 
