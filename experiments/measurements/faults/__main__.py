@@ -51,7 +51,9 @@ def run_trials(
         found = trial(fault, place, expected[fault.workers], seed * 1000 + index)
         lost = f", LOST: {', '.join(found.lost)}" if found.lost else ", bit-identical"
         clear = "" if found.clear else ", NOT CLEAR"
-        said = found.said.partition("; continue with")[0]
+        said = found.said
+        if found.clear:
+            said = said.partition("; continue with")[0]
         print(f"{fault.name}: {said}{clear}{lost}", flush=True)
         return found
 
