@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from threading import Timer
+from traceback import clear_frames
 from types import FrameType
 from typing import Any
 
@@ -73,6 +74,11 @@ class Interruption:
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if isinstance(error, InterruptedRunError):
+            # Loaders that were only half made fail while they are finalized, which
+            # would be printed after the sentence that says how to continue.
+            sys.unraisablehook = _ignore
+            clear_frames(error.__traceback__)
         sys.unraisablehook = self._report
         self._entered.close()
         _end_workers()
@@ -113,6 +119,10 @@ class Interruption:
             Timer(0.01, _send, [error.exc_value.number]).start()
         else:
             self._report(error)
+
+
+def _ignore(_error: "sys.UnraisableHookArgs") -> None:
+    """Say nothing of an error in a finalizer."""
 
 
 def _is_switched_off(number: int) -> bool:

@@ -1,5 +1,6 @@
 """Signals stop a run where its state is whole, and nothing of it stays behind."""
 
+import gc
 import multiprocessing
 import os
 import pty
@@ -105,6 +106,27 @@ def test_a_run_whose_terminal_is_closed_saves_where_it_stands(tmp_path: Path) ->
     state = load_state(out / "state.pt")
     assert state["training"] == "first experience"
     assert state["strategy"] is not None
+
+
+def test_what_was_half_made_when_the_run_stopped_is_dropped_in_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class HalfMade:
+        def __init__(self) -> None:
+            send(signal.SIGTERM)
+            self.workers = 2
+
+        def __del__(self) -> None:
+            finalized.append(self.workers)
+
+    finalized: list[int] = []
+    printed: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+    with pytest.raises(InterruptedRunError, match="SIGTERM") as stop, Interruption():
+        HalfMade()
+    del stop
+    gc.collect()
+    assert (finalized, printed) == ([], [])
 
 
 def callback() -> None:
